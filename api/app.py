@@ -48,7 +48,7 @@ def routers(services: Services) -> list[Router]:
     readiness = Readiness(services.database, services.settings)
     return [
         generate_router(services.submit_endpoint, services.status_builder, services.settings),
-        jobs_router(services.job_control, services.server_commands, services.settings),
+        jobs_router(services.job_control, services.server_commands, services.reproductions, services.settings),
         media_router(services.voice_operations, services.voice_directory, services.voice_samples, services.settings),
         account_router(
             KeyOperations(services.database, services.settings), UsageReports(services.database, services.settings)

@@ -27,6 +27,7 @@ from api.operations.voices import VoiceOperations
 from api.submit.endpoint import SubmitEndpoint
 from api.submit.groups import GroupSubmissions
 from api.submit.media_intake import MediaIntake
+from api.submit.reproductions import Reproductions
 from api.submit.service import Submissions
 from core.settings import Settings
 from core.storage.store import open_store
@@ -62,6 +63,7 @@ class Services:
         self.stream_limit = StreamLimit(settings.max_streams)
         self.submissions = Submissions(self.database, self.catalog, self.notifier, self.intake, settings)
         self.groups = GroupSubmissions(self.database, self.catalog, self.notifier, self.intake, settings)
+        self.reproductions = Reproductions(self.database, self.catalog, self.notifier, settings)
         self.job_control = JobControl(self.database, self.notifier, self.server_commands)
         self.submit_endpoint = SubmitEndpoint(
             self.submissions, self.groups, self.job_control.cancel, self.watcher, settings

@@ -15,6 +15,8 @@ EXAMPLES = {
     "jobs download": "atelier jobs download JOB -o circle.webp",
     "jobs delete": "atelier jobs delete JOB",
     "jobs cancel": "atelier jobs cancel JOB",
+    "jobs manifest": "atelier jobs manifest JOB --json",
+    "jobs reproduce": "atelier jobs reproduce JOB",
     "jobs submit": "atelier jobs submit - --idempotency-key spring",
     "jobs priority": "atelier jobs priority JOB 9",
     "jobs pause": "atelier jobs pause",

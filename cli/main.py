@@ -15,7 +15,7 @@ COMMANDS = {
     "generate": (f"{CLIENT}.generate:generate", "Generate media and save it in a file."),
     "jobs": (
         f"{CLIENT}.jobs:jobs",
-        "Submit, list, show, watch, download, cancel, delete and redrive jobs; pause the queue.",
+        "Submit, list, show, watch, download, reproduce, cancel, delete and redrive jobs; pause the queue.",
     ),
     "media": (
         f"{CLIENT}.media:media",

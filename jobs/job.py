@@ -63,6 +63,16 @@ class DeviceTime(msgspec.Struct, frozen=True):
 NO_TIME = DeviceTime()
 
 
+class JobRun(msgspec.Struct, frozen=True):
+    """The attempt that completed a job: the digest of its environment, and the seconds of its phases.
+
+    The phases are load, compile, compute, encode and upload; those that there were.
+    """
+
+    environment: str
+    seconds: dict[str, float] = {}
+
+
 class JobError(msgspec.Struct, frozen=True):
     """Why a job failed: a stable code and a sentence."""
 
@@ -120,6 +130,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of computing, of all attempts that have ended."""
     load_seconds: float = 0.0
     """Seconds of loading its model, of all attempts that have ended."""
+    run: JobRun | None = None
+    """None before its completion, and for a job that a version before has completed."""
     seq: int = 0
     """Place in the order of submit among all jobs."""
     capped: bool = False

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import NODEFAULT
 from msgspec import inspect as types
 
+from jobs.manifests.manifest import Manifest
 from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
 from jobs.wire import jobs, media, models, problems, servers, status, uploads, voices, webhooks
@@ -39,6 +40,7 @@ ANSWERS: tuple[type[msgspec.Struct], ...] = (
         jobs.ProgressEvent,
         JobRequest,
         EstimateAnswer,
+        Manifest,
     ),
     *(uploads.Upload, uploads.StoredUpload, voices.VoiceList),
     *(media.MediaItem, media.MediaPage, media.MediaMatches),

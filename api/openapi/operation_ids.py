@@ -53,6 +53,8 @@ OPERATION_IDS = {
     "patch /jobs/v1/{job_id}": "changeJob",
     "delete /jobs/v1/{job_id}": "deleteJob",
     "get /jobs/v1/{job_id}/request": "getJobRequest",
+    "get /jobs/v1/{job_id}/manifest": "getManifest",
+    "post /jobs/v1/{job_id}/reproduce": "reproduceJob",
     "post /jobs/v1/{job_id}/cancel": "cancelJob",
     "get /jobs/v1/{job_id}/events": "followJob",
     "get /webhooks/v1": "listWebhooks",

@@ -71,6 +71,14 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
         if name in changed and companion not in changed:
             advice = f"`{name}` requires `{required}`; add it, or remove `{name}`."
             raise MissingField(advice, field=f"$.{companion}")
+    return for_caller(params, caller, settings)
+
+
+def for_caller(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
+    """Return the parameters as this key may ask for them: with the usual mark, and a priority below its ceiling.
+
+    Raises `NotEntitled` for no mark, and `OutOfRange` for a higher priority than the default.
+    """
     params = _with_mark(params, caller, settings)
     if params.priority <= caller.priority_ceiling:
         return params

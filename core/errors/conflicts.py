@@ -50,3 +50,31 @@ class MediaNotReady(RequestRefused):
 
     code, status = "media_not_ready", 409
     advice = "The file of this item is not there yet; wait until its `status` is ready, then send the request again."
+
+
+class JobNotCompleted(RequestRefused):
+    """The manifest of a job that has not been completed, or its reproduction."""
+
+    code, status = "job_not_completed", 409
+    advice = "Only a completed job has a manifest, and can be made again; read its status."
+
+
+class PromptForgotten(RequestRefused):
+    """The reproduction of a job whose parameters the retention of prompts has removed."""
+
+    code, status = "prompt_forgotten", 409
+    advice = "The fields of this job were removed when the retention of prompts ended; submit a new job."
+
+
+class InputsForgotten(RequestRefused):
+    """The reproduction of a job whose inputs the retention of inputs has removed."""
+
+    code, status = "inputs_forgotten", 409
+    advice = "The inputs of this job were removed when their retention ended; submit a new job with the files."
+
+
+class ModelChanged(RequestRefused):
+    """The reproduction of a job that was made with another revision of the model than the catalog has now."""
+
+    code, status = "model_changed", 409
+    advice = "The model of this job has another revision now, which makes other pixels; submit a new job to use it."

@@ -66,6 +66,10 @@
     │   ├── ServerHasJobs               409  server_has_jobs
     │   ├── CommandRefused              409  order_refused
     │   ├── JobNotWaiting               409  job_not_waiting
+    │   ├── JobNotCompleted             409  job_not_completed
+    │   ├── PromptForgotten             409  prompt_forgotten
+    │   ├── InputsForgotten             409  inputs_forgotten
+    │   ├── ModelChanged                409  model_changed
     │   ├── BadRange                    416  range_not_satisfiable
     │   ├── TooManyBodies               429  too_many_bodies
     │   ├── TooManyJobs                 429  too_many_jobs

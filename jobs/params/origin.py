@@ -13,7 +13,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     of the dialect repeat it, `voice` likewise; `tool` the tool of the dialect that made the job; `group` the id of
     several jobs that the dialect shows as one. The outputs of a `temporary` job stay in the media library for a day.
     `warnings` are sentences about what the dialect did not pass on. `body` is a hash of the key and the request, where
-    the dialect's clients repeat requests by themselves.
+    the dialect's clients repeat requests by themselves. `reproduces` is the job that this one makes again, and
+    `environment` the digest of what that one was made with.
     """
 
     dialect: str = NATIVE
@@ -24,6 +25,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     temporary: bool = False
     warnings: tuple[str, ...] = ()
     body: str | None = None
+    reproduces: str | None = None
+    environment: str | None = None
 
 
 NATIVE_ORIGIN = Origin()

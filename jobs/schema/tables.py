@@ -152,6 +152,7 @@ jobs = Table(
     Column("cost", Money, nullable=False, server_default="0"),
     Column("gpu_seconds", Double, nullable=False, server_default="0"),  # computing, of all attempts
     Column("load_seconds", Double, nullable=False, server_default="0"),  # loading its model, of all attempts
+    Column("run", JSONB),  # of the attempt that completed it: its environment, and the seconds of its phases
     Column("key_id", Text),  # no foreign key: a job outlives its key; null: a version before has submitted it
     Column("created_at", Time, nullable=False, server_default=_now),
     Column("queued_at", Time),
@@ -219,6 +220,15 @@ jobs = Table(
     Index("ix_jobs_inputs", "tenant", "finished_at", postgresql_where=text(may_have_inputs)),
     Index("ix_jobs_cancelled_inputs", "finished_at", postgresql_where=text(cancelled_with_inputs)),
 )
+
+environments = Table(
+    "environments",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("facts", JSONB, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=_now),
+)
+"""What jobs were made with (`jobs.manifests.environment`); a job's `run` has the digest. Few, and kept for good."""
 
 idempotency = Table(
     "idempotency",

@@ -1,5 +1,6 @@
 """The answer that says what a job was asked for."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -38,7 +39,7 @@ def job_request(job: Job, trace_id: str | None, tenant: str) -> JobRequest:
         tenant_id=job.tenant,
         modality=job.modality,
         model=job.model,
-        params={field_of(name): value for name, value in job.params.items()} or None,
+        params=documented(job.params),
         server_id=job.server_id,
         priority=job.priority,
         callback_url=job.callback_url,
@@ -46,3 +47,8 @@ def job_request(job: Job, trace_id: str | None, tenant: str) -> JobRequest:
         trace_id=trace_id,
         tenant=tenant,
     )
+
+
+def documented(params: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the parameters of a row under their documented names; None once they were removed."""
+    return {field_of(name): value for name, value in params.items()} or None

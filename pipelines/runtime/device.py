@@ -2,8 +2,10 @@
 
 import ctypes
 import os
+import platform
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,13 +42,20 @@ OFFLINE = {
 ALLOCATOR = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
 """Variables that set torch's allocator; the second is the older name."""
 
+LIBRARIES = ("atelier", "torch", "diffusers", "transformers", "onnxruntime")
+"""Distributions whose version says how this process computes."""
+
 _LIBC = ctypes.CDLL(None)
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """Where this process computes: "cpu" or "cuda:0", its memory in bytes, and the versions of its libraries."""
+    """Where this process computes: "cpu" or "cuda:0", its memory in bytes, and the versions of its libraries.
+
+    `product` is the device as its maker calls it.
+    """
 
     name: str
+    product: str
     memory_total: int
     versions: dict[str, str]
 
@@ -77,7 +86,7 @@ def prepare(wanted: str = "", cpu_threads: int = 0, compile_cache: str = "") -> 
     share = _share_of_cores(name)
     near = _bind_near(name)
     _set_threads(min(share, near) if cpu_threads < 0 else cpu_threads)
-    return Device(name=name, memory_total=_memory_total(name), versions=_versions())
+    return Device(name=name, product=_product(name), memory_total=_memory_total(name), versions=_versions())
 
 
 def free_caches() -> None:
@@ -161,6 +170,20 @@ def _set_threads(number: int) -> None:
             sys.modules["torch"].set_num_threads(number)
 
 
+def _product(device: str) -> str:
+    """Return the GPU or the CPU as its maker calls it; of a CPU that does not say, its kind."""
+    if device != "cpu":
+        import torch
+
+        return str(torch.cuda.get_device_properties(device).name)
+    with suppress(OSError), Path("/proc/cpuinfo").open() as facts:
+        for line in facts:
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.machine()
+
+
 def _memory_total(device: str) -> int:
     if device == "cpu":
         return host_memory()
@@ -170,7 +193,7 @@ def _memory_total(device: str) -> int:
 
 
 def _versions() -> dict[str, str]:
-    installed = {name: _version(name) for name in ("torch", "diffusers", "transformers")}
+    installed = {name: _version(name) for name in LIBRARIES}
     return {name: found for name, found in installed.items() if found}
 
 

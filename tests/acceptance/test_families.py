@@ -1,6 +1,7 @@
 """Every family from API to download: tiny random checkpoints in the published layout, through real processes."""
 
 import base64
+import hashlib
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -202,6 +203,35 @@ class TestPictures:
         size = {} if name == "sdxl" else {"width": 64, "height": 64}
         expected = from_image(weights / name, 2, image=start, strength=0.7, **size)
         assert np.array_equal(expected, pixels(download(families, job_id)))
+
+
+class TestReproductions:
+    @pytest.mark.contract("F31")
+    def test_a_picture_is_made_again_from_its_manifest(self, families: Service, weights: Path) -> None:
+        def manifest(job_id: str) -> dict[str, Any]:
+            made: dict[str, Any] = families.client.get(f"/jobs/v1/{job_id}/manifest").json()
+            return made
+
+        given = {"reference_images": [data_url(drawing(1))], "output_format": "png"}
+        first = submit(families, "image", "flux2klein", width=64, height=64, **given)
+        file = download(families, first)
+        answer = families.client.post(f"/jobs/v1/{first}/reproduce")
+        assert 202 == answer.status_code, answer.text
+        again = answer.json()["job_id"]
+
+        assert file == download(families, again)
+        one, other = manifest(first), manifest(again)
+        assert {"job_id": first, "identical": True} == other["reproduces"]
+        assert [] == other["warnings"]
+        assert hashlib.sha256(file).hexdigest() == one["outputs"][0]["sha256"]
+        (own,) = one["weights"]
+        folder = weights / "flux2klein"
+        files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+        assert {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()} == own["files"]
+        assert (torch.__version__, "atelier") == (one["versions"]["torch"], one["backend"])
+        assert {"compute", "encode", "upload"} <= one["timings"].keys()
+        for same in ("environment_sha256", "seed", "params", "inputs", "device"):
+            assert one[same] == other[same], same
 
 
 @pytest.fixture(scope="module")

@@ -234,6 +234,7 @@ def main(fd: int) -> None:
     channel.send(
         Ready(
             device=device.name,
+            product=device.product,
             memory_total=device.memory_total,
             memory_budget=limits.device,
             versions=device.versions,

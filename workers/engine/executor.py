@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from core.errors.failures import GpuOutOfMemory, NoBackgroundRemoval
+from jobs.manifests.environment import BundleWeights
 from jobs.params.base import Params, read_params
 from jobs.params.registry import PARAMS_OF
 from jobs.server_commands import Preload, Unload
@@ -48,6 +49,8 @@ class RequestExecutor:
         self._residency = residency
         self._interrupts = interrupts
         self._out_of_memory: list[str] = []
+        self._weights: dict[str, BundleWeights] = {}
+        """Those that the present job was computed with, by bundle."""
 
     def execute(self, request: Compute | EngineRequest) -> Computed | SweepDone:
         """Carry out a request, and return its answer.
@@ -57,7 +60,7 @@ class RequestExecutor:
         try:
             if isinstance(request, Compute):
                 self._compute(request)
-                return Computed(ticket=request.ticket)
+                return Computed(ticket=request.ticket, weights=tuple(self._weights.values()))
             self._maintain(request)
             return SweepDone(ticket=request.ticket)
         except Exception as error:
@@ -127,6 +130,7 @@ class RequestExecutor:
 
         def run() -> None:
             warnings.clear()
+            self._weights.clear()
             save_raw(self._run(request, context), folder)
 
         folder = Path(request.folder)
@@ -201,6 +205,7 @@ class RequestExecutor:
             used: ModelInUse | None = None
             try:
                 with self._residency.using(variant, lambda: ctx.progress(0.0, "load"), size, batch) as used:
+                    self._note_weights(variant)
                     return used.pipeline.run(params, inputs, msgspec.structs.replace(ctx, batch=used.batch))
             except Exception as error:
                 batch = 0 if used is None else used.batch // 2
@@ -210,12 +215,16 @@ class RequestExecutor:
             log.warning("engine: out of memory, tried in smaller batches model=%s batch=%d", request.model, batch)
             self._out_of_memory.append(request.model)
 
+    def _note_weights(self, variant: str) -> None:
+        self._weights |= {one.bundle: one for one in self._loader.weights_of(variant)}
+
     def _variant_of(self, request: Compute) -> str:
         """Return the name of the weights that the job computes with."""
         return variant_id(self._loader.spec(request.model), str(request.params.get("quality", "standard")))
 
     def _cut_out(self, remover: str, images: dict[str, Path], folder: Path, ctx: RunContext) -> dict[str, Path]:
         with self._residency.using(remover, lambda: ctx.progress(0.0, "load")) as used:
+            self._note_weights(remover)
             return cut_out(used.pipeline, images, folder, ctx)
 
 

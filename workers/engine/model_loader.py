@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.errors.failures import WeightsNotLocked
 from core.settings import Settings
+from jobs.manifests.environment import BundleWeights
 from jobs.params.registry import Modality
 from pipelines.catalog.licenses import read_allowed, refuse_license
 from pipelines.catalog.loader import Catalog
@@ -24,6 +25,7 @@ from pipelines.weights.verify import servable, verifying, weights_folder
 from workers.engine.loaded_pipeline import LoadedPipeline
 from workers.engine.memory_limits import limits_of
 from workers.engine.peers import Peers, SharedModel
+from workers.environment import weights_of
 
 if TYPE_CHECKING:
     from pipelines.memory.pinned_pool import PinnedPool
@@ -84,6 +86,8 @@ class ModelLoader:
         self._peers = peers
         self._staging: StagingBlocks | None = None
         self._pool: PinnedPool | None = None
+        self._verified: dict[str, tuple[BundleWeights, ...]] = {}
+        """The weights of each variant at its last load."""
         if self.device.name != "cpu":
             self._prepare_host_memory(limits_of(settings, self.device).host)
 
@@ -117,18 +121,24 @@ class ModelLoader:
         spec = self._spec_of(model_id)
         refuse_license(spec, self._allowed)
         # Hashing takes its time: it begins before the imports.
-        with verifying(spec, self._locks(), self._weights, self._hashes), self._undisturbed():
+        lock = self._locks()
+        with verifying(spec, lock, self._weights, self._hashes), self._undisturbed():
             class_ = pipeline_class(spec)  # its imports stay in memory without the model, too
             before = self.memory_used()
             weight_loader = self._weight_loader(class_)
             pipeline = runtime.construct(spec, self._weights, self.device.name, weight_loader)
             taken = self.memory_used() - before
+        self._verified[model_id] = weights_of(spec, lock, self._weights)
         if weight_loader is None and self.device.name != "cpu" and taken <= 0:
             taken = spec.vram_bytes  # ONNX Runtime's, say, of which the driver does not speak in a container
         if spec.gpus > 1 and self._peers is not None and self._peers.ranks == spec.gpus:
             self._peers.start(self.device.name)
             return SharedModel(pipeline, weight_loader, taken, self._pool, spec=spec, peers=self._peers)
         return LoadedPipeline(pipeline, weight_loader, taken, self._pool, missing_gpus=spec.gpus - 1)
+
+    def weights_of(self, variant: str) -> tuple[BundleWeights, ...]:
+        """Return the files that a loaded model was made of, as they were verified."""
+        return self._verified.get(variant, ())
 
     def _spec_of(self, variant: str) -> ModelSpec:
         return spec_of(self._catalog.get(model_of(variant)), variant)

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from jobs.job import JobError
+from jobs.manifests.environment import BundleWeights
 from jobs.server_commands import Preload, Unload
 from jobs.wire.servers import ResidentModel
 from pipelines.catalog.spec import Stage
@@ -51,9 +52,13 @@ class Begin(EngineMessage, frozen=True, kw_only=True, tag="begin"):
 
 
 class Ready(EngineMessage, frozen=True, kw_only=True, tag="ready"):
-    """From a process: it has started. Memory is in bytes; models may take `memory_budget` of it."""
+    """From a process: it has started. Memory is in bytes; models may take `memory_budget` of it.
+
+    `product` is the device as its maker calls it.
+    """
 
     device: str = "cpu"
+    product: str = ""
     memory_total: int = 0
     memory_budget: int = 0
     versions: dict[str, str] = {}
@@ -117,9 +122,10 @@ class StageProgress(EngineMessage, frozen=True, kw_only=True, tag="stage_progres
 
 
 class Computed(EngineMessage, frozen=True, kw_only=True, tag="computed"):
-    """From the engine: the arrays are in the folder."""
+    """From the engine: the arrays are in the folder; `weights` are those that they were computed with."""
 
     inventory: Inventory = Inventory()
+    weights: tuple[BundleWeights, ...] = ()
 
 
 class EngineCommand(EngineMessage, frozen=True, kw_only=True, tag="command"):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from atelier_client.models import JobRequest, StatusAnswer
+from atelier_client.models import JobRequest, Manifest, StatusAnswer
 from cli.local.data_dir import DataDirectory
 from cli.output.tables import format_time, print_facts, print_json
 
@@ -86,4 +86,26 @@ def facts_of(job: StatusAnswer) -> dict[str, object]:
         "error": f"{job.error.message} [{job.error.code}]" if job.error else None,
         "warnings": "\n".join(job.warnings),
         "outputs": "\n".join(output.url for output in job.outputs),
+    }
+
+
+def manifest_facts(made: Manifest) -> dict[str, object]:
+    """Return the facts about what a job was made with; `--json` has the sha256 of each file of the weights."""
+    again = made.reproduces
+    sameness = {True: "the same files", False: "other files", None: "not known whether the files are the same"}
+    return {
+        "job": made.job_id,
+        "model": made.model,
+        "revision": made.revision,
+        "weights": "\n".join(f"{one.bundle}: {len(one.files)} files" for one in made.weights),
+        "versions": ", ".join(f"{name} {version}" for name, version in sorted(made.versions.items())),
+        "device": made.device,
+        "backend": made.backend,
+        "environment": made.environment_sha256,
+        "seed": made.seed,
+        "server": made.server_id,
+        "seconds": ", ".join(f"{phase} {seconds}" for phase, seconds in made.timings.items()),
+        "inputs": "\n".join(f"{one.sha256}  {one.name}" for one in made.inputs),
+        "outputs": "\n".join(f"{one.sha256}  {one.media_type}" for one in made.outputs),
+        "reproduces": f"{again.job_id}: {sameness[again.identical]}" if again else None,
     }

@@ -9,7 +9,7 @@ import rich_click as click
 from click import get_current_context
 
 from cli.choices import NearestChoice
-from cli.commands.client.job_facts import asked_for, facts_of, log_place, print_job, progress_of
+from cli.commands.client.job_facts import asked_for, facts_of, log_place, manifest_facts, print_job, progress_of
 from cli.http.client import Client
 from cli.http.connection import with_client
 from cli.http.outputs import STDOUT, own_names, refuse_failed, save_outputs, succeeded
@@ -28,7 +28,7 @@ LOG_LINES = 20
 
 @click.group()
 def jobs() -> None:
-    """Submit, list, show, watch, download, cancel, delete and redrive jobs; pause the queue."""
+    """Submit, list, show, watch, download, reproduce, cancel, delete and redrive jobs; pause the queue."""
 
 
 @jobs.command("list")
@@ -137,6 +137,33 @@ def delete(client: Client, job_ids: tuple[str, ...]) -> None:
 def cancel(client: Client, job_id: str, as_json: bool) -> None:
     """Cancel a job; a job that has ended stays as it is."""
     print_job(client.cancel(job_id), as_json)
+
+
+@jobs.command()
+@click.argument("job_id")
+@json_option
+@with_client
+def manifest(client: Client, job_id: str, as_json: bool) -> None:
+    """Show what a completed job was made with: model and revision, weights, versions, device, seed and outputs."""
+    made = client.manifest(job_id)
+    if as_json:
+        print_json(made)
+        return
+    print_facts(manifest_facts(made))
+
+
+@jobs.command()
+@click.argument("job_id")
+@click.option("--idempotency-key", help="A repeat with this key submits nothing new.")
+@json_option
+@with_client
+def reproduce(client: Client, job_id: str, idempotency_key: str | None, as_json: bool) -> None:
+    """Submit a completed job again, with its fields, seed and inputs; the id of the new job goes to standard output."""
+    again = client.reproduce(job_id, idempotency_key=idempotency_key)
+    if as_json:
+        print_json(again)
+        return
+    print_line(again.job_id)
 
 
 @jobs.command()

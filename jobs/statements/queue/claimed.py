@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import BigInteger, Double, Select, Text, Update, bindparam, func, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from jobs.job import NO_TIME, Artifact, DeviceTime, JobError, JobStatus
+from jobs.job import NO_TIME, Artifact, DeviceTime, JobError, JobRun, JobStatus
 from jobs.schema.tables import jobs
 from jobs.statements.clauses import (
     ATTEMPTS_EXHAUSTED,
@@ -36,6 +36,7 @@ def commit(
     cost: float,
     metered: float | None = None,
     used: DeviceTime = NO_TIME,
+    run: JobRun | None = None,
 ) -> Select[Any]:
     """Complete the job, charge its tenant and keep its outputs in the library; a stale fence changes nothing.
 
@@ -51,6 +52,7 @@ def commit(
             stage=None,
             artifacts=bindparam("a_artifacts", msgspec.to_builtins(list(artifacts)), JSONB),
             warnings=bindparam("a_warnings", list(warnings), JSONB),
+            run=bindparam("a_run", msgspec.to_builtins(run), JSONB(none_as_null=True)),
             cost=func.least(  # which leaves out what is null
                 func.coalesce(jobs.c.price_usd, bindparam("a_cost", cost, Double)),
                 bindparam("a_metered", metered, Double),

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Double, Select, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-from jobs.job import NO_TIME, Artifact, DeviceTime
+from jobs.job import NO_TIME, Artifact, DeviceTime, JobRun
 from jobs.statements.clauses import HELD
 from jobs.statements.queue.claimed import commit
 from jobs.statements.table_function import TableFunction, table_function
@@ -20,6 +20,7 @@ ARGUMENTS: Mapping[str, TypeEngine[Any]] = {
     "a_fence": BigInteger(),
     "a_artifacts": JSONB(),
     "a_warnings": JSONB(),
+    "a_run": JSONB(none_as_null=True),
     "a_cost": Double(),
     "a_metered": Double(),
     "a_gpu": Double(),
@@ -44,8 +45,9 @@ def call(
     cost: float,
     metered: float | None = None,
     used: DeviceTime = NO_TIME,
+    run: JobRun | None = None,
 ) -> Select[Any]:
     """Complete the job and charge its tenant, as `commit` does, by the function."""
-    made = msgspec.to_builtins(list(artifacts)), list(warnings)
+    made = msgspec.to_builtins(list(artifacts)), list(warnings), msgspec.to_builtins(run)
     values = (job_id, fence, *made, cost, metered, used.gpu_seconds, used.load_seconds, HELD)
     return commit_function().call(dict(zip(ARGUMENTS, values, strict=True)))

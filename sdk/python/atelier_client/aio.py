@@ -187,6 +187,14 @@ class AsyncAtelier:
         """Return what a job was asked for."""
         return await self._send(calls.job_request(job_id))
 
+    async def manifest(self, job_id: str) -> wire.Manifest:
+        """Return what a completed job was made of, and with."""
+        return await self._send(calls.manifest(job_id))
+
+    async def reproduce(self, job_id: str, *, idempotency_key: str | None = None) -> wire.Accepted:
+        """Submit a completed job again, with its fields, seed and inputs, as a new job."""
+        return await self._send(calls.reproduce(job_id, idempotency_key))
+
     async def jobs(self, *, limit: int = 20, **filters: Any) -> list[wire.StatusAnswer]:
         """Return the newest jobs; filters: `status`, `modality`, `model`."""
         return (await self._send(calls.jobs(limit=limit, **filters))).jobs

@@ -124,6 +124,17 @@ def job_request(job_id: str) -> Call[models.JobRequest]:
     return Call(method="GET", path=f"/jobs/v1/{_quoted(job_id)}/request", answer=models.JobRequest)
 
 
+def manifest(job_id: str) -> Call[models.Manifest]:
+    """Read what a completed job was made with."""
+    return Call(method="GET", path=f"/jobs/v1/{_quoted(job_id)}/manifest", answer=models.Manifest)
+
+
+def reproduce(job_id: str, idempotency_key: str | None) -> Call[models.Accepted]:
+    """Make a completed job again."""
+    headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+    return Call(method="POST", path=f"/jobs/v1/{_quoted(job_id)}/reproduce", answer=models.Accepted, headers=headers)
+
+
 def jobs(**filters: Any) -> Call[models.JobPage]:
     """Read a page of jobs."""
     return Call(method="GET", path="/jobs/v1", answer=models.JobPage, params=_given(filters))

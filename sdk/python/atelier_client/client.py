@@ -186,6 +186,14 @@ class Atelier:
         """Return what a job was asked for."""
         return self._send(calls.job_request(job_id))
 
+    def manifest(self, job_id: str) -> wire.Manifest:
+        """Return what a completed job was made of, and with."""
+        return self._send(calls.manifest(job_id))
+
+    def reproduce(self, job_id: str, *, idempotency_key: str | None = None) -> wire.Accepted:
+        """Submit a completed job again, with its fields, seed and inputs, as a new job."""
+        return self._send(calls.reproduce(job_id, idempotency_key))
+
     def jobs(self, *, limit: int = 20, **filters: Any) -> list[wire.StatusAnswer]:
         """Return the newest jobs; filters: `status`, `modality`, `model`."""
         return self._send(calls.jobs(limit=limit, **filters)).jobs

@@ -219,6 +219,84 @@ class EstimateAnswer(msgspec.Struct, frozen=True, kw_only=True):
     balance_remaining_usd: float | None
 
 
+class ManifestInput(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that a job was computed from: the clean copy of what its request names."""
+
+    name: str
+    media_type: str
+    bytes: int
+    sha256: str
+
+
+class ManifestOutput(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that a job has made."""
+
+    media_type: str
+    bytes: int
+    sha256: str
+    width: int | None = None
+    height: int | None = None
+    duration_seconds: float | None = None
+
+
+class BundleWeights(msgspec.Struct, frozen=True, kw_only=True):
+    """The files of a model or of a LoRA as `weights.lock` knows them: where they are from, and the sha256 of each."""
+
+    bundle: str
+    repo: str | None = None
+    revision: str | None = None
+    url: str | None = None
+    files: dict[str, str] = {}
+
+
+class Reproduced(msgspec.Struct, frozen=True, kw_only=True):
+    """The job that this one makes again, and whether the files of both are the same, byte for byte.
+
+    Null where one of the two has no files, not yet or not any more.
+    """
+
+    job_id: str
+    identical: bool | None
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a completed job was made of, and with.
+
+    `params` are the fields of its submit, with the values of those that were left out; null once the retention of
+    prompts has removed them. `inputs` and `outputs` are empty once those were removed. `environment_sha256` names the
+    environment: model, weights, settings of the catalog, versions, device and backend. Equal fields, inputs and
+    environments make equal pixels. What no environment was written for, since an earlier version has completed it, has
+    no weights and no versions. `timings` are the seconds of the phases of the attempt that completed it, and
+    `gpu_seconds` and `load_seconds` those of all attempts.
+    """
+
+    version: int = 1
+    job_id: str
+    tenant_id: str
+    modality: str
+    model: str
+    revision: str | None
+    seed: int | None
+    params: dict[str, Any] | None
+    inputs: list[ManifestInput]
+    outputs: list[ManifestOutput]
+    warnings: list[str]
+    environment_sha256: str | None
+    weights: list[BundleWeights]
+    versions: dict[str, str]
+    device: str | None
+    backend: str | None
+    server_id: str | None
+    attempt: int
+    timings: dict[str, float]
+    gpu_seconds: float
+    load_seconds: float
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    reproduces: Reproduced | None = None
+
+
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """A link for an upload, whose file is still to be sent.
 

@@ -11,7 +11,8 @@ import msgspec
 from core.errors.unavailable import StorageUnavailable
 from core.storage.directory import DirectoryStore
 from jobs.events import JobEvent
-from jobs.job import NO_TIME, Artifact, DeviceTime, Job, JobError, JobStatus
+from jobs.job import NO_TIME, Artifact, DeviceTime, Job, JobError, JobRun, JobStatus
+from jobs.manifests.environment import Environment
 from jobs.server_commands import Preload, Unload
 from jobs.statements.queue.beat import HeldClaim
 from jobs.wire.servers import ResidentModel
@@ -212,6 +213,8 @@ class FakeJobStore:
         self.refusal_errors = 0
         self.used: list[DeviceTime] = []
         """What completed jobs, and those that were ended meanwhile, have taken of the device."""
+        self.runs: list[JobRun] = []
+        self.environments: dict[str, Environment] = {}
 
     def verbs(self) -> list[str]:
         """Return what was written, without progress."""
@@ -238,6 +241,10 @@ class FakeJobStore:
         self.progress_gate()
         self.writes.append(("progress", event.job_id, event.progress, event.stage, event.number))
 
+    def note_environment(self, job: Job, digest: str, environment: Environment) -> None:
+        """Note the environment of a job that is completed next."""
+        self.environments[digest] = environment
+
     def commit(
         self,
         job: Job,
@@ -247,8 +254,10 @@ class FakeJobStore:
         *,
         metered: float | None,
         used: DeviceTime,
+        run: JobRun,
     ) -> Job | None:
         """Note a completed job."""
+        self.runs.append(run)
         self.used.append(used)
         return self._write(job, JobStatus.COMPLETED, "commit", tuple(artifacts), tuple(warnings), cost)
 

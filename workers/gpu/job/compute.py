@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jobs.manifests.environment import BundleWeights
 from workers.gpu.job.cancellation import JobUnwanted
 from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.failures import RequestFailed
@@ -22,6 +23,8 @@ class ComputedJob:
     raw: Path
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Files by the names of the inputs, as in `StagedJob`."""
+    weights: tuple[BundleWeights, ...] = ()
+    """What the engine has computed it with."""
 
 
 def compute(staged: StagedJob, engine: ChildProcess, slots: JobSlots, progress: ProgressWriter) -> ComputedJob:
@@ -36,7 +39,7 @@ def compute(staged: StagedJob, engine: ChildProcess, slots: JobSlots, progress: 
         )
     claimed.activity.leave()
     if isinstance(answer, Computed):
-        return ComputedJob(claimed, _raw(claimed), staged.inputs)
+        return ComputedJob(claimed, _raw(claimed), staged.inputs, answer.weights)
     if isinstance(answer, Failed):
         raise RequestFailed(answer)
     raise JobUnwanted

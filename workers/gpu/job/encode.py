@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.manifests.environment import BundleWeights
 from pipelines.runtime.protocol import Output
 from workers.gpu.job.cancellation import JobUnwanted
 from workers.gpu.job.claimed_job import ClaimedJob
@@ -24,6 +25,7 @@ class EncodedJob:
     warnings: tuple[str, ...]
     metadata: Mapping[str, object]
     """What the run says of every file, for example its seed."""
+    weights: tuple[BundleWeights, ...] = ()
 
 
 def encode(computed: ComputedJob, encoder: ChildProcess) -> EncodedJob:
@@ -48,7 +50,8 @@ def encode(computed: ComputedJob, encoder: ChildProcess) -> EncodedJob:
     claimed.activity.leave()
     if isinstance(answer, Encoded):
         shutil.rmtree(computed.raw, ignore_errors=True)
-        return EncodedJob(claimed, folder, answer.outputs.files, answer.warnings, answer.metadata)
+        files, metadata = answer.outputs.files, answer.metadata
+        return EncodedJob(claimed, folder, files, answer.warnings, metadata, computed.weights)
     if isinstance(answer, Failed):
         raise RequestFailed(answer)
     raise JobUnwanted

@@ -12,9 +12,11 @@ from core.database import autocommitted, is_unreachable, set_statement_timeout
 from core.retry import Backoff, retry
 from core.settings import Settings
 from jobs.events import JobEvent
-from jobs.job import NO_TIME, Artifact, DeviceTime, Job, JobError, JobStatus, job_from_row
+from jobs.job import NO_TIME, Artifact, DeviceTime, Job, JobError, JobRun, JobStatus, job_from_row
+from jobs.manifests.environment import Environment
 from jobs.notify import JobNotifier
 from jobs.statements.maintenance import recovery
+from jobs.statements.manifests.environments import add_environment
 from jobs.statements.media import inputs
 from jobs.statements.queue import claim as claims
 from jobs.statements.queue import claim_function, claimed, commit_function, tenant_jobs
@@ -42,6 +44,8 @@ class JobStore:
         self._notifier = JobNotifier.connect(settings)
         self._closing = threading.Event()
         self._fallback = FunctionFallback()
+        self._environments: set[str] = set()
+        """Digests of the environments that this process has written."""
 
     def close(self) -> None:
         """Stop waiting for a database that is away."""
@@ -70,6 +74,13 @@ class JobStore:
         """Publish progress; the next beat writes it."""
         self._notifier.show_progress(event)
 
+    def note_environment(self, job: Job, digest: str, environment: Environment) -> None:
+        """Write down an environment, once, before the first job that this process has made in it is completed."""
+        if digest not in self._environments:
+            added = add_environment(digest, environment)
+            self._persist(lambda connection: connection.execute(added), _patience(job))
+            self._environments.add(digest)
+
     def commit(
         self,
         job: Job,
@@ -79,6 +90,7 @@ class JobStore:
         *,
         metered: float | None = None,
         used: DeviceTime = NO_TIME,
+        run: JobRun | None = None,
     ) -> Job | None:
         """Complete the job; `metered` is the cost of what was `used`, where that counts.
 
@@ -89,7 +101,14 @@ class JobStore:
             lambda by_function: self._settle(
                 job,
                 (commit_function.call if by_function else claimed.commit)(
-                    job.id, job.fence, artifacts=artifacts, warnings=warnings, cost=cost, metered=metered, used=used
+                    job.id,
+                    job.fence,
+                    artifacts=artifacts,
+                    warnings=warnings,
+                    cost=cost,
+                    metered=metered,
+                    used=used,
+                    run=run,
                 ),
             )
         )

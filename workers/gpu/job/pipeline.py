@@ -48,7 +48,7 @@ def run_job(claimed: ClaimedJob, services: JobServices) -> Job | None:
         computed = compute(staged, services.engine, services.slots, services.progress)
         encoded = encode(computed, services.encoder)
         uploaded = upload(encoded, store, services.store_watch, job_store, services.settings.upload_retry_seconds)
-        return commit(uploaded, job_store, store)
+        return commit(uploaded, services.engine.ready, job_store, store)
     except EARLY_ENDS as error:
         return settle(claimed, error, job_store)
     finally:

@@ -15,6 +15,7 @@ from core.errors.unavailable import StorageUnavailable
 from core.retry import Backoff, retry
 from core.storage.store import Store
 from jobs.job import Artifact, Job
+from jobs.manifests.environment import BundleWeights
 from jobs.previews import Preview
 from pipelines.runtime.protocol import Output, PreviewFile
 from workers.gpu.job.cancellation import JobUnwanted
@@ -38,6 +39,7 @@ class UploadedJob:
     claimed: ClaimedJob
     artifacts: tuple[Artifact, ...]
     warnings: tuple[str, ...]
+    weights: tuple[BundleWeights, ...] = ()
 
 
 def prefix_of(job: Job) -> str:
@@ -82,7 +84,7 @@ def upload(
     except StorageUnavailable as error:
         raise OutputsRefused(error) from error
     claimed.activity.leave()
-    return UploadedJob(claimed, artifacts, encoded.warnings)
+    return UploadedJob(claimed, artifacts, encoded.warnings, encoded.weights)
 
 
 class _Object(msgspec.Struct, frozen=True):

@@ -96,6 +96,8 @@ def test_the_document_names_every_route(document):
         ("get", "/jobs/v1/{job_id}"),
         ("delete", "/jobs/v1/{job_id}"),
         ("get", "/jobs/v1/{job_id}/request"),
+        ("get", "/jobs/v1/{job_id}/manifest"),
+        ("post", "/jobs/v1/{job_id}/reproduce"),
         ("post", "/jobs/v1/{job_id}/cancel"),
         ("get", "/jobs/v1/{job_id}/events"),
         ("post", "/webhooks/v1"),

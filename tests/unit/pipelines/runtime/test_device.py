@@ -34,14 +34,16 @@ def test_a_fresh_process_is_offline_with_a_device_but_no_torch() -> None:
         "import json, os, sys; from pipelines.runtime.device import prepare, free_caches;"
         "device = prepare('cpu', 1, '/kept');"
         "free_caches(); print(json.dumps([device.name, device.memory_total, device.versions, 'torch' in sys.modules,"
-        "os.environ['HF_HUB_OFFLINE'], os.environ['OMP_NUM_THREADS'], os.environ['TORCHINDUCTOR_CACHE_DIR']]))"
+        "device.product, os.environ['HF_HUB_OFFLINE'],"
+        "os.environ['OMP_NUM_THREADS'], os.environ['TORCHINDUCTOR_CACHE_DIR']]))"
     )
     answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
-    name, memory, versions, torch_imported, offline, threads, compiled = json.loads(answer.stdout)
+    name, memory, versions, torch_imported, product, offline, threads, compiled = json.loads(answer.stdout)
     assert ("cpu", False, "1", "1", "/kept") == (name, torch_imported, offline, threads, compiled)
     assert 2**28 < memory
-    assert {"torch", "diffusers", "transformers"} == set(versions)
+    assert {"atelier", "torch", "diffusers", "transformers", "onnxruntime"} == set(versions)
+    assert product not in ("", "cpu")
 
 
 @pytest.mark.parametrize(("device", "wanted", "threads"), [("cpu", -1, 1), ("cuda:0", -1, 5), ("cuda:0", 3, 3)])
@@ -49,6 +51,7 @@ def test_threads_on_either_device(monkeypatch: pytest.MonkeyPatch, device: str, 
     before, environment = torch.get_num_threads(), dict(os.environ)
     monkeypatch.setattr(runtime, "choose_device", lambda wanted: device)
     monkeypatch.setattr(runtime, "_memory_total", lambda name: 1)
+    monkeypatch.setattr(runtime, "_product", lambda name: "a card")
     monkeypatch.setattr(runtime, "cores_per_gpu", lambda visible: 5)
     monkeypatch.setattr(runtime, "_bind_near", lambda device: 100)
     monkeypatch.setattr(os, "environ", environment)

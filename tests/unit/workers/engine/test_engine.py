@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from core.errors.failures import GpuOutOfMemory
+from jobs.manifests.environment import BundleWeights
 from pipelines.catalog.spec import BatchLimits
 from pipelines.runtime import nvml
 from pipelines.runtime.device_memory import memory_used
@@ -57,6 +58,9 @@ class Device:
     def free_caches(self) -> None:
         if self.is_gone:
             raise GONE
+
+    def weights_of(self, variant: str) -> tuple[BundleWeights, ...]:
+        return (BundleWeights(bundle=variant, files={"a": "0"}),)
 
     def spec(self, model: str) -> Any:
         return spec(id=model, batch={"images": self.batch.images}, quality={"fast": {"quantization": "float8"}})
@@ -128,6 +132,7 @@ def test_a_preset_with_weights_of_its_own_uses_those(
     models = Models(works)
     Engine(channel, device, models)._handle(job(tmp_path, **asked))  # type: ignore[arg-type]
     assert [used] == models.used
+    assert [used] == [one.bundle for one in channel.messages[-1].weights]
 
 
 def test_a_device_that_is_gone_after_a_job_is_a_fault(device: Device, tmp_path: Path) -> None:

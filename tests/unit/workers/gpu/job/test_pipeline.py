@@ -6,11 +6,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from core.errors.unavailable import StorageUnavailable
 from core.settings import Settings
 from jobs.job import Job, JobError, JobStatus
+from jobs.manifests.environment import BundleWeights
+from jobs.params.origin import Origin
+from pipelines.catalog.spec import Defaults
 from tests.support.gpu_worker.fakes import (
     CHAOS,
     NOW,
@@ -26,6 +30,7 @@ from tests.support.gpu_worker.fakes import (
     stopped,
 )
 from tests.support.wait import until
+from workers.environment import environment_of
 from workers.gpu.job.canceller import JobCanceller
 from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.pipeline import JobServices, run_job
@@ -33,7 +38,7 @@ from workers.gpu.job.progress_writer import ProgressWriter
 from workers.gpu.job.slots import JobSlots
 from workers.gpu.job.upload import prefix_of
 from workers.ipc.child_process import ChildProcessDied, StageOverran
-from workers.ipc.messages import Computed, Failed
+from workers.ipc.messages import Computed, Failed, Ready
 from workers.store_watch import StoreWatch
 
 SETTINGS = Settings(upload_retry_seconds=0.3, retry_backoff=5.0, progress_seconds=0.0)
@@ -108,6 +113,40 @@ def test_a_job_is_computed_encoded_stored_and_committed(bench: Bench) -> None:
     assert {"seed": 7} == artifacts[0].metadata
     (used,) = bench.job_store.used
     assert used.gpu_seconds >= 0.0
+
+
+def test_a_completed_job_names_its_environment(bench: Bench) -> None:
+    weights = (BundleWeights(bundle="chaos", revision="f" * 40, files={"a.safetensors": "0"}),)
+    bench.engine.ready = Ready(product="NVIDIA H200", versions={"torch": "2.13"})
+    bench.engine.scripts = [[report(0.5), Computed(weights=weights)]]
+    bench.run(bench.claim())
+    (run,), ((digest, made),) = bench.job_store.runs, bench.job_store.environments.items()
+    assert (run.environment, made.digest) == (digest, digest)
+    assert ("chaos", weights, {"torch": "2.13"}, "NVIDIA H200") == (
+        made.model,
+        made.weights,
+        made.versions,
+        made.device,
+    )
+    assert {"load", "compute", "encode", "upload"} == run.seconds.keys()
+
+
+@pytest.mark.parametrize(("expected", "warned"), [(None, False), ("same", False), ("e" * 64, True)])
+def test_a_job_that_is_made_again_elsewhere_has_a_warning(bench: Bench, expected: str | None, warned: bool) -> None:
+    if expected == "same":
+        bench.run(bench.claim(1))
+        (expected,) = bench.job_store.environments
+    bench.run(bench.claim(2, origin=Origin(reproduces="job_0", environment=expected)))
+    (_, _, _, warnings, _) = bench.job_store.writes[-1]
+    assert warned == any(text.startswith("job_0 was made with other software") for text in warnings)
+
+
+def test_what_changes_no_pixel_is_not_in_the_environment() -> None:
+    spec = CHAOS
+    dearer = msgspec.structs.replace(spec, price_usd=9.0, title="Another")
+    wider = msgspec.structs.replace(spec, defaults=Defaults(width=512))
+    digests = [environment_of(each, (), {}, "cpu").digest for each in (spec, dearer, wider)]
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_the_engine_gets_what_the_caller_asked_for(bench: Bench) -> None:

@@ -1,0 +1,1 @@
+"""Manifests: what a completed job was made of, and with."""

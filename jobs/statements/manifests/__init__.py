@@ -1,0 +1,1 @@
+"""Statements about manifests: environments, and the jobs that were made in them."""
