@@ -20,7 +20,7 @@ from api.submit.service import (
     accepted,
     facts_of,
     refusals,
-    with_minimum_length,
+    with_input_rules,
 )
 from api.submit.validation import check
 from core.errors.base import RequestRefused
@@ -133,7 +133,7 @@ class GroupSubmissions:
             spill_seconds = params.prefer_seconds if params.pin == "prefer" else None
             facts = facts_of(each, params, self._settings)
             added.append(new_job(offers=[Offer(spec.id, spec.price_of(params))], spill_seconds=spill_seconds, **facts))
-            inputs.append(with_minimum_length(sources[number], spec))
+            inputs.append(with_input_rules(sources[number], spec))
         rows = (await connection.execute(submit(*added))).all()
         for each, found in zip(submissions, inputs, strict=True):
             if found:

@@ -10,6 +10,7 @@ from core.errors.fields import InvalidRequest, NoCapableModel, NotThisModel
 from core.errors.unavailable import NoModelAvailable
 from core.errors.unknown import UnknownServer
 from jobs.params.image import ImageParams
+from jobs.params.origin import IGNORE_UNSUPPORTED
 from jobs.params.registry import AnyParams, Modality
 from jobs.statements.queue.submit import models_of_server, served_models
 from pipelines.catalog.loader import Catalog, ModelSpec
@@ -26,17 +27,17 @@ async def choose_model(connection: AsyncConnection, catalog: Catalog, params: An
     `default_model` raise.
     """
     await _check_subject(connection, catalog, params)
-    modality = modality_of(params)
+    modality, ignores = modality_of(params), dialect in IGNORE_UNSUPPORTED
     server = None if params.server_id is None else await _find_server(connection, params.server_id)
     if params.model is not None:
         spec = catalog.resolve(params.model, modality, dialect)
-        check_model(catalog, spec, params)
+        check_model(catalog, spec, params, ignores_unsupported=ignores)
         return spec
     if server is not None and params.pin == "strict":
-        return default_model(catalog, modality, server.serves, params)
+        return default_model(catalog, modality, server.serves, params, ignores_unsupported=ignores)
     preferred = server.serves if server is not None and server.alive else ()
     served = (await connection.execute(served_models())).scalars().all()
-    return default_model(catalog, modality, served, params, preferred)
+    return default_model(catalog, modality, served, params, preferred, ignores_unsupported=ignores)
 
 
 def models_without_server(catalog: Catalog, params: AnyParams, dialect: str) -> list[ModelSpec]:
@@ -45,11 +46,11 @@ def models_without_server(catalog: Catalog, params: AnyParams, dialect: str) -> 
     One where `params` name it; else those that support the request, in catalog order, of which a live server must
     serve the chosen one. Raises `UnknownModel` and what `check_model` raises.
     """
-    modality = modality_of(params)
+    modality, ignores = modality_of(params), dialect in IGNORE_UNSUPPORTED
     if params.model is None:
-        return [spec for spec in catalog.of(modality) if supports(spec, params)]
+        return [spec for spec in catalog.of(modality) if supports(spec, params, ignores_unsupported=ignores)]
     spec = catalog.resolve(params.model, modality, dialect)
-    check_model(catalog, spec, params)
+    check_model(catalog, spec, params, ignores_unsupported=ignores)
     return [spec]
 
 
@@ -59,6 +60,8 @@ def default_model(
     served: Collection[str],
     params: AnyParams,
     preferred: Collection[str] = (),
+    *,
+    ignores_unsupported: bool = False,
 ) -> ModelSpec:
     """Return the first served model of the modality that supports the request, the `preferred` ones before others.
 
@@ -68,17 +71,17 @@ def default_model(
     offered = [spec for spec in catalog.of(modality) if spec.id in served]
     offered.sort(key=lambda spec: spec.id not in preferred)
     for spec in offered:
-        if supports(spec, params):
+        if supports(spec, params, ignores_unsupported=ignores_unsupported):
             return spec
     if not offered:
         raise NoModelAvailable
-    first_unmet = [next(unmet_requirements(spec, params)) for spec in offered]
+    first_unmet = [next(unmet_requirements(spec, params, ignores_unsupported=ignores_unsupported)) for spec in offered]
     raise _refusal(catalog, min(first_unmet, key=lambda unmet: unmet.error is NotThisModel), params, modality)
 
 
-def check_model(catalog: Catalog, spec: ModelSpec, params: AnyParams) -> None:
+def check_model(catalog: Catalog, spec: ModelSpec, params: AnyParams, *, ignores_unsupported: bool = False) -> None:
     """Raise `NotThisModel`, `MissingField` or `OutOfRange` for what the model does not support of the request."""
-    unmet = next(unmet_requirements(spec, params), None)
+    unmet = next(unmet_requirements(spec, params, ignores_unsupported=ignores_unsupported), None)
     if unmet is not None:
         raise _refusal(catalog, unmet, params, spec.modality)
 

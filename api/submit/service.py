@@ -206,7 +206,7 @@ class Submissions:
         added = new_job(offers=offers, spill_seconds=spill_seconds, **facts_of(submission, params, self._settings))
         job = job_from_row((await connection.execute(submit(added))).one())
         if ingested.sources:
-            await connection.execute(add_inputs(submission.job_id, tenant, with_minimum_length(ingested.sources, spec)))
+            await connection.execute(add_inputs(submission.job_id, tenant, with_input_rules(ingested.sources, spec)))
         return job
 
 
@@ -248,9 +248,13 @@ def refusals() -> Iterator[None]:
         raise
 
 
-def with_minimum_length(sources: Sequence[InputSource], spec: ModelSpec) -> list[InputSource]:
-    """Return the sources, each recording with the shortest length that the model accepts."""
-    least = spec.limits.min_voice_seconds
-    return [
-        msgspec.structs.replace(source, min_seconds=least) if source.kind == "audio" else source for source in sources
-    ]
+def with_input_rules(sources: Sequence[InputSource], spec: ModelSpec) -> list[InputSource]:
+    """Return the sources with what the model accepts: bytes, types of pictures, and the length of recordings."""
+    limits = spec.limits
+
+    def ruled(source: InputSource) -> InputSource:
+        types = limits.input_types if source.kind == "image" else ()
+        least = limits.min_voice_seconds if source.kind == "audio" else 0.0
+        return msgspec.structs.replace(source, min_seconds=least, max_bytes=limits.max_input_bytes, types=types)
+
+    return [ruled(source) for source in sources]

@@ -4,6 +4,9 @@ import msgspec
 
 NATIVE = "native"
 """The dialect of the service's own routes."""
+IGNORE_UNSUPPORTED = ("mcp", "openai")
+"""Dialects whose clients expect that a field that the model does not use is ignored, and said in a warning. All others
+leave it to the model's entry, which may refuse it."""
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -253,6 +253,8 @@ inputs = Table(
     Column("host", Text, nullable=False, server_default=""),
     Column("model", Text, nullable=False, server_default=""),  # of its job; empty: a version before has submitted it
     Column("min_seconds", Double, nullable=False, server_default="0"),
+    Column("max_bytes", BigInteger),  # of the model's entry; null: only the setting's limit
+    Column("types", JSONB, nullable=False, server_default="[]"),  # media types; empty: all of its kind
     Column("status", Text, nullable=False, server_default="waiting"),
     Column("fence", BigInteger, nullable=False, server_default="0"),
     Column("attempt", Integer, nullable=False, server_default="0"),

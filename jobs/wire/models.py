@@ -12,7 +12,9 @@ class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of a model. Sides are in pixels; another size than a `native_size`, if there are any, is resized.
 
     `max_references`: reference images; for a model without `image-to-image` an `input_image` is one of them.
-    `max_seconds`: of video. `min_voice_seconds`: a reference voice is longer; 0 where the model does not say.
+    `min_seconds`, `max_seconds`: of video; `durations` are the only ones, where there are any. `input_types`: media
+    types of pictures; empty for all that are read. `max_input_bytes`: of each input; null leaves it to the service.
+    `min_voice_seconds`: a reference voice is longer; 0 where the model does not say.
     """
 
     max_prompt_chars: int
@@ -23,18 +25,41 @@ class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_references: int
     max_seconds: float
     min_voice_seconds: float
+    min_seconds: float = 0.1
+    durations: tuple[float, ...] = ()
+    input_types: tuple[str, ...] = ()
+    max_input_bytes: int | None = None
+
+
+class ModelUnsupported(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of a field that the model does not use, and of a value beyond its limits.
+
+    `refuse`: 422, with the limit. `adapt`: the nearest that it makes, with a warning: a prompt is cut, a field is left
+    out.
+    """
+
+    prompt: str = "refuse"
+    duration: str = "refuse"
+    size: str = "adapt"
+    negative_prompt: str = "adapt"
+    quality: str = "adapt"
+    strength: str = "refuse"
 
 
 class ModelPreset(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of a value of `quality`; null is the model's default."""
+    """The settings of a value of `quality`; null is the model's default. The size is that of a request without one."""
 
     num_inference_steps: int | None
     guidance_scale: float | None
+    width: int | None = None
+    height: int | None = None
 
 
-class ModelDefaults(ModelPreset, frozen=True, kw_only=True):
+class ModelDefaults(msgspec.Struct, frozen=True, kw_only=True):
     """The model's values of fields that a request leaves out, and its frames per second; null is the pipeline's."""
 
+    num_inference_steps: int | None
+    guidance_scale: float | None
     strength: float | None
     fps: int | None
 
@@ -61,6 +86,9 @@ class ModelRates(msgspec.Struct, frozen=True, kw_only=True):
 
 class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A model.
+
+    `inputs`: what it may be asked to do, with the least and the most pictures that it takes for each. `unsupported`:
+    what becomes of a request for what it does not do.
 
     `available`: a running server serves it now. `default`: a submit without `model` gets it now, unless it asks for
     what only a later model in the list supports. `languages`: those it speaks, with their varieties; empty where the
@@ -93,6 +121,8 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     estimated_on: str | None = None
     is_measured: bool = False
     rates: ModelRates = ModelRates()
+    inputs: dict[str, tuple[int, int]] = {}
+    unsupported: ModelUnsupported = ModelUnsupported()
 
 
 class ModelList(msgspec.Struct, frozen=True):

@@ -1,57 +1,104 @@
-"""What a model requires of a request, and the errors for what it does not support.
+"""What a model requires of a request: what is refused with the rule, and what is adapted to it with a warning.
 
-The API checks everything at submit. A family checks the media again, since the catalog of its worker may differ. The
-other fields do not fail in a family: it makes the nearest result and warns.
+One function judges a request by the entry of the model, `_judge`. The API asks it at submit what is refused
+(`unmet_requirements`). The engine asks it what to make instead (`settle`), and not the API, since the statement of a
+submit chooses among several models. A family checks the media again, since the catalog of its worker may differ, and
+makes the nearest size itself.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 import msgspec
 
 from core.errors.fields import InvalidRequest, MissingField, NotThisModel, OutOfRange
 from core.languages import find_language, not_spoken
+from jobs.params.base import Params, changed_fields
 from jobs.params.image import ImageParams
 from jobs.params.media import media_of
 from jobs.params.registry import AnyParams
 from jobs.params.speech import SpeechParams
 from jobs.params.video import VideoParams
+from pipelines.catalog.limits import GenerationType, Policy, usual_size
+from pipelines.catalog.sizes import nearest_size
 from pipelines.catalog.spec import ModelSpec
 
 ENCODERS_OWN = ("logo_url", "subject_image")
 """Inputs that the encoder gets, and no model."""
 
 
-class UnmetRequirement(msgspec.Struct, frozen=True):
-    """A part of a request that a model does not support: the error, the field, and a sentence without its full stop."""
+class UnmetRequirement(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a request that a model does not support: the error, the field, and a sentence without its full stop.
+
+    `policy` is what the entry says of it. `instead` are the fields with which the request meets the requirement and
+    `warning` what to say then; None where nothing would.
+    """
 
     error: type[InvalidRequest]
     field: str
     sentence: str
+    policy: Policy = "refuse"
+    instead: dict[str, Any] | None = None
+    warning: str = ""
+
+    def is_refused(self, ignores_unsupported: bool) -> bool:
+        """Return whether the request is refused for it; see `unmet_requirements`."""
+        ignored = ignores_unsupported and self.error is NotThisModel
+        return self.instead is None or (self.policy == "refuse" and not ignored)
 
 
-def unmet_requirements(spec: ModelSpec, params: AnyParams) -> Iterator[UnmetRequirement]:
-    """Yield every requirement of the model that the request does not meet, the most specific first.
+class SettledParams(msgspec.Struct, frozen=True):
+    """Parameters as a model makes them, and a sentence for each difference from what was asked."""
 
-    A size that the model does not make is not among them: the nearest one is made and resized.
+    params: Any
+    warnings: tuple[str, ...] = ()
+
+
+def unmet_requirements(
+    spec: ModelSpec, params: AnyParams, *, ignores_unsupported: bool = False
+) -> Iterator[UnmetRequirement]:
+    """Yield every requirement of the model for which the request is refused, the most specific first.
+
+    A wire format may ignore the fields that a model does not use, whatever the entry says of them
+    (`ignores_unsupported`); a value beyond the limits of a field that it does use stays the entry's to decide.
     """
-    media = [medium.name for medium in media_of(params)]
-    if isinstance(params, ImageParams) and params.strength is not None and _is_reference(spec, media):
-        yield _unsupported(spec, "strength")
-    if isinstance(params, SpeechParams) and not speaks(spec, params.language_id):
-        yield UnmetRequirement(NotThisModel, "$.language_id", not_spoken(spec.id, params.language_id, spec.languages))
-    yield from unmet_media(spec, media)
-    longest = spec.limits.max_seconds
-    if isinstance(params, VideoParams) and params.duration_seconds > longest:
-        sentence = f"`duration_seconds` must be at most {longest:g} for {spec.id}"
-        yield UnmetRequirement(OutOfRange, "$.duration_seconds", sentence)
-    limit = spec.limits.max_prompt_chars
-    if len(getattr(params, "prompt", "")) > limit:
-        yield UnmetRequirement(OutOfRange, "$.prompt", f"`prompt` must have at most {limit} characters for {spec.id}")
+    return (unmet for unmet in _judge(spec, params) if unmet.is_refused(ignores_unsupported))
 
 
-def supports(spec: ModelSpec, params: AnyParams) -> bool:
-    """Return whether the model supports everything in the request."""
-    return next(unmet_requirements(spec, params), None) is None
+def supports(spec: ModelSpec, params: AnyParams, *, ignores_unsupported: bool = False) -> bool:
+    """Return whether the request is not refused; see `unmet_requirements`."""
+    return next(unmet_requirements(spec, params, ignores_unsupported=ignores_unsupported), None) is None
+
+
+def settle(spec: ModelSpec, params: Params) -> SettledParams:
+    """Return the parameters of an accepted request as the model makes them, with a warning for each difference."""
+    changes: dict[str, Any] = {}
+    size = spec.size_of(params)
+    if usual_size(type(params)) not in (None, size):
+        changes = {"width": size[0], "height": size[1]}
+    adapted = [unmet for unmet in _judge(spec, params) if unmet.instead]
+    for unmet in adapted:
+        changes |= unmet.instead or {}
+    settled = msgspec.structs.replace(params, **changes) if changes else params
+    return SettledParams(settled, tuple(unmet.warning for unmet in adapted))
+
+
+def input_counts(spec: ModelSpec) -> dict[GenerationType, tuple[int, int]]:
+    """Return what a model of images or videos may be asked to do, with the least and the most pictures that it takes.
+
+    The capabilities say it, and `limits.inputs` where an entry has it.
+    """
+    able, references = set(spec.capabilities), spec.limits.max_references
+    counts: dict[GenerationType, tuple[int, int]] = {}
+    if "text-to-image" in able:
+        counts["text-to-image"] = (0, 0)
+    if "references" in able or "image-to-image" in able:
+        counts["image-to-image"] = (1, max(1, references + ("image-to-image" in able)))
+    if "text-to-video" in able:
+        counts["text-to-video"] = (0, 0)
+    if "image-to-video" in able:
+        counts["image-to-video"] = (1, 2 if "first-last-frame" in able else 1)
+    return counts | spec.limits.inputs
 
 
 def unmet_media(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequirement]:
@@ -66,7 +113,9 @@ def unmet_media(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequir
         yield from _unmet_frames(spec, media)
     elif "target_voice_path" in media and "reference-voice" not in spec.capabilities:
         sentence = f"Voice cloning is not supported by {spec.id}; remove `target_voice_path`"
-        yield UnmetRequirement(NotThisModel, "$.target_voice_path", sentence)
+        yield UnmetRequirement(error=NotThisModel, field="$.target_voice_path", sentence=sentence)
+    if spec.limits.inputs:
+        yield from _unmet_counts(spec, media)
 
 
 def check_media(spec: ModelSpec, media: Collection[str]) -> None:
@@ -101,6 +150,81 @@ def speaks(spec: ModelSpec, language_id: str) -> bool:
     return not spec.languages or find_language(language_id, spec.languages) is not None
 
 
+def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
+    """Yield what the request asks for and the model does not do, whether it is refused or adapted."""
+    media = [medium.name for medium in media_of(params)]
+    changed = dict(changed_fields(params))
+    yield from _unused_fields(spec, params, changed, media)
+    if isinstance(params, SpeechParams) and not speaks(spec, params.language_id):
+        sentence = not_spoken(spec.id, params.language_id, spec.languages)
+        yield UnmetRequirement(error=NotThisModel, field="$.language_id", sentence=sentence)
+    yield from unmet_media(spec, media)
+    if isinstance(params, VideoParams):
+        yield from _other_duration(spec, params.duration_seconds, "duration_seconds" in changed)
+    if spec.unsupported.size == "refuse" and ("width" in changed or "height" in changed):
+        yield from _other_size(spec, (changed.get("width") or params.width, changed.get("height") or params.height))
+    limit, prompt = spec.limits.max_prompt_chars, getattr(params, "prompt", "")
+    if len(prompt) > limit:
+        yield UnmetRequirement(
+            error=OutOfRange,
+            field="$.prompt",
+            sentence=f"`prompt` must have at most {limit} characters for {spec.id}",
+            policy=spec.unsupported.prompt,
+            instead={"prompt": _cut(prompt, limit)},
+            warning=f"{spec.id} reads {limit} characters of a prompt; the rest was cut off",
+        )
+
+
+def _unused_fields(
+    spec: ModelSpec, params: Params, changed: dict[str, Any], media: Collection[str]
+) -> Iterator[UnmetRequirement]:
+    """Yield the fields that the model does not use."""
+    if isinstance(params, ImageParams) and params.strength is not None and _is_reference(spec, media):
+        yield _unsupported(spec, "strength", spec.unsupported.strength)
+    if changed.get("negative_prompt") and "negative-prompt" not in spec.capabilities:
+        yield _unsupported(spec, "negative_prompt", spec.unsupported.negative_prompt)
+    if "quality" in changed and changed["quality"] not in spec.quality:
+        yield UnmetRequirement(
+            error=NotThisModel,
+            field="$.quality",
+            sentence=f"`quality` must be {_or(['standard', *spec.quality])} for {spec.id}",
+            policy=spec.unsupported.quality,
+            instead={"quality": "standard"},
+            warning=f"{spec.id} has no preset {changed['quality']!r}; its standard one was used",
+        )
+
+
+def _other_duration(spec: ModelSpec, asked: float, is_given: bool) -> Iterator[UnmetRequirement]:
+    limits, made = spec.limits, spec.limits.nearest_seconds(asked)
+    if made == asked:
+        return
+    least_or_most = "at most" if asked > made else "at least"
+    rule = _or(f"{each:g}" for each in limits.durations) if limits.durations else f"{least_or_most} {made:g}"
+    yield UnmetRequirement(
+        error=OutOfRange,
+        field="$.duration_seconds",
+        sentence=f"`duration_seconds` must be {rule} for {spec.id}",
+        policy=spec.unsupported.duration if is_given else "adapt",
+        instead={"duration_seconds": made},
+        warning=f"{spec.id} makes videos of {rule} s; this one has {made:g} s",
+    )
+
+
+def _other_size(spec: ModelSpec, asked: tuple[int, int]) -> Iterator[UnmetRequirement]:
+    limits, (width, height) = spec.limits, asked
+    step = limits.side_multiple or 1
+    if limits.native_sizes:
+        is_made, nearest = asked in limits.native_sizes, nearest_size(limits.native_sizes, asked)
+        rule = f"one of {', '.join(f'{each[0]}x{each[1]}' for each in limits.native_sizes)}"
+        rule += f" (the nearest is {nearest[0]}x{nearest[1]})" if len(limits.native_sizes) > 1 else ""
+    else:
+        is_made = all(limits.min_side <= side <= limits.max_side and side % step == 0 for side in asked)
+        rule = f"of sides from {limits.min_side} to {limits.max_side}" + (f", multiples of {step}," if step > 1 else "")
+    if not is_made:
+        sentence = f"The size must be {rule} for {spec.id}, and `width` and `height` are {width}x{height}"
+        yield UnmetRequirement(error=OutOfRange, field="$.width", sentence=sentence)
+
+
 def _is_reference(spec: ModelSpec, media: Collection[str]) -> bool:
     return "input_image" in media and takes_input_as_reference(spec)
 
@@ -117,7 +241,7 @@ def _unmet_images(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequ
     elif references + counted > spec.limits.max_references:
         count = f"{spec.limits.max_references} entries" + (", `input_image` counted as one," if counted else "")
         sentence = f"`reference_images` must have at most {count} for {spec.id}"
-        yield UnmetRequirement(OutOfRange, "$.reference_images", sentence)
+        yield UnmetRequirement(error=OutOfRange, field="$.reference_images", sentence=sentence)
 
 
 def _unmet_frames(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequirement]:
@@ -130,9 +254,55 @@ def _unmet_frames(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequ
         yield _unsupported(spec, "last_image")
 
 
+def _unmet_counts(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequirement]:
+    """Yield a number of pictures that no generation type of the model takes."""
+    counts, given = input_counts(spec), len(media)
+    if any(least <= given <= most for least, most in counts.values()):
+        return
+    is_missing = any(given < least for least, _ in counts.values())
+    further = "last_image" if spec.modality == "video" else "reference_images"
+    field = further if media else "input_image"
+    listed = " and ".join(f"{describe_count(*count)} for {name}" for name, count in counts.items())
+    advice = f"add `{field}`" if is_missing else f"remove `{field}`"
+    yield UnmetRequirement(
+        error=MissingField if is_missing else OutOfRange,
+        field=f"$.{field}",
+        sentence=f"{spec.id} takes {listed}; this request has {given}: {advice}",
+    )
+
+
+def describe_count(least: int, most: int) -> str:
+    """Return a number of pictures in words: `no pictures`, `exactly 2 pictures`, `1 to 3 pictures`."""
+    if most == 0:
+        return "no pictures"
+    number = f"exactly {most}" if least == most else f"{least} to {most}"
+    return f"{number} {'picture' if most == 1 else 'pictures'}"
+
+
 def _missing(spec: ModelSpec, field: str) -> UnmetRequirement:
-    return UnmetRequirement(MissingField, f"$.{field}", f"`{field}` is required by {spec.id}; add it")
+    return UnmetRequirement(
+        error=MissingField, field=f"$.{field}", sentence=f"`{field}` is required by {spec.id}; add it"
+    )
 
 
-def _unsupported(spec: ModelSpec, field: str) -> UnmetRequirement:
-    return UnmetRequirement(NotThisModel, f"$.{field}", f"`{field}` is not supported by {spec.id}; remove it")
+def _unsupported(spec: ModelSpec, field: str, policy: Policy | None = None) -> UnmetRequirement:
+    """Return the requirement of a field that the model does not use, which may be left out where it has a `policy`."""
+    return UnmetRequirement(
+        error=NotThisModel,
+        field=f"$.{field}",
+        sentence=f"`{field}` is not supported by {spec.id}; remove it",
+        policy=policy or "refuse",
+        instead=None if policy is None else {field: None},
+        warning=f"{spec.id} does not use `{field}`; it was ignored",
+    )
+
+
+def _cut(prompt: str, limit: int) -> str:
+    """Return the prompt up to the last word that ends within the limit."""
+    end = prompt.rfind(" ", 0, limit + 1)
+    return prompt[: end if end > limit // 2 else limit]
+
+
+def _or(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last

@@ -10,6 +10,7 @@ from msgspec import Meta
 from jobs.params.base import Params, Quality
 from jobs.params.image import MAX_IMAGES
 from jobs.params.registry import Modality
+from pipelines.catalog.limits import GenerationType, Limits, Seconds, Side, Unsupported, usual_size
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 """The folder that holds `pipelines/`; paths of shipped files start here."""
@@ -32,6 +33,11 @@ Capability = Literal[
     "reference-voice",  # sounds like the recording in `target_voice_path`
 ]
 """What a model can do; the API refuses a request that needs more."""
+GENERATION_TYPES: dict[Modality, tuple[GenerationType, ...]] = {
+    "image": ("text-to-image", "image-to-image"),
+    "video": ("text-to-video", "image-to-video"),
+}
+"""What models of a modality may be asked to do, by what it is made from."""
 DType = Literal["float32", "bfloat16", "float16"]
 Quantization = Literal["float8"]
 """Precision of the weights of the transformer's linear layers, where it is another one than that of the rest."""
@@ -51,10 +57,8 @@ ATTENTION: tuple[Attention, ...] = get_args(Attention)
 
 ModelId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,99}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Side = Annotated[int, Meta(ge=1, le=16384)]
 Steps = Annotated[int, Meta(ge=1, le=1000)]
 Guidance = Annotated[float, Meta(ge=0, le=100)]
-Seconds = Annotated[float, Meta(gt=0)]
 Language = Annotated[str, Meta(pattern=r"^[a-z0-9]{2,8}(-[a-z0-9]{1,8})*$", max_length=40)]
 
 
@@ -160,31 +164,6 @@ class License(Entry, frozen=True, kw_only=True):
     url: Name
 
 
-class Limits(Entry, frozen=True, kw_only=True):
-    """What the model accepts. Sides are in pixels.
-
-    - `native_sizes`: the only (width, height) that the model makes.
-    - `min_side`, `max_side`, `side_multiple`: the sides of a model without native sizes. `side_multiple` defaults to
-      what the pipeline's VAE needs.
-    - `max_seconds`: the longest video. A video has `frame_step` n + 1 frames, since its autoencoder makes no other
-      number.
-    - `min_voice_seconds`: a reference voice must be longer; 0 leaves it to the pipeline.
-
-    A size that the model cannot make is not an error: the pipeline makes the nearest one, resizes or crops it, and
-    warns.
-    """
-
-    max_prompt_chars: Annotated[int, Meta(ge=1)] = 4000
-    min_side: Side = 64
-    max_side: Side = 1024
-    side_multiple: Side | None = None
-    native_sizes: tuple[tuple[Side, Side], ...] = ()
-    max_references: Annotated[int, Meta(ge=0, le=16)] = 0
-    max_seconds: Seconds = 10.0
-    frame_step: Annotated[int, Meta(ge=1)] = 1
-    min_voice_seconds: Annotated[float, Meta(ge=0)] = 0.0
-
-
 class Scope(Entry, frozen=True, kw_only=True):
     """What a demo model can make, for the warning to a prompt that asks for more.
 
@@ -239,6 +218,8 @@ class StepCache(Entry, frozen=True, kw_only=True):
 class Preset(Entry, frozen=True, kw_only=True):
     """Values of one `quality` word; `None` keeps the model's default. `lora` is a key of the model's `loras`.
 
+    `width` and `height` are the size of a request that names none.
+
     `quantization` as of `ModelSpec`: such a preset has weights of its own in memory, of `vram_bytes`.
 
     `cache` with `cache_threshold`, `cache_ratios` and `cache_interval` is as `StepCache` describes.
@@ -246,6 +227,8 @@ class Preset(Entry, frozen=True, kw_only=True):
 
     num_inference_steps: Steps | None = None
     guidance_scale: Guidance | None = None
+    width: Side | None = None
+    height: Side | None = None
     lora: Name | None = None
     quantization: Quantization | None = None
     vram_bytes: Annotated[int, Meta(ge=0)] | None = None
@@ -255,6 +238,8 @@ class Preset(Entry, frozen=True, kw_only=True):
     cache_interval: Annotated[int, Meta(ge=2, le=100)] = 5
 
     def __post_init__(self) -> None:
+        if (self.width is None) != (self.height is None):
+            raise ValueError("`width` and `height` go together")
         if (self.cache == "magcache") != bool(self.cache_ratios):
             raise ValueError('`cache = "magcache"` and `cache_ratios` go together')
         if self.quantization is not None and self.lora is not None:
@@ -350,6 +335,7 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     """Name of its own voice, used where the request has no reference voice; `None` if it has none."""
     scope: Scope | None = None
     limits: Limits = Limits()
+    unsupported: Unsupported = Unsupported()
     defaults: Defaults = Defaults()
     quality: dict[Quality, Preset] = {}
     loras: dict[ModelId, Lora] = {}
@@ -405,6 +391,13 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
             self.modality != "image" or self.defaults.num_inference_steps is None
         ):
             raise ValueError("`rates.per_megapixel_step` is for images, and takes `defaults.num_inference_steps`")
+        takes_pictures = {"references", f"image-to-{self.modality}"} & {*self.capabilities}
+        for generation_type, (_, most) in self.limits.inputs.items():
+            is_able = generation_type in self.capabilities or generation_type == "image-to-image"
+            if generation_type not in GENERATION_TYPES.get(self.modality, ()) or not is_able:
+                raise ValueError(f"`limits.inputs` has {generation_type!r}, which this model does not do")
+            if most > 0 and not takes_pictures:
+                raise ValueError(f"`limits.inputs.{generation_type}` needs a capability that takes pictures")
         for word, preset in self.quality.items():
             if preset.lora is not None and preset.lora not in self.loras:
                 raise ValueError(f"`quality.{word}` names the LoRA {preset.lora!r}, which is not in `loras`")
@@ -422,9 +415,10 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         rates, outputs = self.rates, getattr(params, "num_images", 1)
         price = float(self.price_usd * outputs)
         if rates.per_second > 0:
-            price += rates.per_second * float(getattr(params, "duration_seconds", 0.0))
+            price += rates.per_second * self.limits.nearest_seconds(getattr(params, "duration_seconds", 0.0))
         if rates.per_megapixel_step > 0:
-            megapixels = getattr(params, "width", 0) * getattr(params, "height", 0) / 1e6
+            width, height = self.size_of(params)
+            megapixels = width * height / 1e6
             price += rates.per_megapixel_step * megapixels * (self.steps_of(params) or 0) * outputs
         return round(price + rates.per_gpu_second * (rates.max_gpu_seconds or 0.0), PRICE_DIGITS)
 
@@ -442,6 +436,14 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         asked = getattr(params, "num_inference_steps", None)
         steps = (asked, preset.num_inference_steps, self.defaults.num_inference_steps)
         return next((value for value in steps if value is not None), None)
+
+    def size_of(self, params: Params) -> tuple[int, int]:
+        """Return width and height of a request: its own, its preset's where it names none; 0 without a size."""
+        size = getattr(params, "width", 0), getattr(params, "height", 0)
+        preset = self.quality.get(getattr(params, "quality", "standard"), Preset())
+        if preset.width is None or preset.height is None or size != usual_size(type(params)):
+            return size
+        return preset.width, preset.height
 
     @property
     def bundles(self) -> tuple[Bundle, ...]:

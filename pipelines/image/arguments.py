@@ -6,11 +6,12 @@ import msgspec
 from PIL import Image, ImageOps
 
 from jobs.params.image import ImageParams
+from pipelines.catalog.sizes import Size
 from pipelines.catalog.spec import ModelSpec, StepCache
 from pipelines.diffusion.prompt_scope import scope_warnings
 from pipelines.diffusion.sampling_settings import choose, ignored_field_warnings, unsupported_field_warnings
 from pipelines.image.inputs import ImageInputs
-from pipelines.image.size import Size, SizePlan
+from pipelines.image.size import SizePlan
 
 STRENGTH = 0.6
 """How much of an image may change when neither the caller nor the model's defaults say so."""

@@ -11,15 +11,11 @@ A size that the model can make is made as it is. Otherwise:
 No size is refused, and a warning names every difference.
 """
 
-from math import log
-
 import msgspec
 from PIL import Image
 
+from pipelines.catalog.sizes import Size, nearest_size
 from pipelines.catalog.spec import ModelSpec
-
-Size = tuple[int, int]
-"""(width, height) in pixels."""
 
 
 class SizePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +45,7 @@ def plan_size(spec: ModelSpec, asked: Size, multiple: int) -> SizePlan:
     """Return the plan for the size `asked`, for a pipeline that needs multiples of `multiple` pixels."""
     limits = spec.limits
     if limits.native_sizes:
-        make = min(limits.native_sizes, key=lambda size: _distance(size, asked))
+        make = nearest_size(limits.native_sizes, asked)
         reason = f"{spec.id} draws {_list(limits.native_sizes)}"
     else:
         make = _legal(asked, limits.min_side, limits.max_side, multiple)
@@ -62,13 +58,6 @@ def plan_size(spec: ModelSpec, asked: Size, multiple: int) -> SizePlan:
         return SizePlan(asked=asked, make=make)
     verb = "resized" if make[0] * asked[1] == make[1] * asked[0] else "stretched"
     return SizePlan(asked=asked, make=make, warning=f"{reason}; {verb} to {_text(asked)}")
-
-
-def _distance(size: Size, asked: Size) -> tuple[float, float]:
-    """Return the distance of two sizes, in shape first, then in area; smaller is nearer."""
-    shape = log(size[0] / size[1]) - log(asked[0] / asked[1])
-    area = log(size[0] * size[1]) - log(asked[0] * asked[1])
-    return abs(shape), abs(area)
 
 
 def _legal(asked: Size, least: int, most: int, multiple: int) -> Size:

@@ -14,6 +14,7 @@ from PIL import Image
 from core.errors.failures import ModelLoadFailed, NotFinite
 from jobs.params.video import VideoParams
 from pipelines.catalog.requirements import check_media
+from pipelines.catalog.sizes import Size
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.acceleration import Acceleration, precision
 from pipelines.diffusion.checkpoint import load_diffusers, loader_for, resident_modules
@@ -25,7 +26,7 @@ from pipelines.diffusion.warmup import PROMPT, STEPS, minimal_inputs
 from pipelines.image.arguments import cover
 from pipelines.image.inputs import read_image
 from pipelines.image.progress import StepProgress
-from pipelines.image.size import Size, SizePlan, plan_size
+from pipelines.image.size import SizePlan, plan_size
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.video.arguments import call_arguments

@@ -26,11 +26,11 @@ class FramePlan(msgspec.Struct, frozen=True):
 def plan_frames(spec: ModelSpec, seconds: float) -> FramePlan:
     """Return the legal number of frames nearest to `seconds`: `limits.frame_step` n + 1 with n at least 1.
 
-    The most is the number nearest to `limits.max_seconds`, so that 5 s may have 121 frames at 24 per second. A
+    They are those nearest to a duration that the limits allow, so that 5 s may have 121 frames at 24 per second. A
     difference of up to half a frame step comes from how these models count and causes no warning.
     """
     fps, step = spec.defaults.fps or FPS, spec.limits.frame_step
-    frames = _legal(min(seconds, spec.limits.max_seconds) * fps, step)
+    frames = _legal(spec.limits.nearest_seconds(seconds) * fps, step)
     warning = None
     if abs(frames - seconds * fps) > step / 2 + 1e-6:
         warning = f"{spec.id} makes {frames / fps:.2f} s ({frames} frames at {fps} per second) instead of {seconds:g} s"

@@ -14,6 +14,7 @@ from jobs.params.registry import PARAMS_OF
 from jobs.server_commands import Preload, Unload
 from pipelines.branding.finish import SUBJECT
 from pipelines.branding.guidance import for_model, with_palette, with_subject
+from pipelines.catalog.requirements import settle
 from pipelines.catalog.spec import Stage
 from pipelines.catalog.variants import model_of, variant_id
 from pipelines.image.batching import images_at_once
@@ -168,7 +169,15 @@ class RequestExecutor:
             self._residency.make_room(model)
 
     def _run(self, request: Compute, ctx: RunContext) -> RawOutput:
-        params = read_params(request.params, PARAMS_OF[request.modality])
+        """Run the job as its model makes it, which the warnings say where it was asked for otherwise."""
+        asked = read_params(request.params, PARAMS_OF[request.modality])
+        settled = settle(self._loader.spec(request.model), asked)
+        for warning in settled.warnings:
+            ctx.warn(warning)
+        raw = self._run_settled(request, settled.params, ctx)
+        return msgspec.structs.replace(raw, warnings=(*settled.warnings, *raw.warnings)) if settled.warnings else raw
+
+    def _run_settled(self, request: Compute, params: Params, ctx: RunContext) -> RawOutput:
         inputs = Inputs({name: Path(file) for name, file in request.inputs.items()})
         if SUBJECT in inputs.files:
             return self._run_behind(request, params, inputs, ctx)

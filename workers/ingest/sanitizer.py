@@ -66,17 +66,25 @@ class Sanitizer:
             self._end()
 
     def clean(
-        self, kind: MediaKind, folder: Path, *, seconds: float, max_pixels: int, min_seconds: float = 0.0
+        self,
+        kind: MediaKind,
+        folder: Path,
+        *,
+        seconds: float,
+        max_pixels: int,
+        min_seconds: float = 0.0,
+        types: tuple[str, ...] = (),
     ) -> CleanMedia:
         """Make the clean copy of `source` in `folder`, and return it; blocks for a minute at most.
 
-        `seconds` are of processor time. `folder` lies in one that only this account may enter.
+        `seconds` are of processor time; `types` are the media types that the job's model takes. `folder` lies in one
+        that only this account may enter.
 
         Raises `UnsupportedMedia`, `InputTooLarge` and `InputUnreadable`; `NotThisModel` for audio that is not longer
         than `min_seconds`; `RetryLater` where the machine may be at fault, and `OSError` where the copy does not fit
         on it.
         """
-        answered = self.ask(SanitizeRequest(kind, seconds, max_pixels, min_seconds), folder)
+        answered = self.ask(SanitizeRequest(kind, seconds, max_pixels, min_seconds, types), folder)
         try:
             answer = msgspec.json.decode(answered, type=SanitizeResult)
         except msgspec.MsgspecError:

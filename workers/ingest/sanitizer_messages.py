@@ -15,13 +15,15 @@ NO_ROOM = "no_room"
 class SanitizeRequest(msgspec.Struct, frozen=True):
     """A request to clean `source`, of this kind, within so many seconds of processor time.
 
-    `max_pixels` limits an image; audio must be longer than `min_seconds`.
+    `max_pixels` limits an image; audio must be longer than `min_seconds`. The file must have one of the media `types`;
+    without any, one that its kind accepts.
     """
 
     kind: MediaKind
     seconds: float
     max_pixels: int
     min_seconds: float = 0.0
+    types: tuple[str, ...] = ()
 
 
 class SanitizeResult(msgspec.Struct, frozen=True):

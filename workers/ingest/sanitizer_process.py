@@ -30,7 +30,7 @@ from core.errors.base import AtelierError
 from core.errors.inputs import InputTooLarge, InputUnreadable, UnsupportedMedia
 from core.processes import die_with_parent
 from core.sandbox.confinement import confine
-from jobs.media_types import HEAD, expect
+from jobs.media_types import HEAD, TYPES, expect
 from workers.ingest.audio_cleaner import clean_audio
 from workers.ingest.image_cleaner import clean_image
 from workers.ingest.sanitizer_messages import NO_ROOM, SOURCE, WAITING_SECONDS, SanitizeRequest, SanitizeResult
@@ -145,6 +145,10 @@ def clean(request: SanitizeRequest, folder: Path) -> SanitizeResult:
     try:
         with source.open("rb") as file:
             media_type = expect(file.read(HEAD), request.kind)
+        if request.types and media_type not in request.types:
+            names = TYPES[request.kind]
+            taken = " or ".join(names.get(each, each) for each in request.types)
+            raise UnsupportedMedia(f"The model takes {taken}, and this is {names[media_type]}; convert the file.")
         if request.kind == "image":
             clean_image(source, media_type, folder / "clean.png", request.max_pixels)
             return SanitizeResult(media_type="image/png")

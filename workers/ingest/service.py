@@ -25,7 +25,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from core.database import is_unreachable
 from core.errors.base import AtelierError
 from core.errors.failures import InputUnreachable
-from core.errors.inputs import InputTooLarge
 from core.errors.unavailable import StorageUnavailable
 from core.errors.unknown import UnknownOutput
 from core.logs import log_context
@@ -33,7 +32,7 @@ from core.metrics import INPUTS
 from core.retry import Backoff
 from core.settings import Settings
 from core.storage.store import Store
-from workers.ingest.fetcher import Fetcher
+from workers.ingest.fetcher import Fetcher, check_bytes
 from workers.ingest.input_store import CleanCopy, InputStore, Key
 from workers.ingest.retry_later import RetryLater
 from workers.ingest.sanitizer import Sanitizer
@@ -161,14 +160,14 @@ class Ingest:
 
     async def _fetch(self, row: Row[Any], source: Path) -> None:
         if row.url is not None:
-            await self._fetcher.fetch(row.url, source, attempt=row.attempt)
+            await self._fetcher.fetch(row.url, source, attempt=row.attempt, most_bytes=row.max_bytes)
             return
-        await asyncio.get_running_loop().run_in_executor(self._transfers, self._download, row.source_key, source)
+        download = partial(self._download, row.source_key, source, row.max_bytes)
+        await asyncio.get_running_loop().run_in_executor(self._transfers, download)
 
-    def _download(self, key: str, source: Path) -> None:
+    def _download(self, key: str, source: Path, most_bytes: int | None) -> None:
         try:
-            if self._objects.size(key) > self._settings.input_max_bytes:
-                raise InputTooLarge
+            check_bytes(self._objects.size(key), self._settings.input_max_bytes, most_bytes)
             read(self._objects, key, source)
         except UnknownOutput:
             raise InputUnreachable("The uploaded file or the stored voice no longer exists; send it again.") from None
@@ -182,6 +181,7 @@ class Ingest:
             seconds=self._settings.sanitise_timeout,
             max_pixels=self._settings.input_max_pixels,
             min_seconds=row.min_seconds,
+            types=tuple(row.types),
         )
         async with self._shares.setdefault(row.tenant, asyncio.Semaphore(MAX_DECODERS // 2)):
             clean = await loop.run_in_executor(self._decoders, request)

@@ -18,13 +18,13 @@ from api.dialects.imagepipeline.schema import (
     TryOn,
     VoiceClone,
 )
-from api.dialects.sizes import fit_sides
 from core.errors.fields import NoCapableModel, OutOfRange
 from jobs.params.branding import BrandingParams
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams
 from jobs.params.registry import AnyParams
 from jobs.params.speech import SpeechParams
+from pipelines.catalog.sizes import fit_sides
 
 SHORTEST, LONGEST, MULTIPLE = 64, 1024, 8
 """The sides of `ImageParams`, and what those that are made smaller are a multiple of."""

@@ -1,29 +1,17 @@
 """OpenAI's requests for images as parameters of jobs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from api.dialects.openai.schema import EditRequest, GenerationRequest, ImageOptions, VariationRequest
-from api.dialects.sizes import fit_sides, parse_pair
 from core.errors.fields import NotSupportedYet
-from jobs.params.base import Quality
 from jobs.params.image import MAX_IMAGES, ImageParams
+from pipelines.catalog.media_request import QUALITIES
+from pipelines.catalog.sizes import IMAGE_SIDES, fit_sides, parse_pair
 
-SIDES = (64, 1024)
-"""The shortest and the longest side of `ImageParams`."""
 USUAL = 1024
-QUALITIES: Mapping[str, Quality] = {
-    "low": "fast",
-    "medium": "standard",
-    "auto": "standard",
-    "standard": "standard",
-    "high": "pro",
-    "hd": "pro",
-    "xhigh": "ultra",
-    "max": "ultra",
-}
 IGNORED = ("style", "output_compression", "moderation", "input_fidelity", "partial_images")
 """Fields that change nothing here: a header of the answer says so."""
 VARIATION = "a variation of this picture"
@@ -71,10 +59,11 @@ def image_size(size: str | None) -> tuple[tuple[int, int], tuple[str, ...]]:
     """Return width and height, the nearest of the same shape that can be made, and a warning where it is another."""
     if size in (None, "auto"):
         return (USUAL, USUAL), ()
-    width, height = fit_sides(*parse_pair(size or "", "x"), SIDES, 1)
+    width, height = fit_sides(*parse_pair(size or "", "x"), IMAGE_SIDES, 1)
     if size == f"{width}x{height}":
         return (width, height), ()
-    return (width, height), (f"size {size} is resized to {width}x{height}: sides have {SIDES[0]} to {SIDES[1]} pixels",)
+    least, most = IMAGE_SIDES
+    return (width, height), (f"size {size} is resized to {width}x{height}: sides have {least} to {most} pixels",)
 
 
 def as_links(asked: ImageOptions) -> bool:

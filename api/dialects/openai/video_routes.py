@@ -12,7 +12,6 @@ from api.dialects.openai.lists import Limit, Order, list_of
 from api.dialects.openai.requests import JobsOfRequest, OpenAIRequests
 from api.dialects.openai.results import headers_of
 from api.dialects.openai.schema import OpenAIVideoRequest
-from api.dialects.sizes import fit_sides, parse_pair
 from api.follow.job_lookup import find_job
 from api.follow.notifier import Notifier
 from api.http.auth import Caller, needs
@@ -36,8 +35,8 @@ from jobs.statements.queue.tenant_jobs import listing
 from jobs.wire.dialects.openai import NAME, VIDEO, OpenAIVideo, video_answer, video_id
 from pipelines.catalog.aliases import Aliases
 from pipelines.catalog.loader import Catalog
+from pipelines.catalog.sizes import VIDEO_SIDES, VIDEO_STEP, fit_sides, parse_pair
 
-SIDES, STEP = (64, 1536), 32
 USUAL = (896, 512)
 URL_FIELD, FILE_FIELD = "input_reference[image_url]", "input_reference[file_id]"
 POLL_AFTER = {"openai-poll-after-ms": "1000"}
@@ -152,9 +151,9 @@ def video_jobs(asked: OpenAIVideoRequest, model: str | None, picture: str | None
     """Return the job of a request for a video."""
     (width, height), warnings = USUAL, tuple[str, ...]()
     if asked.size is not None:
-        width, height = fit_sides(*parse_pair(asked.size, "x"), SIDES, STEP)
+        width, height = fit_sides(*parse_pair(asked.size, "x"), VIDEO_SIDES, VIDEO_STEP)
         if asked.size != f"{width}x{height}":
-            bounds = f"multiples of {STEP} pixels, at most {SIDES[1]}"
+            bounds = f"multiples of {VIDEO_STEP} pixels, at most {VIDEO_SIDES[1]}"
             warnings = (f"size {asked.size} is resized to {width}x{height}: sides are {bounds}",)
     params = VideoParams(
         prompt=asked.prompt,

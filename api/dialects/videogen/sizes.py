@@ -2,8 +2,8 @@
 
 from math import sqrt
 
-from api.dialects.sizes import fit_sides
 from api.dialects.videogen.schema import AspectRatio
+from pipelines.catalog.sizes import fit_sides
 
 USUAL = AspectRatio(16, 9)
 IMAGE_SIDES = (64, 1024, 8, 1024 * 1024)

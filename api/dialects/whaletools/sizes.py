@@ -1,10 +1,7 @@
 """Sizes as WhaleTools' clients say them: pixels, a ratio of the sides, the lines of a video."""
 
-from api.dialects.sizes import fit_sides, parse_pair
+from pipelines.catalog.sizes import IMAGE_SIDES, VIDEO_SIDES, VIDEO_STEP, fit_sides, parse_pair
 
-IMAGE_SIDES, VIDEO_SIDES = (64, 1024), (64, 1536)
-"""The shortest and the longest side of an image and of a video, as `jobs.params` has them."""
-VIDEO_STEP = 32
 LINES = {"2k": 1440, "4k": 2160, "8k": 4320}
 
 

@@ -1,28 +1,15 @@
 """WhaleTools' requests as parameters of jobs, and its ids."""
 
-from collections.abc import Mapping
-
 from api.dialects.whaletools.schema import ImageRequest, VideoRequest, VoiceRequest
 from api.dialects.whaletools.sizes import image_size, video_size
 from core.ids import check_id
-from jobs.params.base import Quality
 from jobs.params.image import ImageParams
 from jobs.params.registry import Modality
 from jobs.params.speech import SpeechParams, tokens_for
 from jobs.params.video import VideoParams
 from jobs.wire.dialects.whaletools import PREFIXES
+from pipelines.catalog.media_request import QUALITIES
 
-QUALITIES: Mapping[str, Quality] = {
-    "auto": "standard",
-    "low": "fast",
-    "medium": "standard",
-    "hd": "pro",
-    "high": "pro",
-    "standard": "standard",
-    "fast": "fast",
-    "pro": "pro",
-    "ultra": "ultra",
-}
 STYLES = {"natural": "", "vivid": "vivid colors, dramatic light"}
 """What a style of the documents adds to the prompt; any other is added as it is."""
 

@@ -8,8 +8,18 @@ from api.http.auth import needs
 from api.http.database import Database
 from api.openapi.documents import error_responses
 from jobs.statements.queue.submit import served_models
-from jobs.wire.models import ModelAnswer, ModelDefaults, ModelLicense, ModelLimits, ModelList, ModelPreset, ModelRates
+from jobs.wire.models import (
+    ModelAnswer,
+    ModelDefaults,
+    ModelLicense,
+    ModelLimits,
+    ModelList,
+    ModelPreset,
+    ModelRates,
+    ModelUnsupported,
+)
 from pipelines.catalog.loader import Catalog, ModelSpec
+from pipelines.catalog.requirements import input_counts
 from pipelines.weights.footprint import Footprint
 
 
@@ -66,4 +76,6 @@ def _answer(spec: ModelSpec, footprint: Footprint, available: bool, default: boo
         estimated_on=spec.estimated_on,
         is_measured=spec.is_measured,
         rates=msgspec.convert(spec.rates, ModelRates, from_attributes=True),
+        inputs=dict(input_counts(spec)),
+        unsupported=msgspec.convert(spec.unsupported, ModelUnsupported, from_attributes=True),
     )

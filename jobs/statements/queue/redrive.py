@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Insert, Select, Update, case, func, insert, literal, null, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 
 from core.errors.failures import AttemptsExhausted, DeadlineExceeded, EngineLost, StageDeadlineExceeded
 from core.errors.unavailable import StorageUnavailable
@@ -109,6 +110,8 @@ def again_inputs(job_id: str, new_id: str) -> Insert:
         "url": case((has_copy, None), else_=inputs.c.url),
         "source_key": func.coalesce(inputs.c.key, inputs.c.source_key),
         "host": case((has_copy, ""), else_=inputs.c.host),
+        "max_bytes": case((has_copy, None), else_=inputs.c.max_bytes),  # what the caller sent was judged already
+        "types": case((has_copy, literal([], JSONB)), else_=inputs.c.types),
     }
     for name in ("name", "tenant", "kind", "min_seconds"):
         values[name] = inputs.c[name]

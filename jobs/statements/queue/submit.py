@@ -80,7 +80,7 @@ class InputSource(msgspec.Struct, frozen=True, kw_only=True):
     """The source of an input: a URL and its host, or the key of a stored object.
 
     `host` is in lower case, with the port unless it is the scheme's own. `name` is that of `jobs.params.media.Medium`.
-    Audio must be longer than `min_seconds`.
+    Audio must be longer than `min_seconds`. The file has at most `max_bytes` and one of the `types`, where they say so.
     """
 
     name: str
@@ -89,6 +89,8 @@ class InputSource(msgspec.Struct, frozen=True, kw_only=True):
     source_key: str | None = None
     host: str = ""
     min_seconds: float = 0.0
+    max_bytes: int | None = None
+    types: tuple[str, ...] = ()
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -327,7 +329,7 @@ def _is_served(model: ColumnElement[str]) -> ColumnElement[bool]:
 def add_inputs(job_id: str, tenant: str, sources: Sequence[InputSource]) -> Insert:
     """Add the inputs of a pending job, at least one; a CPU worker fetches and cleans them."""
     common = {"job_id": job_id, "tenant": tenant, "model": model_of(job_id)}
-    return inputs.insert().values([common | msgspec.structs.asdict(source) for source in sources])
+    return inputs.insert().values([common | msgspec.to_builtins(source) for source in sources])
 
 
 def model_of(job_id: str) -> ScalarSelect[str]:

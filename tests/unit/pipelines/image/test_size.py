@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.image.size import Size, plan_size
+from pipelines.catalog.sizes import Size
+from pipelines.image.size import plan_size
 from tests.support.checkpoints.specs import spec
 
 SHAPES = spec(id="shapes", limits={"native_sizes": [[256, 256]]})

@@ -1,0 +1,92 @@
+"""What a model accepts of requests, and what becomes of one that asks for something else. No torch, no numpy."""
+
+from functools import cache
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from jobs.params.base import Params
+
+GenerationType = Literal["text-to-image", "image-to-image", "text-to-video", "image-to-video"]
+"""What a model is asked to do: what it makes, and from what."""
+Policy = Literal["refuse", "adapt"]
+"""What becomes of a request beyond the limits: 422 with the limit, or the nearest that the model makes, with a
+warning."""
+
+Side = Annotated[int, Meta(ge=1, le=16384)]
+Seconds = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=0, le=17)]
+"""Pictures of a request: one to start from, and up to 16 references."""
+ImageType = Literal[
+    "image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/avif"
+]  # those of `jobs.media_types`
+
+
+class Unsupported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of a field that the model does not use, and of a value beyond its limits.
+
+    - `prompt`: more than `max_prompt_chars`; adapted, it is cut behind the last word that fits.
+    - `duration`: none of `durations`, or outside `min_seconds` to `max_seconds`; adapted, the nearest is made.
+    - `size`: a size that the model does not make; adapted, the nearest is made and resized.
+    - `negative_prompt`, `quality`, `strength`: without the capability or the preset; adapted, they are left out.
+
+    A field that the caller leaves out is never refused.
+    """
+
+    prompt: Policy = "refuse"
+    duration: Policy = "refuse"
+    size: Policy = "adapt"
+    negative_prompt: Policy = "adapt"
+    quality: Policy = "adapt"
+    strength: Policy = "refuse"
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the model accepts. Sides are in pixels. `Unsupported` says what becomes of a request for something else.
+
+    - `native_sizes`: the only (width, height) that the model makes.
+    - `min_side`, `max_side`, `side_multiple`: the sides of a model without native sizes. `side_multiple` defaults to
+      what the pipeline's VAE needs.
+    - `durations`: the only seconds of video that the model makes; one is a fixed duration. Without them any from
+      `min_seconds` to `max_seconds`. A video has `frame_step` n + 1 frames, since its autoencoder makes no other
+      number.
+    - `inputs`: the least and the most pictures of a generation type, where the capabilities do not say it:
+      `{ image-to-video = [2, 2] }` takes a start and an end frame, `{ text-to-video = [0, 1] }` an optional picture.
+    - `input_types`: media types of pictures; empty: all that the service reads. `max_input_bytes`: of each input.
+    - `min_voice_seconds`: a reference voice must be longer; 0 leaves it to the pipeline.
+    """
+
+    max_prompt_chars: Annotated[int, Meta(ge=1)] = 4000
+    min_side: Side = 64
+    max_side: Side = 1024
+    side_multiple: Side | None = None
+    native_sizes: tuple[tuple[Side, Side], ...] = ()
+    max_references: Annotated[int, Meta(ge=0, le=16)] = 0
+    min_seconds: Seconds = 0.1
+    max_seconds: Seconds = 10.0
+    durations: tuple[Seconds, ...] = ()
+    frame_step: Annotated[int, Meta(ge=1)] = 1
+    inputs: dict[GenerationType, tuple[Count, Count]] = {}
+    input_types: tuple[ImageType, ...] = ()
+    max_input_bytes: Annotated[int, Meta(ge=1)] | None = None
+    min_voice_seconds: Annotated[float, Meta(ge=0)] = 0.0
+
+    def __post_init__(self) -> None:
+        if any(least > most for least, most in self.inputs.values()):
+            raise ValueError("`inputs` has a least number above the most")
+        if self.min_seconds > self.max_seconds and not self.durations:
+            raise ValueError("`min_seconds` is above `max_seconds`")
+
+    def nearest_seconds(self, seconds: float) -> float:
+        """Return the duration that the model makes for the one that is asked for."""
+        if self.durations:
+            return min(self.durations, key=lambda each: (abs(each - seconds), each))
+        return min(max(seconds, self.min_seconds), self.max_seconds)
+
+
+@cache
+def usual_size(type_: type[Params]) -> tuple[int, int] | None:
+    """Return width and height of parameters that name none; None for a modality without a size."""
+    usual = {field.name: field.default for field in msgspec.structs.fields(type_)}
+    return (usual["width"], usual["height"]) if "width" in usual and "height" in usual else None
