@@ -163,6 +163,24 @@ class TestUploads:
         assert code == moved(rows, self.waiting(rows, settings, tmp_path, data)).error.code
 
 
+@pytest.mark.parametrize(
+    ("rule", "code", "words"),
+    [
+        ({"max_bytes": 200}, "input_too_large", "more than the 0.0002 MB that the model takes"),
+        ({"types": ["image/jpeg", "image/webp"]}, "unsupported_media", "The model takes JPEG or WebP, and this is PNG"),
+    ],
+)
+def test_a_file_beyond_what_the_model_takes_fails_its_job(rows, host, worker, rule, code, words):
+    jobs = [rows.pending(rows.tenant()) for _ in range(2)]
+    url = host.serve("/a.png", encoded(Image.effect_noise((64, 64), 50), "PNG"))
+    fitting = {"max_bytes": 100_000, "types": ["image/png"]}
+    for job, rules in zip(jobs, (fitting, rule), strict=True):
+        rows.input(job, "input_image", url=url, host="a", **rules)
+    taken, failed = (moved(rows, job) for job in jobs)
+    assert (JobStatus.QUEUED, JobStatus.FAILED, code) == (taken.status, failed.status, failed.error.code)
+    assert words in failed.error.message
+
+
 class TestRecordings:
     """A recording that the model can do nothing with fails its job before any GPU has heard of it."""
 

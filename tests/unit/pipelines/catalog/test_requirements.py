@@ -9,6 +9,8 @@ from jobs.params.video import VideoParams
 from pipelines.catalog.requirements import (
     check_media,
     check_voice_seconds,
+    input_counts,
+    settle,
     takes_input_as_reference,
     unmet_media,
     unmet_requirements,
@@ -96,3 +98,151 @@ def test_a_missing_image_is_a_missing_field_only_at_submit():
     assert (MissingField, "$.input_image") == (unmet.error, unmet.field)
     with pytest.raises(NotThisModel):
         check_media(EDITOR, [])
+
+
+FILM = {"modality": "video", "capabilities": ["text-to-video", "image-to-video", "first-last-frame"]}
+STEPPED = spec(id="stepped", **FILM, limits={"durations": [5, 10]})
+RANGED = spec(id="ranged", **FILM, limits={"min_seconds": 3, "max_seconds": 8})
+FIXED = spec(id="fixed", **FILM, limits={"durations": [6]}, unsupported={"duration": "adapt"})
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "rule"),
+    [
+        (STEPPED, 5.0, None),
+        (STEPPED, 7.0, "`duration_seconds` must be 5 or 10 for stepped"),
+        (RANGED, 3.0, None),
+        (RANGED, 2.5, "`duration_seconds` must be at least 3 for ranged"),
+        (RANGED, 8.5, "`duration_seconds` must be at most 8 for ranged"),
+        (FIXED, 9.0, None),
+    ],
+)
+def test_a_duration_is_refused_with_the_rule(model, asked, rule):
+    unmet = list(unmet_requirements(model, VideoParams(duration_seconds=asked)))
+    assert ([] if rule is None else [(OutOfRange, "$.duration_seconds", rule)]) == [
+        (each.error, each.field, each.sentence) for each in unmet
+    ]
+
+
+@pytest.mark.parametrize(("model", "made"), [(STEPPED, 5.0), (RANGED, 3.0), (FIXED, 6.0)])
+def test_a_duration_left_out_is_the_nearest(model, made):
+    assert [] == list(unmet_requirements(model, VideoParams()))
+    settled = settle(model, VideoParams())
+    assert (made, 1) == (settled.params.duration_seconds, len(settled.warnings))
+
+
+def test_what_is_adapted_is_said():
+    settled = settle(FIXED, VideoParams(duration_seconds=9.0, negative_prompt="blur", quality="pro"))
+    assert (6.0, None, "standard") == (
+        *(settled.params.duration_seconds, settled.params.negative_prompt, settled.params.quality),
+    )
+    assert (
+        "fixed does not use `negative_prompt`; it was ignored",
+        "fixed has no preset 'pro'; its standard one was used",
+        "fixed makes videos of 6 s; this one has 6 s",
+    ) == settled.warnings
+
+
+def test_what_a_model_does_is_left_alone():
+    params = ImageParams(prompt="a", negative_prompt="blur", quality="fast", width=640)
+    able = spec(capabilities=["text-to-image", "negative-prompt"], quality={"fast": {"num_inference_steps": 2}})
+    settled = settle(able, params)
+    assert settled.params is params
+    assert () == settled.warnings
+
+
+STRICT = spec(
+    id="strict",
+    limits={"max_prompt_chars": 10, "native_sizes": [[512, 512], [512, 1024]]},
+    unsupported={"size": "refuse", "negative_prompt": "refuse", "quality": "refuse"},
+    quality={"fast": {"num_inference_steps": 2}},
+)
+LENIENT = spec(id="lenient", limits={"max_prompt_chars": 10}, unsupported={"prompt": "adapt"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "rule"),
+    [
+        ({"prompt": "eleven char"}, "$.prompt", "`prompt` must have at most 10 characters for strict"),
+        ({"negative_prompt": "b"}, "$.negative_prompt", "`negative_prompt` is not supported by strict; remove it"),
+        ({"quality": "ultra"}, "$.quality", "`quality` must be standard or fast for strict"),
+        (
+            *({"width": 512, "height": 768}, "$.width"),
+            "The size must be one of 512x512, 512x1024 (the nearest is 512x1024) for strict, and `width` and `height` "
+            "are 512x768",
+        ),
+    ],
+)
+def test_an_entry_may_refuse_what_others_adapt(fields, field, rule):
+    (unmet,) = unmet_requirements(STRICT, ImageParams(**{"prompt": "a"} | fields))
+    assert (field, rule) == (unmet.field, unmet.sentence)
+
+
+def test_a_size_left_out_is_never_refused():
+    assert [] == list(unmet_requirements(STRICT, ImageParams(prompt="a")))
+
+
+def test_a_dialect_ignores_fields_and_not_limits():
+    params = ImageParams(prompt="eleven char", negative_prompt="blur", quality="ultra")
+    (unmet,) = unmet_requirements(STRICT, params, ignores_unsupported=True)
+    assert "$.prompt" == unmet.field
+
+
+@pytest.mark.parametrize(
+    ("prompt", "cut"), [("a red circle", "a red"), ("a redd circ le", "a redd"), ("abcdefghijkl", "abcdefghij")]
+)
+def test_a_prompt_is_cut_behind_a_word(prompt, cut):
+    assert [] == list(unmet_requirements(LENIENT, ImageParams(prompt=prompt)))
+    settled = settle(LENIENT, ImageParams(prompt=prompt))
+    assert (cut, ("lenient reads 10 characters of a prompt; the rest was cut off",)) == (
+        *(settled.params.prompt, settled.warnings),
+    )
+
+
+def test_a_preset_has_a_size_for_a_request_that_names_none():
+    model = spec(quality={"fast": {"width": 512, "height": 384}})
+    for fields, size in (({}, (512, 384)), ({"width": 640}, (640, 1024)), ({"quality": "standard"}, (1024, 1024))):
+        params = ImageParams(**{"prompt": "a", "quality": "fast"} | fields)
+        settled = settle(model, params).params
+        assert size == (settled.width, settled.height) == model.size_of(params)
+
+
+ENDS = spec(id="ends", **FILM, limits={"inputs": {"image-to-video": [2, 2]}})
+CHOICE = spec(id="choice", **FILM, limits={"inputs": {"text-to-video": [0, 1], "image-to-video": [2, 2]}})
+PAIR = spec(id="pair", capabilities=["references"], limits={"max_references": 4, "inputs": {"image-to-image": [2, 4]}})
+
+
+@pytest.mark.parametrize(
+    ("model", "media", "error", "field"),
+    [
+        (ENDS, [], None, None),
+        (ENDS, ["input_image"], MissingField, "$.last_image"),
+        (ENDS, ["input_image", "last_image"], None, None),
+        (CHOICE, ["input_image"], None, None),
+        (PAIR, ["reference_images.0"], MissingField, "$.reference_images"),
+        (PAIR, ["input_image", "reference_images.0"], None, None),
+    ],
+)
+def test_an_entry_says_how_many_pictures_it_takes(model, media, error, field):
+    unmet = next(unmet_media(model, media), None)
+    assert (error, field) == ((None, None) if unmet is None else (unmet.error, unmet.field))
+
+
+def test_the_rule_of_the_pictures_is_said():
+    (unmet,) = unmet_media(ENDS, ["input_image"])
+    assert (
+        "ends takes no pictures for text-to-video and exactly 2 pictures for image-to-video; this request has 1: add "
+        "`last_image`"
+    ) == unmet.sentence
+
+
+def test_capabilities_say_how_many_pictures_a_model_takes():
+    counts = [input_counts(model) for model in (WRITER, EDITOR, BOTH, CAMERA, ENDER, BRITON)]
+    assert [
+        {"text-to-image": (0, 0)},
+        {"image-to-image": (1, 2)},
+        {"image-to-image": (1, 3)},
+        {"image-to-video": (1, 1)},
+        {"text-to-video": (0, 0), "image-to-video": (1, 2)},
+        {},
+    ] == counts

@@ -17,7 +17,7 @@ from jobs.manifests.environment import BundleWeights
 from pipelines.catalog.spec import BatchLimits
 from pipelines.runtime import nvml
 from pipelines.runtime.device_memory import memory_used
-from pipelines.runtime.protocol import RawOutput, RunContext
+from pipelines.runtime.protocol import RawOutput, RunContext, load_raw
 from pipelines.weights import hash_cache
 from pipelines.weights.hash_cache import HashCache, HashedFile
 from tests.support.checkpoints.specs import spec
@@ -133,6 +133,28 @@ def test_a_preset_with_weights_of_its_own_uses_those(
     Engine(channel, device, models)._handle(job(tmp_path, **asked))  # type: ignore[arg-type]
     assert [used] == models.used
     assert [used] == [one.bundle for one in channel.messages[-1].weights]
+
+
+def test_a_model_makes_what_it_does_and_says_so(device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = {"max_prompt_chars": 10}
+    monkeypatch.setattr(device, "spec", lambda model: spec(id=model, limits=limits))
+    seen: list[Any] = []
+
+    def run(params: Any, *_: Any) -> RawOutput:
+        seen.append(params)
+        return RawOutput(arrays={}, warnings=("its own",))
+
+    channel: Any = Sent()
+    asked = job(tmp_path, prompt="a red circle", negative_prompt="blur", quality="ultra")
+    Engine(channel, device, Models(run))._handle(asked)  # type: ignore[arg-type]
+    assert [("a red", None, "standard")] == [(each.prompt, each.negative_prompt, each.quality) for each in seen]
+    said = (
+        "m does not use `negative_prompt`; it was ignored",
+        "m has no preset 'ultra'; its standard one was used",
+        "m reads 10 characters of a prompt; the rest was cut off",
+        "its own",
+    )
+    assert said == load_raw(tmp_path / "raw").warnings
 
 
 def test_a_device_that_is_gone_after_a_job_is_a_fault(device: Device, tmp_path: Path) -> None:

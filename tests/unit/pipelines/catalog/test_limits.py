@@ -1,0 +1,41 @@
+"""Limits of a model, as its entry declares them."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipelines.catalog.limits import Limits
+from tests.support.checkpoints.specs import spec
+
+
+@pytest.mark.parametrize(
+    ("limits", "asked", "made"),
+    [
+        ({}, 2.0, 2.0),
+        ({"max_seconds": 5}, 7.0, 5.0),
+        ({"min_seconds": 3}, 2.0, 3.0),
+        ({"durations": [4, 8, 12]}, 9.0, 8.0),
+        ({"durations": [4, 8]}, 6.0, 4.0),
+        ({"durations": [6], "max_seconds": 5}, 1.0, 6.0),
+    ],
+)
+def test_the_nearest_duration_is_made(limits: dict[str, Any], asked: float, made: float) -> None:
+    assert made == msgspec.convert(limits, Limits).nearest_seconds(asked)
+
+
+@pytest.mark.parametrize(
+    ("entry", "complaint"),
+    [
+        ({"limits": {"min_seconds": 5, "max_seconds": 4}}, "`min_seconds` is above `max_seconds`"),
+        ({"limits": {"inputs": {"text-to-image": [1, 0]}}}, "`inputs` has a least number above the most"),
+        ({"limits": {"inputs": {"text-to-video": [0, 0]}}}, "which this model does not do"),
+        ({"limits": {"inputs": {"text-to-image": [0, 1]}}}, "needs a capability that takes pictures"),
+        ({"limits": {"input_types": ["image/heic"]}}, "Invalid enum value"),
+        ({"unsupported": {"prompt": "truncate"}}, "Invalid enum value"),
+        ({"quality": {"fast": {"width": 512}}}, "`width` and `height` go together"),
+    ],
+)
+def test_an_entry_that_contradicts_itself_is_refused(entry: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=complaint):
+        spec(**entry)
