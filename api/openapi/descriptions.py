@@ -150,6 +150,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "max_references": "Reference images, at most.",
     "min_seconds": "Seconds of video, at least.",
     "max_seconds": "Seconds of video, at most.",
+    "resolutions": "Resolutions of an image that it makes beside 1K.",
     "durations": "The only seconds of a video that it makes; empty for any within the limits.",
     "input_types": "Media types of pictures; empty for all that the service reads.",
     "max_input_bytes": "Bytes of each input, at most; null leaves it to the service.",

@@ -11,6 +11,7 @@ from core.errors.fields import NotSupportedYet, NulInText
 
 OutputFormat = Literal["webp", "jpeg", "png"]
 Quality = Literal["fast", "standard", "pro", "ultra"]
+Resolution = Literal["1K", "2K", "4K"]
 
 Watermark = Annotated[
     Literal["auto", "always", "never"],

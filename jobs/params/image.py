@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from jobs.params.base import Corner, OutputFormat, Palette, Params, Prompt, Quality, Seed, Watermark
+from jobs.params.base import Corner, OutputFormat, Palette, Params, Prompt, Quality, Resolution, Seed, Watermark
 from jobs.params.media import NAMED, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
@@ -42,6 +42,16 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     negative_prompt: Annotated[str, Meta(max_length=4000, description="What to avoid.")] | None = None
     width: Side = 1024
     height: Side = 1024
+    resolution: (
+        Annotated[
+            Resolution,
+            Meta(
+                description="The longest side, of 1024, 2048 or 4096 pixels, in the shape of `width` and `height`; 2K and "
+                "4K where the model makes them."
+            ),
+        ]
+        | None
+    ) = None
     num_inference_steps: Annotated[int, Meta(ge=1, le=200, description="Denoising steps.")] | None = None
     guidance_scale: Annotated[float, Meta(ge=0, le=30, description="Adherence to the prompt.")] | None = None
     seed: Seed = -1

@@ -12,6 +12,7 @@ class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of a model. Sides are in pixels; another size than a `native_size`, if there are any, is resized.
 
     `max_references`: reference images; for a model without `image-to-image` an `input_image` is one of them.
+    `resolutions`: of an image, beside 1K.
     `min_seconds`, `max_seconds`: of video; `durations` are the only ones, where there are any. `input_types`: media
     types of pictures; empty for all that are read. `max_input_bytes`: of each input; null leaves it to the service.
     `min_voice_seconds`: a reference voice is longer; 0 where the model does not say.
@@ -29,6 +30,7 @@ class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     durations: tuple[float, ...] = ()
     input_types: tuple[str, ...] = ()
     max_input_bytes: int | None = None
+    resolutions: tuple[str, ...] = ()
 
 
 class ModelUnsupported(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,13 +6,16 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from jobs.params.base import Params
+from jobs.params.base import Params, Resolution
 
 GenerationType = Literal["text-to-image", "image-to-image", "text-to-video", "image-to-video"]
 """What a model is asked to do: what it makes, and from what."""
 Policy = Literal["refuse", "adapt"]
 """What becomes of a request beyond the limits: 422 with the limit, or the nearest that the model makes, with a
 warning."""
+
+LONGEST_SIDES: dict[Resolution, int] = {"1K": 1024, "2K": 2048, "4K": 4096}
+"""The longest side of an image, by its resolution."""
 
 Side = Annotated[int, Meta(ge=1, le=16384)]
 Seconds = Annotated[float, Meta(gt=0)]
@@ -48,6 +51,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     - `native_sizes`: the only (width, height) that the model makes.
     - `min_side`, `max_side`, `side_multiple`: the sides of a model without native sizes. `side_multiple` defaults to
       what the pipeline's VAE needs.
+    - `resolutions`: those that a request for an image may ask for, beside 1K.
     - `durations`: the only seconds of video that the model makes; one is a fixed duration. Without them any from
       `min_seconds` to `max_seconds`. A video has `frame_step` n + 1 frames, since its autoencoder makes no other
       number.
@@ -62,6 +66,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_side: Side = 1024
     side_multiple: Side | None = None
     native_sizes: tuple[tuple[Side, Side], ...] = ()
+    resolutions: tuple[Resolution, ...] = ()
     max_references: Annotated[int, Meta(ge=0, le=16)] = 0
     min_seconds: Seconds = 0.1
     max_seconds: Seconds = 10.0
@@ -77,6 +82,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("`inputs` has a least number above the most")
         if self.min_seconds > self.max_seconds and not self.durations:
             raise ValueError("`min_seconds` is above `max_seconds`")
+
+        for resolution in self.resolutions:
+            if LONGEST_SIDES[resolution] > self.max_side:
+                raise ValueError(f"`resolutions` has {resolution!r}, whose sides are above `max_side`")
+
+    def nearest_resolution(self, asked: Resolution) -> Resolution:
+        """Return the resolution that the model makes for the one that is asked for: the same, or its largest."""
+        made: tuple[Resolution, ...] = ("1K", *self.resolutions)
+        return asked if asked in made else max(made, key=LONGEST_SIDES.__getitem__)
 
     def nearest_seconds(self, seconds: float) -> float:
         """Return the duration that the model makes for the one that is asked for."""

@@ -5,7 +5,7 @@ any others (`requirements.py`).
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import lcm, sqrt
 from typing import Any
 
@@ -15,7 +15,7 @@ from core.errors.fields import InvalidRequest, MissingField, NotThisModel, OutOf
 from jobs.params.base import Quality
 from jobs.params.image import ImageParams
 from jobs.params.video import VideoParams
-from pipelines.catalog.limits import GenerationType, usual_size
+from pipelines.catalog.limits import LONGEST_SIDES, GenerationType, usual_size
 from pipelines.catalog.requirements import describe_count, input_counts, settle, unmet_requirements
 from pipelines.catalog.sizes import (
     IMAGE_SIDES,
@@ -36,9 +36,7 @@ QUALITIES: Mapping[str, Quality] = {
     **dict.fromkeys(("ultra", "xhigh", "max"), "ultra"),
 }
 """The presets that words of other services mean."""
-LONGEST_SIDES = {"1k": 1024, "2k": 2048, "4k": 4096}
-"""The longest side of an image, by its resolution."""
-SHORTEST_SIDES = {"480p": 480, "512p": 512, "720p": 720, "1080p": 1080, "2k": 1440, "4k": 2160}
+SHORTEST_SIDES = {"480p": 480, "512p": 512, "720p": 720, "1080p": 1080, "2K": 1440, "4K": 2160}
 """The shortest side of a video, by its resolution."""
 IMAGE_STEP = 8
 """Sides of an image that is asked for by its ratio are multiples of it, where the model does not say."""
@@ -106,6 +104,7 @@ def plan_request(spec: ModelSpec, request: MediaRequest) -> PlannedRequest:
     }
     asked: ImageParams | VideoParams
     if spec.modality == "image":
+        fields |= _resolution(spec, request.resolution)
         asked = ImageParams(**fields, reference_images=tuple(sources[1:]))
     else:
         seconds = {} if request.duration is None else {"duration_seconds": parse_seconds(request.duration)}
@@ -149,7 +148,7 @@ def choose_type(spec: ModelSpec, asked: GenerationType | None, pictures: int) ->
 
 
 def size_for(spec: ModelSpec, aspect_ratio: str | None, resolution: str | None) -> tuple[Size, tuple[str, ...]]:
-    """Return width and height for a ratio such as `16:9` and a resolution such as `1K`, and warnings.
+    """Return width and height for a ratio such as `16:9` and, of a video, a resolution such as `720p`, and warnings.
 
     It is the nearest that the model makes. Without either it is the default of the modality, which leaves the size to
     the model. Raises `OutOfRange` for another ratio or resolution, and where the entry refuses sizes that are not made.
@@ -168,7 +167,7 @@ def size_for(spec: ModelSpec, aspect_ratio: str | None, resolution: str | None) 
         made = fit_sides(*asked, sides, step)
     differences = tuple(_differences(spec, aspect_ratio, resolution, asked, made))
     if differences and spec.unsupported.size == "refuse":
-        field = "aspect_ratio" if resolution is None else "resolution"
+        field = "resolution" if aspect_ratio is None else "aspect_ratio"
         raise OutOfRange(f"{differences[0]}; ask for a size that it makes.", field=f"$.{field}")
     return made, differences
 
@@ -190,17 +189,28 @@ def _ratio(text: str | None) -> tuple[float, float] | None:
 
 
 def _pixels(spec: ModelSpec, ratio: tuple[float, float], resolution: str | None, usual: Size) -> tuple[float, float]:
-    """Return the sides of this ratio and resolution, whatever the model makes."""
-    lines = LONGEST_SIDES if spec.modality == "image" else SHORTEST_SIDES
-    word = (resolution or "").strip().lower()
-    if resolution is not None and word not in lines:
-        known = ", ".join(name.upper() if name.endswith("k") else name for name in lines)
-        raise OutOfRange(f"`resolution` must be one of {known} for {spec.id}.", field="$.resolution")
+    """Return the sides of this ratio, whatever the model makes: of a video those of this resolution."""
     if spec.modality == "image":
-        scale = lines.get(word, max(usual)) / max(ratio)
+        scale = max(usual) / max(ratio)  # the job has the resolution beside them
+    elif resolution is not None:
+        scale = SHORTEST_SIDES[_known(resolution, SHORTEST_SIDES)] / min(ratio)
     else:
-        scale = lines[word] / min(ratio) if word else sqrt(usual[0] * usual[1] / (ratio[0] * ratio[1]))
+        scale = sqrt(usual[0] * usual[1] / (ratio[0] * ratio[1]))
     return ratio[0] * scale, ratio[1] * scale
+
+
+def _resolution(spec: ModelSpec, asked: str | None) -> dict[str, str]:
+    """Return the field of the job for the resolution of an image."""
+    return {} if asked is None or spec.modality != "image" else {"resolution": _known(asked, LONGEST_SIDES)}
+
+
+def _known(resolution: str, known: Iterable[str]) -> str:
+    """Return the resolution as it is written in `known`. Raises `OutOfRange`."""
+    written = {name.lower(): name for name in known}
+    found = written.get(resolution.strip().lower())
+    if found is None:
+        raise OutOfRange(f"`resolution` must be one of {', '.join(written.values())}.", field="$.resolution")
+    return found
 
 
 def _differences(
@@ -208,7 +218,7 @@ def _differences(
 ) -> Iterator[str]:
     if aspect_ratio is not None and shape_distance(made, asked) > NEAR:
         yield f"{spec.id} does not make {aspect_ratio}; the nearest is {made[0]}x{made[1]}"
-    elif resolution is not None and max(made) < max(asked) * (1 - NEAR):
+    elif spec.modality == "video" and resolution is not None and max(made) < max(asked) * (1 - NEAR):
         yield f"{spec.id} does not make {resolution}; the largest of this shape is {made[0]}x{made[1]}"
 
 

@@ -13,13 +13,13 @@ import msgspec
 
 from core.errors.fields import InvalidRequest, MissingField, NotThisModel, OutOfRange
 from core.languages import find_language, not_spoken
-from jobs.params.base import Params, changed_fields
+from jobs.params.base import Params, Resolution, changed_fields
 from jobs.params.image import ImageParams
 from jobs.params.media import media_of
 from jobs.params.registry import AnyParams
 from jobs.params.speech import SpeechParams
 from jobs.params.video import VideoParams
-from pipelines.catalog.limits import GenerationType, Policy, usual_size
+from pipelines.catalog.limits import GenerationType, Policy
 from pipelines.catalog.sizes import nearest_size
 from pipelines.catalog.spec import ModelSpec
 
@@ -73,14 +73,15 @@ def supports(spec: ModelSpec, params: AnyParams, *, ignores_unsupported: bool = 
 def settle(spec: ModelSpec, params: Params) -> SettledParams:
     """Return the parameters of an accepted request as the model makes them, with a warning for each difference."""
     changes: dict[str, Any] = {}
-    size = spec.size_of(params)
-    if usual_size(type(params)) not in (None, size):
-        changes = {"width": size[0], "height": size[1]}
-    adapted = [unmet for unmet in _judge(spec, params) if unmet.instead]
-    for unmet in adapted:
-        changes |= unmet.instead or {}
-    settled = msgspec.structs.replace(params, **changes) if changes else params
-    return SettledParams(settled, tuple(unmet.warning for unmet in adapted))
+    warnings = []
+    for unmet in _judge(spec, params):
+        if unmet.instead is not None:
+            changes |= unmet.instead
+            warnings.append(unmet.warning)
+    size, asked = spec.size_of(params), (getattr(params, "width", 0), getattr(params, "height", 0))
+    if size != asked:
+        changes |= {"width": size[0], "height": size[1]}
+    return SettledParams(msgspec.structs.replace(params, **changes) if changes else params, tuple(warnings))
 
 
 def input_counts(spec: ModelSpec) -> dict[GenerationType, tuple[int, int]]:
@@ -161,6 +162,8 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
     yield from unmet_media(spec, media)
     if isinstance(params, VideoParams):
         yield from _other_duration(spec, params.duration_seconds, "duration_seconds" in changed)
+    if isinstance(params, ImageParams) and params.resolution is not None:
+        yield from _other_resolution(spec, params.resolution)
     if spec.unsupported.size == "refuse" and ("width" in changed or "height" in changed):
         yield from _other_size(spec, (changed.get("width") or params.width, changed.get("height") or params.height))
     limit, prompt = spec.limits.max_prompt_chars, getattr(params, "prompt", "")
@@ -208,6 +211,20 @@ def _other_duration(spec: ModelSpec, asked: float, is_given: bool) -> Iterator[U
         instead={"duration_seconds": made},
         warning=f"{spec.id} makes videos of {rule} s; this one has {made:g} s",
     )
+
+
+def _other_resolution(spec: ModelSpec, asked: Resolution) -> Iterator[UnmetRequirement]:
+    made = spec.limits.nearest_resolution(asked)
+    if made != asked:
+        rule = _or(dict.fromkeys(("1K", *spec.limits.resolutions)))
+        yield UnmetRequirement(
+            error=OutOfRange,
+            field="$.resolution",
+            sentence=f"`resolution` must be {rule} for {spec.id}",
+            policy=spec.unsupported.size,
+            instead={"resolution": made},
+            warning=f"{spec.id} makes {rule}; this image is {made}",
+        )
 
 
 def _other_size(spec: ModelSpec, asked: tuple[int, int]) -> Iterator[UnmetRequirement]:

@@ -10,7 +10,7 @@ from msgspec import Meta
 from jobs.params.base import Params, Quality
 from jobs.params.image import MAX_IMAGES
 from jobs.params.registry import Modality
-from pipelines.catalog.limits import GenerationType, Limits, Seconds, Side, Unsupported, usual_size
+from pipelines.catalog.limits import LONGEST_SIDES, GenerationType, Limits, Seconds, Side, Unsupported, usual_size
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 """The folder that holds `pipelines/`; paths of shipped files start here."""
@@ -438,12 +438,20 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         return next((value for value in steps if value is not None), None)
 
     def size_of(self, params: Params) -> tuple[int, int]:
-        """Return width and height of a request: its own, its preset's where it names none; 0 without a size."""
-        size = getattr(params, "width", 0), getattr(params, "height", 0)
+        """Return width and height of a request: its own, its preset's where it names none; 0 without a size.
+
+        A resolution is the longest side, in the same shape.
+        """
+        width, height = getattr(params, "width", 0), getattr(params, "height", 0)
         preset = self.quality.get(getattr(params, "quality", "standard"), Preset())
-        if preset.width is None or preset.height is None or size != usual_size(type(params)):
-            return size
-        return preset.width, preset.height
+        if preset.width is not None and preset.height is not None and (width, height) == usual_size(type(params)):
+            width, height = preset.width, preset.height
+        resolution = getattr(params, "resolution", None)
+        if resolution is None:
+            return width, height
+        scale = LONGEST_SIDES[self.limits.nearest_resolution(resolution)] / max(width, height)
+        step = self.limits.side_multiple or 1
+        return max(step, round(width * scale / step) * step), max(step, round(height * scale / step) * step)
 
     @property
     def bundles(self) -> tuple[Bundle, ...]:

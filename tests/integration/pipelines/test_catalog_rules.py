@@ -218,6 +218,20 @@ def test_a_quality_means_the_settings_of_the_model(tiny: TinyModels) -> None:
     assert (64, 96, 3) == made.shape
 
 
+@pytest.mark.contract("B45")
+def test_a_resolution_is_made_by_a_model_that_has_it(tiny: TinyModels) -> None:
+    able = tiny.entry("flux2klein", limits={"resolutions": ["2K", "4K"], "max_side": 4096})
+    unable = tiny.entry("flux2klein")
+    for resolution, longest in (("1K", 1024), ("2K", 2048), ("4K", 4096)):
+        made = image(tiny, "flux2klein", able, resolution=resolution, width=1024, height=64, num_inference_steps=1)
+        assert (longest // 16, longest, 3) == made.shape
+    asked = ImageParams(prompt="a", resolution="4K")
+    assert ("flux2klein makes 1K; this image is 1K",) == settle(unable, asked).warnings
+    strict = tiny.entry("flux2klein", unsupported={"size": "refuse"})
+    (unmet,) = unmet_requirements(strict, asked)
+    assert "`resolution` must be 1K for flux2klein" == unmet.sentence
+
+
 @pytest.mark.contract("B46")
 def test_a_long_prompt_is_refused_or_cut(tiny: TinyModels) -> None:
     prompt = "a red apple on a table"

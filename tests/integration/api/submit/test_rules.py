@@ -1,4 +1,4 @@
-"""The rules of a model's entry at every door: what is refused, what is ignored, what it costs, and where it is listed."""
+"""The rules of a model's entry at the routes: what is refused or ignored, what it costs, and where it is listed."""
 
 import msgspec
 import pytest

@@ -33,6 +33,7 @@ def test_the_nearest_duration_is_made(limits: dict[str, Any], asked: float, made
         ({"limits": {"inputs": {"text-to-image": [0, 1]}}}, "needs a capability that takes pictures"),
         ({"limits": {"input_types": ["image/heic"]}}, "Invalid enum value"),
         ({"unsupported": {"prompt": "truncate"}}, "Invalid enum value"),
+        ({"limits": {"resolutions": ["2K"]}}, "`resolutions` has '2K', whose sides are above `max_side`"),
         ({"quality": {"fast": {"width": 512}}}, "`width` and `height` go together"),
     ],
 )

@@ -82,6 +82,13 @@ def test_a_ratio_is_the_nearest_size(
     assert (size, warnings) == ((made.params.width, made.params.height), len(made.warnings))
 
 
+def test_the_resolution_of_an_image_is_a_field_of_its_own() -> None:
+    large = spec(id="large", limits={"resolutions": ["2K"], "max_side": 2048})
+    params = planned(large, aspect_ratio="16:9", resolution="2k").params
+    assert isinstance(params, ImageParams)
+    assert (1024, 576, "2K") == (params.width, params.height, params.resolution)
+
+
 def test_what_has_no_use_is_ignored_with_a_warning() -> None:
     made = planned(WRITER, duration="5s", sound=True, negative_prompt="blur", quality="splendid")
     assert ImageParams(prompt="a red circle", model="writer") == made.params
@@ -99,7 +106,7 @@ def test_what_has_no_use_is_ignored_with_a_warning() -> None:
         (CHOICE, {"duration": "5s"}, OutOfRange, "$.duration", "`duration` must be 4 or 8 for choice."),
         (CHOICE, {"duration": "long"}, OutOfRange, "$.duration", "`duration` must be a number of seconds"),
         (WRITER, {"aspect_ratio": "wide"}, OutOfRange, "$.aspect_ratio", "`aspect_ratio` must be two numbers"),
-        (WRITER, {"resolution": "9K"}, OutOfRange, "$.resolution", "`resolution` must be one of 1K, 2K, 4K for"),
+        (WRITER, {"resolution": "9K"}, OutOfRange, "$.resolution", "`resolution` must be one of 1K, 2K, 4K."),
         (WRITER, {"prompt": "x" * 4001}, OutOfRange, "$.prompt", "`prompt` must have at most 4000 characters for"),
         (
             *(WRITER, {"generation_type": "text-to-video"}, NotThisModel, "$.generation_type"),

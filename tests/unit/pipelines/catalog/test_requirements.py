@@ -207,6 +207,31 @@ def test_a_preset_has_a_size_for_a_request_that_names_none():
         assert size == (settled.width, settled.height) == model.size_of(params)
 
 
+LARGE = spec(id="large", limits={"resolutions": ["2K"], "max_side": 2048, "side_multiple": 16})
+
+
+@pytest.mark.parametrize(
+    ("fields", "size", "warnings"),
+    [
+        ({"resolution": "2K"}, (2048, 2048), 0),
+        ({"resolution": "2K", "width": 1024, "height": 432}, (2048, 864), 0),
+        ({"resolution": "1K", "width": 512, "height": 288}, (1024, 576), 0),
+        ({"resolution": "4K", "width": 1024, "height": 768}, (2048, 1536), 1),
+    ],
+)
+def test_a_resolution_is_the_longest_side(fields, size, warnings):
+    params = ImageParams(prompt="a", **fields)
+    settled = settle(LARGE, params)
+    assert (size, warnings) == ((settled.params.width, settled.params.height), len(settled.warnings))
+    assert size == LARGE.size_of(params) == LARGE.size_of(settled.params)
+
+
+def test_a_resolution_that_is_not_made_may_be_refused():
+    model = spec(id="one", unsupported={"size": "refuse"})
+    (unmet,) = unmet_requirements(model, ImageParams(prompt="a", resolution="2K"))
+    assert ("$.resolution", "`resolution` must be 1K for one") == (unmet.field, unmet.sentence)
+
+
 ENDS = spec(id="ends", **FILM, limits={"inputs": {"image-to-video": [2, 2]}})
 CHOICE = spec(id="choice", **FILM, limits={"inputs": {"text-to-video": [0, 1], "image-to-video": [2, 2]}})
 PAIR = spec(id="pair", capabilities=["references"], limits={"max_references": 4, "inputs": {"image-to-image": [2, 4]}})

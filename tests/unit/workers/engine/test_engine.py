@@ -135,7 +135,9 @@ def test_a_preset_with_weights_of_its_own_uses_those(
     assert [used] == [one.bundle for one in channel.messages[-1].weights]
 
 
-def test_a_model_makes_what_it_does_and_says_so(device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_makes_what_it_does_and_says_so(
+    device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     limits = {"max_prompt_chars": 10}
     monkeypatch.setattr(device, "spec", lambda model: spec(id=model, limits=limits))
     seen: list[Any] = []
