@@ -46,8 +46,7 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
         Annotated[
             Resolution,
             Meta(
-                description="The longest side, of 1024, 2048 or 4096 pixels, in the shape of `width` and `height`; 2K and "
-                "4K where the model makes them."
+                description="The longest side, in the shape of `width` and `height`; 2K and 4K where a model makes them."
             ),
         ]
         | None

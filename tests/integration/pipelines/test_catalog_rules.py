@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.errors.fields import NotThisModel, OutOfRange
+from core.errors.fields import InvalidRequest, NotThisModel, OutOfRange
 from jobs.params.image import ImageParams
 from jobs.params.media import media_of
 from jobs.params.video import VideoParams
@@ -278,7 +278,7 @@ def test_a_model_of_two_modes_takes_the_pictures_of_each(tiny: TinyModels) -> No
         (optional, "text-to-video", 2, "takes 0 to 1 picture"),
     ]
     for model, mode, count, rule in refused:
-        with pytest.raises(Exception, match=rule):
+        with pytest.raises(InvalidRequest, match=rule):
             planned(model, count, generation_type=mode)
 
 
@@ -286,10 +286,23 @@ def test_a_model_of_two_modes_takes_the_pictures_of_each(tiny: TinyModels) -> No
 def test_a_film_from_a_start_frame_to_an_end_frame(tiny: TinyModels) -> None:
     model = tiny.entry("wan22a14b", limits={"inputs": {"image-to-video": [2, 2]}})
     assert "frames" in tiny.run("wan22a14b", model, planned(model, 2)).arrays
-    with pytest.raises(Exception, match="takes exactly 2 pictures, and `source_media_urls` has 1"):
+    with pytest.raises(InvalidRequest, match="takes exactly 2 pictures, and `source_media_urls` has 1"):
         planned(model, 1, generation_type="image-to-video")
     (unmet,) = unmet_requirements(model, VideoParams(input_image=URL))
     assert "$.last_image" == unmet.field
+
+
+@pytest.mark.contract("B50")
+def test_references_are_counted_by_mode(tiny: TinyModels) -> None:
+    inputs = {"text-to-image": [0, 1], "image-to-image": [2, 3]}
+    model = tiny.entry("flux2klein", limits={"max_references": 3, "inputs": inputs})
+    for mode, counts in (("text-to-image", (0, 1)), ("image-to-image", (2, 3))):
+        for count in counts:
+            raw = tiny.run("flux2klein", model, planned(model, count, generation_type=mode))
+            assert (64, 64, 3) == raw.arrays["0"].shape
+    for mode, count, rule in (("text-to-image", 2, "takes 0 to 1 picture"), ("image-to-image", 1, "takes 2 to 3 pict")):
+        with pytest.raises(InvalidRequest, match=rule):
+            planned(model, count, generation_type=mode)
 
 
 @pytest.mark.contract("B52")
