@@ -45,9 +45,7 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     resolution: (
         Annotated[
             Resolution,
-            Meta(
-                description="The longest side, in the shape of `width` and `height`; 2K and 4K where a model makes them."
-            ),
+            Meta(description="The longest side, in the shape of `width` and `height`; 2K and 4K of some models."),
         ]
         | None
     ) = None
