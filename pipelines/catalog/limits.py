@@ -99,6 +99,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return min(max(seconds, self.min_seconds), self.max_seconds)
 
 
+def size_asked(params: Params) -> tuple[int, int]:
+    """Return the width and height of a request; 0 for a modality without a size."""
+    return getattr(params, "width", 0), getattr(params, "height", 0)
+
+
 @cache
 def usual_size(type_: type[Params]) -> tuple[int, int] | None:
     """Return width and height of parameters that name none; None for a modality without a size."""

@@ -107,8 +107,9 @@ def plan_request(spec: ModelSpec, request: MediaRequest) -> PlannedRequest:
         fields |= _resolution(spec, request.resolution)
         asked = ImageParams(**fields, reference_images=tuple(sources[1:]))
     else:
-        seconds = {} if request.duration is None else {"duration_seconds": parse_seconds(request.duration)}
-        asked = VideoParams(**fields, **seconds, last_image=sources[1] if len(sources) > 1 else None)
+        if request.duration is not None:
+            fields["duration_seconds"] = parse_seconds(request.duration)
+        asked = VideoParams(**fields, last_image=sources[1] if len(sources) > 1 else None)
     for unmet in unmet_requirements(spec, asked, ignores_unsupported=True):
         raise unmet.error(_in_own_words(unmet.sentence) + ".", field=_in_own_words(unmet.field))
     settled = settle(spec, asked)
@@ -134,17 +135,16 @@ def choose_type(spec: ModelSpec, asked: GenerationType | None, pictures: int) ->
     counts = input_counts(spec)
     if not counts:
         raise NotThisModel(f"{spec.id} makes neither pictures nor films; choose another model.", field="$.model")
-    if asked is None:
-        fitting = (name for name, (least, most) in counts.items() if least <= pictures <= most)
-        asked = next(fitting, max(counts, key=lambda name: counts[name]))
-    elif asked not in counts:
+    fitting = (name for name, (least, most) in counts.items() if least <= pictures <= most)
+    chosen = asked or next(fitting, max(counts, key=lambda name: counts[name]))
+    if chosen not in counts:
         raise NotThisModel(
-            f"{spec.id} does not do {asked}; its generation types are {', '.join(counts)}.", field="$.generation_type"
+            f"{spec.id} does not do {chosen}; its generation types are {', '.join(counts)}.", field="$.generation_type"
         )
-    least, most = counts[asked]
+    least, most = counts[chosen]
     if not least <= pictures <= most:
-        raise _wrong_count(spec, asked, pictures)
-    return asked
+        raise _wrong_count(spec, chosen, pictures)
+    return chosen
 
 
 def size_for(spec: ModelSpec, aspect_ratio: str | None, resolution: str | None) -> tuple[Size, tuple[str, ...]]:

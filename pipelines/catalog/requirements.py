@@ -19,7 +19,7 @@ from jobs.params.media import media_of
 from jobs.params.registry import AnyParams
 from jobs.params.speech import SpeechParams
 from jobs.params.video import VideoParams
-from pipelines.catalog.limits import GenerationType, Policy
+from pipelines.catalog.limits import GenerationType, Policy, size_asked
 from pipelines.catalog.sizes import nearest_size
 from pipelines.catalog.spec import ModelSpec
 
@@ -78,8 +78,8 @@ def settle(spec: ModelSpec, params: Params) -> SettledParams:
         if unmet.instead is not None:
             changes |= unmet.instead
             warnings.append(unmet.warning)
-    size, asked = spec.size_of(params), (getattr(params, "width", 0), getattr(params, "height", 0))
-    if size != asked:
+    size = spec.size_of(params)
+    if size != size_asked(params):
         changes |= {"width": size[0], "height": size[1]}
     return SettledParams(msgspec.structs.replace(params, **changes) if changes else params, tuple(warnings))
 
@@ -165,7 +165,7 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
     if isinstance(params, ImageParams) and params.resolution is not None:
         yield from _other_resolution(spec, params.resolution)
     if spec.unsupported.size == "refuse" and ("width" in changed or "height" in changed):
-        yield from _other_size(spec, (changed.get("width") or params.width, changed.get("height") or params.height))
+        yield from _other_size(spec, size_asked(params))
     limit, prompt = spec.limits.max_prompt_chars, getattr(params, "prompt", "")
     if len(prompt) > limit:
         yield UnmetRequirement(
@@ -317,7 +317,7 @@ def _unsupported(spec: ModelSpec, field: str, policy: Policy | None = None) -> U
 def _cut(prompt: str, limit: int) -> str:
     """Return the prompt up to the last word that ends within the limit."""
     end = prompt.rfind(" ", 0, limit + 1)
-    return prompt[: end if end > limit // 2 else limit]
+    return prompt[: end if end >= limit // 2 else limit]
 
 
 def _or(words: Iterable[str]) -> str:

@@ -10,7 +10,16 @@ from msgspec import Meta
 from jobs.params.base import Params, Quality
 from jobs.params.image import MAX_IMAGES
 from jobs.params.registry import Modality
-from pipelines.catalog.limits import LONGEST_SIDES, GenerationType, Limits, Seconds, Side, Unsupported, usual_size
+from pipelines.catalog.limits import (
+    LONGEST_SIDES,
+    GenerationType,
+    Limits,
+    Seconds,
+    Side,
+    Unsupported,
+    size_asked,
+    usual_size,
+)
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 """The folder that holds `pipelines/`; paths of shipped files start here."""
@@ -442,7 +451,7 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
 
         A resolution is the longest side, in the same shape.
         """
-        width, height = getattr(params, "width", 0), getattr(params, "height", 0)
+        width, height = size_asked(params)
         preset = self.quality.get(getattr(params, "quality", "standard"), Preset())
         if preset.width is not None and preset.height is not None and (width, height) == usual_size(type(params)):
             width, height = preset.width, preset.height

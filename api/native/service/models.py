@@ -76,6 +76,6 @@ def _answer(spec: ModelSpec, footprint: Footprint, available: bool, default: boo
         estimated_on=spec.estimated_on,
         is_measured=spec.is_measured,
         rates=msgspec.convert(spec.rates, ModelRates, from_attributes=True),
-        inputs=dict(input_counts(spec)),
+        inputs={**input_counts(spec)},
         unsupported=msgspec.convert(spec.unsupported, ModelUnsupported, from_attributes=True),
     )
