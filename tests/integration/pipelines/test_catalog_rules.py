@@ -152,7 +152,7 @@ def check(tiny: TinyModels, name: str, entry: Mapping[str, Any], params: ImagePa
 @pytest.mark.parametrize("name", ["flux2klein", "wan22", "zimage", "sdxl", "qwenedit", "wan22a14b"])
 def test_what_is_accepted_runs_and_what_is_refused_is_said(tiny: TinyModels, name: str, full: bool) -> None:
     @settings(
-        max_examples=300 if full else 40,
+        max_examples=300 if full else 20,
         deadline=None,
         derandomize=not full,
         database=None,
@@ -176,15 +176,15 @@ def test_durations_are_sets_ranges_fixed_or_ignored(tiny: TinyModels) -> None:
     steps = tiny.entry("wan22", limits={"durations": [1, 2]})
     span = tiny.entry("wan22", limits={"min_seconds": 1, "max_seconds": 1.5})
     fixed = tiny.entry("wan22", limits={"durations": [1.5]}, unsupported={"duration": "adapt"})
-    assert (1.0, 2.0) == tuple(seconds_made(tiny, steps, duration_seconds=asked) for asked in (1.0, 2.0))
-    assert (1.0, 1.5) == tuple(seconds_made(tiny, span, duration_seconds=asked) for asked in (1.0, 1.5))
+    assert 1.0 == seconds_made(tiny, steps, duration_seconds=1.0)
+    assert 1.5 == seconds_made(tiny, span, duration_seconds=1.5)
     for model, rule in ((steps, "must be 1 or 2"), (span, "must be at most 1.5")):
         (unmet,) = unmet_requirements(model, VideoParams(duration_seconds=3.0))
         assert rule in unmet.sentence
     asked = VideoParams(duration_seconds=9.0)
     assert [] == list(unmet_requirements(fixed, asked))
     assert ("wan22 makes videos of 1.5 s; this one has 1.5 s",) == settle(fixed, asked).warnings
-    assert (1.5, 1.5) == (seconds_made(tiny, fixed, duration_seconds=9.0), seconds_made(tiny, fixed))
+    assert 1.5 == seconds_made(tiny, fixed, duration_seconds=9.0)
 
 
 def image(tiny: TinyModels, name: str, model: ModelSpec, **fields: Any) -> np.ndarray:
@@ -220,17 +220,16 @@ def test_a_quality_means_the_settings_of_the_model(tiny: TinyModels) -> None:
 
 @pytest.mark.contract("B45")
 def test_a_resolution_is_made_by_a_model_that_has_it(tiny: TinyModels) -> None:
-    able = tiny.entry("flux2klein", limits={"resolutions": ["2K", "4K"], "max_side": 4096})
-    unable = tiny.entry("flux2klein")
-    for resolution, longest in (("1K", 1024), ("2K", 2048)):  # 4K takes a tiny model half a minute
-        made = image(tiny, "flux2klein", able, resolution=resolution, width=1024, height=64, num_inference_steps=1)
-        assert (longest // 16, longest, 3) == made.shape
+    able = tiny.entry("zimage", limits={"resolutions": ["2K", "4K"], "max_side": 4096})
+    unable = tiny.entry("zimage")
+    made = image(tiny, "zimage", able, resolution="2K", width=1024, height=64, num_inference_steps=1)
+    assert (128, 2048, 3) == made.shape
     asked = ImageParams(prompt="a", resolution="4K")
     assert (4096, 4096) == (settle(able, asked).params.width, settle(able, asked).params.height)
-    assert ("flux2klein makes 1K; this image is 1K",) == settle(unable, asked).warnings
-    strict = tiny.entry("flux2klein", unsupported={"size": "refuse"})
+    assert ("zimage makes 1K; this image is 1K",) == settle(unable, asked).warnings
+    strict = tiny.entry("zimage", unsupported={"size": "refuse"})
     (unmet,) = unmet_requirements(strict, asked)
-    assert "`resolution` must be 1K for flux2klein" == unmet.sentence
+    assert "`resolution` must be 1K for zimage" == unmet.sentence
 
 
 @pytest.mark.contract("B46")
