@@ -307,7 +307,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     input_id: str
     uploaded: bool = False
     upload_url: str
-    method: str = "PUT"
+    method: str = 'PUT'
     headers: dict[str, str] = {}
     expires_at: datetime
     max_bytes: int
@@ -361,7 +361,7 @@ class UploadLink(msgspec.Struct, frozen=True, kw_only=True):
     """Where the file of a new item is to be sent: the body of a `method` request to `url`, before `expires_at`."""
 
     url: str
-    method: str = "PUT"
+    method: str = 'PUT'
     headers: dict[str, str] = {}
     expires_at: datetime
     max_bytes: int
@@ -436,7 +436,10 @@ class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of a model. Sides are in pixels; another size than a `native_size`, if there are any, is resized.
 
     `max_references`: reference images; for a model without `image-to-image` an `input_image` is one of them.
-    `max_seconds`: of video. `min_voice_seconds`: a reference voice is longer; 0 where the model does not say.
+    `resolutions`: of an image, beside 1K.
+    `min_seconds`, `max_seconds`: of video; `durations` are the only ones, where there are any. `input_types`: media
+    types of pictures; empty for all that are read. `max_input_bytes`: of each input; null leaves it to the service.
+    `min_voice_seconds`: a reference voice is longer; 0 where the model does not say.
     """
 
     max_prompt_chars: int
@@ -447,6 +450,11 @@ class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_references: int
     max_seconds: float
     min_voice_seconds: float
+    min_seconds: float = 0.1
+    durations: list[float] = []
+    input_types: list[str] = []
+    max_input_bytes: int | None = None
+    resolutions: list[str] = []
 
 
 class ModelDefaults(msgspec.Struct, frozen=True, kw_only=True):
@@ -459,10 +467,12 @@ class ModelDefaults(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelPreset(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of a value of `quality`; null is the model's default."""
+    """The settings of a value of `quality`; null is the model's default. The size is that of a request without one."""
 
     num_inference_steps: int | None
     guidance_scale: float | None
+    width: int | None = None
+    height: int | None = None
 
 
 class ModelLicense(msgspec.Struct, frozen=True, kw_only=True):
@@ -485,8 +495,26 @@ class ModelRates(msgspec.Struct, frozen=True, kw_only=True):
     max_gpu_seconds: float | None = None
 
 
+class ModelUnsupported(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of a field that the model does not use, and of a value beyond its limits.
+
+    `refuse`: 422, with the limit. `adapt`: the nearest that it makes, with a warning: a prompt is cut, a field is left
+    out.
+    """
+
+    prompt: str = 'refuse'
+    duration: str = 'refuse'
+    size: str = 'adapt'
+    negative_prompt: str = 'adapt'
+    quality: str = 'adapt'
+    strength: str = 'refuse'
+
+
 class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A model.
+
+    `inputs`: what it may be asked to do, with the least and the most pictures that it takes for each. `unsupported`:
+    what becomes of a request for what it does not do.
 
     `available`: a running server serves it now. `default`: a submit without `model` gets it now, unless it asks for
     what only a later model in the list supports. `languages`: those it speaks, with their varieties; empty where the
@@ -519,6 +547,8 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     estimated_on: str | None = None
     is_measured: bool = False
     rates: ModelRates = ModelRates(per_second=0.0, per_megapixel_step=0.0, per_gpu_second=0.0, max_gpu_seconds=None)
+    inputs: dict[str, tuple[int, int]] = {}
+    unsupported: ModelUnsupported = ModelUnsupported(prompt='refuse', duration='refuse', size='adapt', negative_prompt='adapt', quality='adapt', strength='refuse')
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):
