@@ -186,7 +186,9 @@ def _default(field: types.Field) -> str:
     if field.default is NODEFAULT:
         return ""
     value: Any = [] if field.default == () else field.default
-    return f" = {value!r}"
+    if isinstance(value, msgspec.Struct) and value == type(value)():
+        return f" = {type(value).__name__}()"
+    return f' = "{value}"' if isinstance(value, str) else f" = {value!r}"
 
 
 if __name__ == "__main__":

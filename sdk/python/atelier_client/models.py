@@ -307,7 +307,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     input_id: str
     uploaded: bool = False
     upload_url: str
-    method: str = 'PUT'
+    method: str = "PUT"
     headers: dict[str, str] = {}
     expires_at: datetime
     max_bytes: int
@@ -361,7 +361,7 @@ class UploadLink(msgspec.Struct, frozen=True, kw_only=True):
     """Where the file of a new item is to be sent: the body of a `method` request to `url`, before `expires_at`."""
 
     url: str
-    method: str = 'PUT'
+    method: str = "PUT"
     headers: dict[str, str] = {}
     expires_at: datetime
     max_bytes: int
@@ -502,12 +502,12 @@ class ModelUnsupported(msgspec.Struct, frozen=True, kw_only=True):
     out.
     """
 
-    prompt: str = 'refuse'
-    duration: str = 'refuse'
-    size: str = 'adapt'
-    negative_prompt: str = 'adapt'
-    quality: str = 'adapt'
-    strength: str = 'refuse'
+    prompt: str = "refuse"
+    duration: str = "refuse"
+    size: str = "adapt"
+    negative_prompt: str = "adapt"
+    quality: str = "adapt"
+    strength: str = "refuse"
 
 
 class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -546,9 +546,9 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     smallest_card_gb: int | None = None
     estimated_on: str | None = None
     is_measured: bool = False
-    rates: ModelRates = ModelRates(per_second=0.0, per_megapixel_step=0.0, per_gpu_second=0.0, max_gpu_seconds=None)
+    rates: ModelRates = ModelRates()
     inputs: dict[str, tuple[int, int]] = {}
-    unsupported: ModelUnsupported = ModelUnsupported(prompt='refuse', duration='refuse', size='adapt', negative_prompt='adapt', quality='adapt', strength='refuse')
+    unsupported: ModelUnsupported = ModelUnsupported()
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):

@@ -52,6 +52,8 @@ class ImageRequest(TypedDict, total=False):
     """Pixels."""
     height: int
     """Pixels."""
+    resolution: Literal["1K", "2K", "4K"] | None
+    """The longest side, in the shape of `width` and `height`; 2K and 4K of some models."""
     num_inference_steps: int | None
     """Denoising steps."""
     guidance_scale: float | None

@@ -50,6 +50,8 @@ export interface ImageParams extends CommonParams {
   width?: number;
   /** Pixels. */
   height?: number;
+  /** The longest side, in the shape of `width` and `height`; 2K and 4K of some models. */
+  resolution?: "1K" | "2K" | "4K";
   /** Denoising steps. */
   num_inference_steps?: number;
   /** Adherence to the prompt. */
@@ -365,6 +367,11 @@ export interface ModelLimits {
   max_references: number;
   max_seconds: number;
   min_voice_seconds: number;
+  min_seconds: number;
+  durations: number[];
+  input_types: string[];
+  max_input_bytes: number | null;
+  resolutions: string[];
 }
 
 /** The model's values of fields that a request leaves out, and its frames per second; null is the pipeline's. */
@@ -375,10 +382,12 @@ export interface ModelDefaults {
   fps: number | null;
 }
 
-/** The settings of a value of `quality`; null is the model's default. */
+/** The settings of a value of `quality`; null is the model's default. The size is that of a request without one. */
 export interface ModelPreset {
   num_inference_steps: number | null;
   guidance_scale: number | null;
+  width: number | null;
+  height: number | null;
 }
 
 /** The terms of the weights. */
@@ -393,6 +402,16 @@ export interface ModelRates {
   per_megapixel_step: number;
   per_gpu_second: number;
   max_gpu_seconds: number | null;
+}
+
+/** What becomes of a field that the model does not use, and of a value beyond its limits. */
+export interface ModelUnsupported {
+  prompt: string;
+  duration: string;
+  size: string;
+  negative_prompt: string;
+  quality: string;
+  strength: string;
 }
 
 /** A model. */
@@ -418,6 +437,8 @@ export interface Model {
   estimated_on: string | null;
   is_measured: boolean;
   rates: ModelRates;
+  inputs: Record<string, [number, number]>;
+  unsupported: ModelUnsupported;
 }
 
 /** A product of the tenant's shop, or a variant, that an item belongs to, and its place there. */
