@@ -76,6 +76,6 @@ def _answer(spec: ModelSpec, footprint: Footprint, available: bool, default: boo
         estimated_on=spec.estimated_on,
         is_measured=spec.is_measured,
         rates=msgspec.convert(spec.rates, ModelRates, from_attributes=True),
-        inputs={**input_counts(spec)},
+        inputs={str(name): count for name, count in input_counts(spec).items()},
         unsupported=msgspec.convert(spec.unsupported, ModelUnsupported, from_attributes=True),
     )
