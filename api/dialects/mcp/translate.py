@@ -17,7 +17,6 @@ from api.dialects.mcp.schema import (
     ModelCosts,
     StartedGeneration,
 )
-from api.dialects.sizes import fit_sides, parse_pair
 from core.errors.fields import InvalidRequest, MissingField, NotThisModel, OutOfRange
 from core.settings import Settings
 from jobs.job import Job
@@ -29,6 +28,7 @@ from jobs.params.speech import SpeechParams, tokens_for
 from jobs.params.video import VideoParams
 from jobs.wire.status import OutputAnswer, StatusAnswer
 from pipelines.catalog.requirements import takes_input_as_reference
+from pipelines.catalog.sizes import fit_sides, parse_pair
 from pipelines.catalog.spec import ModelSpec
 
 NAME = "mcp"
