@@ -159,10 +159,10 @@ def test_what_is_accepted_runs_and_what_is_refused_is_said(tiny: TinyModels, nam
         suppress_health_check=list(HealthCheck),
     )
     @given(rules(name), requests(name))
-    def judge(entry: dict[str, Any], params: ImageParams | VideoParams) -> None:
+    def holds(entry: dict[str, Any], params: ImageParams | VideoParams) -> None:
         check(tiny, name, entry, params)
 
-    judge()
+    holds()
 
 
 def seconds_made(tiny: TinyModels, model: ModelSpec, **fields: Any) -> float:
