@@ -48,6 +48,7 @@ OWN = {
         "negative_prompt": None,
         "width": 1024,
         "height": 1024,
+        "resolution": None,
         "num_inference_steps": None,
         "guidance_scale": None,
         "seed": -1,
