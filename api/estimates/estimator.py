@@ -29,6 +29,7 @@ from jobs.statements.estimates.backlog import (
     RunningJob,
     TenantLimits,
     WaitingJobs,
+    in_order,
     limits_of,
     running_jobs,
     running_of,
@@ -97,6 +98,7 @@ class Estimator:
             return facts
         names = [server.server_id for server in found.servers]
         current = [server.current_job for server in found.servers if server.current_job is not None]
+        await connection.execute(in_order())
         waiting = await connection.execute(waiting_jobs(found.models, names, shared=found.shared))
         running = await connection.execute(running_jobs(current))
         known = [pace_of(row) for row in await connection.execute(paces(found.models))]
