@@ -63,6 +63,7 @@ def _imagepipeline(services: Services) -> Sequence[Router]:
 def _mcp(services: Services) -> Sequence[Router]:
     tools = MediaTools(
         services.submit_endpoint,
+        services.estimator,
         services.job_control,
         services.database,
         services.catalog,

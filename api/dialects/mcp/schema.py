@@ -23,7 +23,7 @@ LONGEST_WAIT = 50
 Model = Annotated[str, Meta(min_length=1, max_length=200, description="The `id` of a model of get_models.")]
 Type = Annotated[
     GenerationType,
-    Meta(description="Default: text-to-image, or what a model that makes no images does with the sources given."),
+    Meta(description="Default: the first of the model's `generation_types` that takes so many sources."),
 ]
 NegativePrompt = Annotated[str, Meta(max_length=4000, description="What to avoid, for models that support it.")]
 GenerationId = Annotated[
@@ -48,14 +48,14 @@ class GenerateMedia(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = []
     aspect_ratio: Annotated[
         str,
-        Meta(
-            pattern=r"^[1-9][0-9]{0,3}:[1-9][0-9]{0,3}(?!\n)$",
-            description="Width to height: 1:1, 16:9, 9:16, 4:5, 21:9 or another one.",
-        ),
+        Meta(max_length=20, description="Width to height: 1:1, 16:9, 9:16, 4:5, 21:9 or another one."),
     ] = "1:1"
     duration: Annotated[str | float, Meta(description='Seconds of a video: "5s", "5" or 5.')] | None = None
+    resolution: (
+        Annotated[str, Meta(max_length=20, description="1K, 2K or 4K, of videos also 480p, 720p and 1080p.")] | None
+    ) = None
     quality: Annotated[
-        Literal["fast", "standard", "pro", "ultra"], Meta(description="A preset of models that have several.")
+        str, Meta(max_length=40, description="fast, standard, pro or ultra, for models that have such presets.")
     ] = "standard"
     sound: Annotated[bool, Meta(description="A video with sound, for models that support it.")] = False
     seed: Annotated[Seed, Meta(description="Repeats a result; -1 draws a fresh one.")] = -1
@@ -178,12 +178,17 @@ class ModelCosts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelAbilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model supports, and its limits; arguments that it does not support are ignored."""
+    """What a model supports, and its limits; arguments that it does not support are ignored.
+
+    `durations` are the only seconds of video that it makes, where there are any.
+    """
 
     negative_prompt: bool
     sound: bool
     qualities: list[str]
     max_prompt_chars: int
+    durations: list[float]
+    min_duration_seconds: float | None
     max_duration_seconds: float | None
     languages: list[str]
 
@@ -210,14 +215,20 @@ class ModelChoices(msgspec.Struct, frozen=True):
 
 
 class GenerationEstimate(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a generation would take, and what it would cost at most.
+    """How long a generation would take from now on, and what it would cost at most.
 
-    `confidence` says what the estimate rests on: `sample_size` measured generations, or none.
+    Half of such generations end within `estimated_time_seconds`, 95 % within `p95_seconds`. Of these `wait_seconds` are
+    for a server and `load_seconds` for loading the model. `confidence` (high, medium, low or none) is about the rest,
+    which follows from `sample_size` measured generations. `waiting_for` says why it would not start at once.
     """
 
     model: str
     generation_type: str
     estimated_time_seconds: float
+    p95_seconds: float
+    wait_seconds: float | None
+    load_seconds: float
     confidence: str
     sample_size: int
+    waiting_for: str | None
     estimated_cost_credits: float

@@ -22,6 +22,7 @@ from mcp_types import (
 )
 
 from api.dialects.mcp import texts
+from api.dialects.mcp.arguments import object_schema, read_arguments
 from api.dialects.mcp.schema import (
     GenerateMedia,
     GenerationEstimate,
@@ -35,7 +36,6 @@ from api.dialects.mcp.schema import (
 )
 from api.dialects.mcp.tools import MediaTools, Report, ToolAnswer
 from api.dialects.mcp.translate import WORDS
-from api.http.msgspec_errors import refusal
 from api.http.problems import in_words_of, to_error
 from api.http.strict_json import StrictRequest
 from core.errors.base import AtelierError
@@ -105,7 +105,7 @@ DEFINITIONS = (
         description=texts.GET_GENERATION_ESTIMATE,
         arguments=GenerationToEstimate,
         answer=GenerationEstimate,
-        scope="models:read",
+        scope="jobs:read",
         run=MediaTools.get_generation_estimate,
     ),
     ToolDefinition(
@@ -162,25 +162,6 @@ def mcp_server(tools: MediaTools) -> Server[Any]:
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
-
-
-def object_schema(type_: type[msgspec.Struct]) -> dict[str, Any]:
-    """Return the JSON Schema of a struct as an object; clients take no reference at the root."""
-    _, components = msgspec.json.schema_components([type_], ref_template="#/$defs/{name}")
-    root = components.pop(type_.__name__)
-    return {**root, "$defs": components} if components else root
-
-
-def read_arguments(type_: type[msgspec.Struct], given: dict[str, Any]) -> Any:
-    """Return the arguments of a call; null is none, and some hosts send numbers as text.
-
-    Raises the precise `InvalidRequest`.
-    """
-    said = {name: value for name, value in given.items() if value is not None}
-    try:
-        return msgspec.convert(said, type_, strict=False)
-    except msgspec.ValidationError as error:
-        raise refusal(error, type_) from None
 
 
 def answered(answer: ToolAnswer) -> CallToolResult:

@@ -7,38 +7,34 @@ from typing import get_args
 import msgspec
 from mcp_types import ContentBlock
 
+from api.dialects.mcp.arguments import read_arguments
 from api.dialects.mcp.content import output_blocks
 from api.dialects.mcp.schema import (
     GenerateMedia,
-    GenerationEstimate,
     GenerationStatus,
     GenerationStatusOf,
     GenerationToCancel,
     GenerationToEstimate,
-    GenerationType,
     ModelChoices,
     ModelsToList,
 )
 from api.dialects.mcp.translate import (
-    FROM_TEXT,
     MODALITY_OF,
     NAME,
-    check_sources,
-    chosen_type,
+    PlannedCall,
+    counts_of,
     failure_sentence,
+    generation_estimate,
     generation_status,
-    generation_types,
-    ignored,
-    in_credits,
-    job_params,
     model_choice,
+    planned_call,
     sources_of,
     started,
 )
+from api.estimates.estimator import Estimator
 from api.follow.job_lookup import find_job
 from api.http.auth import Caller
 from api.http.database import Database
-from api.http.spooled_body import decode
 from api.http.strict_json import StrictRequest
 from api.operations.job_control import JobControl
 from api.submit.endpoint import SubmitEndpoint
@@ -55,6 +51,9 @@ from pipelines.catalog.spec import ModelSpec
 
 LOOK_SECONDS = 2.0
 """Between two notes of the progress of a generation that is waited for."""
+
+ANY_SOURCE = "https://example.com/source"
+"""Stands in an estimate for a source that was not named."""
 
 Report = Callable[[float, str], Awaitable[None]]
 """What is called with the progress of a generation, 0 to 1, and a word about it."""
@@ -74,6 +73,7 @@ class MediaTools:
     def __init__(
         self,
         endpoint: SubmitEndpoint,
+        estimator: Estimator,
         job_control: JobControl,
         database: Database,
         catalog: Catalog,
@@ -83,6 +83,7 @@ class MediaTools:
         self._endpoint = endpoint
         self._watcher = endpoint.watcher
         self._settings = endpoint.settings
+        self._estimator = estimator
         self._job_control = job_control
         self._database = database
         self._catalog = catalog
@@ -91,16 +92,12 @@ class MediaTools:
 
     async def generate_media(self, request: StrictRequest, asked: GenerateMedia, _: Report) -> ToolAnswer:
         """Submit a job, and answer at once with its id."""
-        sources = sources_of(asked)
-        spec, name = await self._choose(asked.model, asked.generation_type, sources)
-        check_sources(spec, name, sources)
-        params = job_params(asked, spec)
-        params = decode(msgspec.json.encode(params), type(params))  # checks what the arguments do not
-        origin = Origin(dialect=NAME, model=asked.model, warnings=ignored(asked, spec))
-        submitted = await self._endpoint.submit(request, params, origin=origin)
+        planned = await self._planned(asked)
+        origin = Origin(dialect=NAME, model=asked.model, warnings=planned.warnings)
+        submitted = await self._endpoint.submit(request, planned.params, origin=origin)
         (view,) = await self._watcher.views([submitted.job], request.user.key_id)
         seconds = self._watcher.answer(view).estimated_seconds
-        return ToolAnswer(body=started(view.job, name, seconds, self._settings))
+        return ToolAnswer(body=started(view.job, planned.generation_type, seconds, self._settings))
 
     async def get_generation_status(
         self, request: StrictRequest, asked: GenerationStatusOf, report: Report
@@ -122,23 +119,17 @@ class MediaTools:
         self, request: StrictRequest, asked: GenerationToEstimate, _: Report
     ) -> ToolAnswer:
         """Answer with how long a generation would take; nothing is started."""
-        given = {
+        said = {
+            **asked.parameters,
             "prompt": asked.prompt or "-",
             "model": asked.model,
             "generation_type": asked.generation_type,
             "negative_prompt": asked.negative_prompt,
         }
-        call = decode(msgspec.json.encode({**asked.parameters, **given}), GenerateMedia)
-        spec, name = await self._choose(call.model, call.generation_type, sources_of(call))
-        estimate = GenerationEstimate(
-            model=spec.id,
-            generation_type=name,
-            estimated_time_seconds=spec.estimated_seconds,
-            confidence="none",
-            sample_size=0,
-            estimated_cost_credits=in_credits(spec.price_of(job_params(call, spec)), self._settings),
-        )
-        return ToolAnswer(body=estimate)
+        call: GenerateMedia = read_arguments(GenerateMedia, said)
+        planned = await self._planned(call, fills_sources=True)
+        estimate = await self._estimator.estimate(request.user, planned.params, dialect=NAME)
+        return ToolAnswer(body=generation_estimate(estimate, planned.generation_type))
 
     async def get_models(self, request: StrictRequest, asked: ModelsToList, _: Report) -> ToolAnswer:
         """Answer with the models that these tools offer, those that are served first."""
@@ -152,35 +143,46 @@ class MediaTools:
                 spec, available=spec.id in served, default=spec.id in defaults.values(), settings=self._settings
             )
             for spec in self._catalog.models
-            if (types := generation_types(spec)) and asked.generation_type in (None, *types)
+            if (counts := counts_of(spec)) and asked.generation_type in (None, *counts)
         ]
         return ToolAnswer(body=ModelChoices(sorted(choices, key=lambda choice: not choice.available)))
 
-    async def _choose(
-        self, model: str, asked: GenerationType | None, sources: Sequence[str]
-    ) -> tuple[ModelSpec, GenerationType]:
-        """Return the model that a name means, and what it is asked to do.
+    async def _planned(self, asked: GenerateMedia, *, fills_sources: bool = False) -> PlannedCall:
+        """Return the job of a call; for an estimate, which reads none, sources that are missing are made up.
 
-        Raises `UnknownModel`, `NotThisModel` and, for the name of another service, `NoModelForTask`.
+        Raises `UnknownModel`, an `InvalidRequest`, and for the name of another service `NoModelForTask`.
         """
-        spec = next((one for one in self._catalog.models if one.id == model), None)
-        if spec is None:
-            modality = MODALITY_OF[asked] if asked else self._modality_of(model)
-            meant = self._aliases.model(self._catalog, modality, model, NAME)
-            if meant is None:
-                spec = await self._default(modality, asked, sources)
-            else:
-                spec = self._catalog.resolve(meant, modality, NAME)
-        return spec, chosen_type(spec, asked, sources)
+        spec = await self._model(asked)
+        if fills_sources and not sources_of(asked):
+            name = asked.generation_type or next(iter(counts_of(spec)), None)
+            least = counts_of(spec)[name].min if name in counts_of(spec) else 0
+            asked = msgspec.structs.replace(asked, source_media_urls=[ANY_SOURCE] * least)
+        return planned_call(spec, asked)
+
+    async def _model(self, asked: GenerateMedia) -> ModelSpec:
+        """Return the model that the name of a call means."""
+        for spec in self._catalog.models:
+            if spec.id == asked.model:
+                return spec
+        modality = MODALITY_OF[asked.generation_type] if asked.generation_type else self._modality_of(asked.model)
+        meant = self._aliases.model(self._catalog, modality, asked.model, NAME)
+        if meant is None:
+            return await self._default(modality, asked)
+        return self._catalog.resolve(meant, modality, NAME)
 
     def _modality_of(self, name: str) -> Modality:
         """Return what the models of other services with this name make; images where none has it."""
         known: list[Modality] = [one for one in get_args(Modality) if name in self._aliases.models.get(one, {})]
         return known[0] if known else "image"
 
-    async def _default(self, modality: Modality, asked: GenerationType | None, sources: Sequence[str]) -> ModelSpec:
-        """Return the first model that does it, one that is served before all others."""
-        able = [spec for spec in self._catalog.of(modality) if _does(spec, asked, sources)]
+    async def _default(self, modality: Modality, asked: GenerateMedia) -> ModelSpec:
+        """Return the first model that does what is asked, one that is served before all others."""
+        count, name = len(sources_of(asked)), asked.generation_type
+        able = [
+            spec
+            for spec in self._catalog.of(modality)
+            if any(each.min <= count <= each.max and name in (None, type_) for type_, each in counts_of(spec).items())
+        ]
         if not able:
             raise NoModelForTask
         served = await self._served()
@@ -204,11 +206,3 @@ class MediaTools:
         failure = failure_sentence(body) if view.job.status is JobStatus.FAILED else None
         blocks = await output_blocks(view.job.artifacts, body.outputs, self._store)
         return ToolAnswer(body=body, blocks=blocks, failure=failure)
-
-
-def _does(spec: ModelSpec, asked: GenerationType | None, sources: Sequence[str]) -> bool:
-    """Return whether a model does what is asked, or where nothing is said, something with as many sources."""
-    types = generation_types(spec)
-    if asked is not None:
-        return asked in types
-    return any((name in FROM_TEXT) != bool(sources) for name in types)

@@ -1,11 +1,14 @@
 """Tool calls as parameters of jobs, and jobs and models as answers of the tools."""
 
-import re
 from collections.abc import Sequence
+from typing import cast
+
+import msgspec
 
 from api.dialects.mcp.schema import (
     Dimensions,
     GenerateMedia,
+    GenerationEstimate,
     GenerationFailure,
     GenerationOutput,
     GenerationStatus,
@@ -17,18 +20,18 @@ from api.dialects.mcp.schema import (
     ModelCosts,
     StartedGeneration,
 )
-from core.errors.fields import InvalidRequest, MissingField, NotThisModel, OutOfRange
+from core.errors.fields import InvalidRequest, MissingField, NotThisModel
 from core.settings import Settings
 from jobs.job import Job
 from jobs.params.cutout import CutoutParams
-from jobs.params.image import ImageParams
 from jobs.params.mesh import MeshParams
 from jobs.params.registry import AnyParams, Modality
 from jobs.params.speech import SpeechParams, tokens_for
-from jobs.params.video import VideoParams
+from jobs.wire.estimates.estimate import EstimateAnswer, SecondsRange
 from jobs.wire.status import OutputAnswer, StatusAnswer
-from pipelines.catalog.requirements import takes_input_as_reference
-from pipelines.catalog.sizes import fit_sides, parse_pair
+from pipelines.catalog import limits
+from pipelines.catalog.media_request import MediaRequest, choose_type, plan_request
+from pipelines.catalog.requirements import input_counts
 from pipelines.catalog.spec import ModelSpec
 
 NAME = "mcp"
@@ -42,16 +45,15 @@ MODALITY_OF: dict[GenerationType, Modality] = {
     "image-to-3d": "3d",
     "remove-background": "remove-background",
 }
-FROM_TEXT: tuple[GenerationType, ...] = ("text-to-image", "text-to-video")
-SIDES: dict[Modality, tuple[tuple[int, int], int]] = {"image": ((64, 1024), 1), "video": ((64, 1536), 32)}
-"""The shortest and the longest side of the parameters, and what sides are multiples of."""
+PLANNED = ("image", "video")
+"""Modalities whose requests `pipelines.catalog.media_request` plans."""
 WORDS = {
     "text": "prompt",
-    "input_image": "source_media_urls[0]",
     "image_path": "source_media_urls[0]",
     "image_url": "source_media_urls[0]",
-    "target_voice_path": "source_media_urls[0]",
+    "input_image": "source_media_urls[0]",
     "last_image": "source_media_urls[1]",
+    "target_voice_path": "source_media_urls[0]",
     "reference_images": "source_media_urls",
     **{f"reference_images[{number}]": f"source_media_urls[{number + 1}]" for number in range(16)},
     "duration_seconds": "duration",
@@ -59,60 +61,16 @@ WORDS = {
     "height": "aspect_ratio",
 }
 """Names of arguments, by those of the parameters."""
-DEFAULT_SECONDS = 2.0
-"""Of a video whose call says none, as `VideoParams` has it."""
 POLL_SECONDS = 2, 30
 """Between two looks at a generation: at least, and at most."""
-_SECONDS = re.compile(r"\s*([0-9]{1,4}(?:\.[0-9]{1,3})?)\s*(?:s|sec|seconds?)?\s*", re.IGNORECASE)
 
 
-def generation_types(spec: ModelSpec) -> list[GenerationType]:
-    """Return what a model can be asked to do; none for a model of another kind, which these tools do not offer."""
-    able = spec.capabilities
-    if spec.modality == "image":
-        has_sources = "image-to-image" in able or "references" in able
-        made: list[tuple[GenerationType, bool]] = [
-            ("text-to-image", "text-to-image" in able),
-            ("image-to-image", has_sources),
-        ]
-        return [name for name, can in made if can]
-    return [name for name, modality in MODALITY_OF.items() if modality == spec.modality and _can(spec, name)]
+class PlannedCall(msgspec.Struct, frozen=True):
+    """The job that a call asks for: its parameters, what it does, and sentences about what is done otherwise."""
 
-
-def _can(spec: ModelSpec, name: GenerationType) -> bool:
-    return spec.modality != "video" or name in spec.capabilities
-
-
-def input_counts(spec: ModelSpec, name: GenerationType) -> InputCounts:
-    """Return how many sources a generation type of a model takes."""
-    if name in FROM_TEXT:
-        return InputCounts(0, 0)
-    if name == "image-to-image":
-        own = 0 if takes_input_as_reference(spec) else 1
-        return InputCounts(1, own + spec.limits.max_references)
-    if name == "image-to-video":
-        return InputCounts(1, 2 if "first-last-frame" in spec.capabilities else 1)
-    if name == "text-to-speech":
-        return InputCounts(0, 1 if "reference-voice" in spec.capabilities else 0)
-    return InputCounts(1, 1)
-
-
-def chosen_type(spec: ModelSpec, asked: GenerationType | None, sources: Sequence[str]) -> GenerationType:
-    """Return the generation type of a call. Raises `NotThisModel` for one that the model does not do."""
-    able = generation_types(spec)
-    if not able:
-        raise NotThisModel(f"{spec.id} is not offered here; choose a model of get_models.", field="$.model")
-    if asked is None and len(able) > 1 and spec.modality != "image":
-        asked = able[1] if sources else able[0]
-    name = asked or able[0]
-    if name not in able:
-        offered = " or ".join(able)
-        raise NotThisModel(
-            f"`generation_type` {name} is not what {spec.id} does; send {offered}, or choose another model of "
-            "get_models.",
-            field="$.generation_type",
-        )
-    return name
+    params: AnyParams
+    generation_type: GenerationType
+    warnings: tuple[str, ...] = ()
 
 
 def sources_of(asked: GenerateMedia) -> list[str]:
@@ -121,85 +79,81 @@ def sources_of(asked: GenerateMedia) -> list[str]:
     return [given] if isinstance(given, str) else given
 
 
-def check_sources(spec: ModelSpec, name: GenerationType, sources: Sequence[str]) -> None:
-    """Raise `MissingField` or `InvalidRequest` for a number of sources that the generation type does not take."""
-    takes, count, field = input_counts(spec, name), len(sources), "$.source_media_urls"
-    if count < takes.min:
-        raise MissingField(f"`source_media_urls` is required for {name}; add the URL of the input.", field=field)
-    if count > takes.max:
-        advice = f"send at most {takes.max}" if takes.max else "remove it, or choose another `generation_type`"
-        detail = f"`source_media_urls` has {count} entries; for {name} with {spec.id} {advice}."
-        raise InvalidRequest(detail, field=field)
+def counts_of(spec: ModelSpec) -> dict[GenerationType, InputCounts]:
+    """Return what a model can be asked to do, with the numbers of sources; nothing for one that is not offered."""
+    if spec.modality in PLANNED:
+        return {name: InputCounts(least, most) for name, (least, most) in input_counts(spec).items()}
+    voices = 1 if "reference-voice" in spec.capabilities else 0
+    counts = InputCounts(0, voices) if spec.modality == "speech" else InputCounts(1, 1)
+    return {name: counts for name, modality in MODALITY_OF.items() if modality == spec.modality}
 
 
-def job_params(asked: GenerateMedia, spec: ModelSpec) -> AnyParams:
-    """Return the parameters of the job that a call asks for. Raises `OutOfRange` for a duration that is none."""
+def planned_call(spec: ModelSpec, asked: GenerateMedia) -> PlannedCall:
+    """Return the job of a call. Raises an `InvalidRequest` with the name of an argument."""
     sources = sources_of(asked)
-    match spec.modality:
-        case "image":
-            width, height = _size(spec, asked.aspect_ratio)
-            return ImageParams(
+    if spec.modality in PLANNED:
+        asked_type = cast(limits.GenerationType | None, asked.generation_type)  # another one is refused there
+        planned = plan_request(
+            spec,
+            MediaRequest(
                 prompt=asked.prompt,
-                model=spec.id,
-                input_image=sources[0] if sources else None,
-                reference_images=tuple(sources[1:]),
+                generation_type=asked_type,
+                source_media_urls=sources,
                 negative_prompt=asked.negative_prompt,
-                width=width,
-                height=height,
+                aspect_ratio=asked.aspect_ratio,
+                resolution=asked.resolution,
+                duration=asked.duration,
                 quality=asked.quality,
+                sound=asked.sound,
                 seed=asked.seed,
-            )
-        case "video":
-            width, height = _size(spec, asked.aspect_ratio)
-            first, last = (*sources, None, None)[:2]
-            seconds = DEFAULT_SECONDS if asked.duration is None else seconds_of(asked.duration)
-            return VideoParams(
-                prompt=asked.prompt,
-                model=spec.id,
-                input_image=first,
-                last_image=last,
-                negative_prompt=asked.negative_prompt,
-                width=width,
-                height=height,
-                quality=asked.quality,
-                seed=asked.seed,
-                duration_seconds=seconds,
-            )
-        case "speech":
-            return SpeechParams(
-                text=asked.prompt,
-                model=spec.id,
-                target_voice_path=sources[0] if sources else None,
-                max_new_tokens=tokens_for(asked.prompt),
-                output_format="mp3",
-                seed=asked.seed,
-            )
-        case "3d":
-            return MeshParams(image_path=sources[0] if sources else "", model=spec.id, seed=asked.seed)
-        case _:
-            return CutoutParams(image_url=sources[0] if sources else "", model=spec.id)
+            ),
+        )
+        return PlannedCall(planned.params, choose_type(spec, asked_type, len(sources)), planned.warnings)
+    name = _only_type(spec, asked, len(sources))
+    return PlannedCall(_other_params(spec, asked, sources), name, _ignored(spec, asked))
 
 
-def seconds_of(duration: str | float) -> float:
-    """Return the seconds of "5s", "5" or 5. Raises `OutOfRange`."""
-    if not isinstance(duration, str):
-        return duration
-    match = _SECONDS.fullmatch(duration)
-    if match is None:
-        raise OutOfRange('`duration` must be seconds, such as "5s".', field="$.duration")
-    return float(match[1])
+def _only_type(spec: ModelSpec, asked: GenerateMedia, sources: int) -> GenerationType:
+    """Return what a model does that does one thing. Raises `NotThisModel`, `MissingField` or `InvalidRequest`."""
+    offered = next(iter(counts_of(spec).items()), None)
+    if offered is None:
+        raise NotThisModel(f"{spec.id} is not offered here; choose a model of get_models.", field="$.model")
+    name, counts = offered
+    if asked.generation_type not in (None, name):
+        raise NotThisModel(f"{spec.id} does {name} and nothing else.", field="$.generation_type")
+    if not counts.min <= sources <= counts.max:
+        error = MissingField if sources < counts.min else InvalidRequest
+        takes = f"exactly {counts.min}" if counts.min == counts.max else f"at most {counts.max}"
+        sentence = f"{name} with {spec.id} takes {takes} of `source_media_urls`, not {sources}; correct it."
+        raise error(sentence, field="$.source_media_urls")
+    return name
 
 
-def ignored(asked: GenerateMedia, spec: ModelSpec) -> tuple[str, ...]:
-    """Return a sentence for each argument that changes nothing for this model."""
-    without = []
-    if asked.sound:
-        without.append("sound")
-    if asked.duration is not None and spec.modality != "video":
-        without.append("duration")
-    if asked.negative_prompt is not None and "negative-prompt" not in spec.capabilities:
-        without.append("negative_prompt")
-    return tuple(f"`{name}` is ignored: {spec.id} does not support it." for name in without)
+def _other_params(spec: ModelSpec, asked: GenerateMedia, sources: Sequence[str]) -> AnyParams:
+    first = next(iter(sources), None)
+    if spec.modality == "speech":
+        return SpeechParams(
+            text=asked.prompt,
+            model=spec.id,
+            target_voice_path=first,
+            max_new_tokens=tokens_for(asked.prompt),
+            output_format="mp3",
+            seed=asked.seed,
+        )
+    if spec.modality == "3d":
+        return MeshParams(image_path=first or "", model=spec.id, seed=asked.seed)
+    return CutoutParams(image_url=first or "", model=spec.id)
+
+
+def _ignored(spec: ModelSpec, asked: GenerateMedia) -> tuple[str, ...]:
+    """Return a sentence for each argument that a model of neither images nor videos does not use."""
+    given = {
+        "negative_prompt": asked.negative_prompt is not None,
+        "duration": asked.duration is not None,
+        "resolution": asked.resolution is not None,
+        "sound": asked.sound,
+    }
+    return tuple(f"`{name}` was ignored: {spec.id} does not use it" for name, is_given in given.items() if is_given)
 
 
 def started(job: Job, name: GenerationType, seconds: float | None, settings: Settings) -> StartedGeneration:
@@ -262,19 +216,38 @@ def failure_sentence(shown: GenerationStatus) -> str:
     return f"The generation {shown.generation_id} failed ({code}): {message}"
 
 
+def generation_estimate(shown: EstimateAnswer, name: GenerationType) -> GenerationEstimate:
+    """Return an estimate as the native route shows it; while no server may start the job, of its own time alone."""
+    total = shown.total or SecondsRange(
+        p50_seconds=shown.load.p50_seconds + shown.run.p50_seconds,
+        p95_seconds=shown.load.p95_seconds + shown.run.p95_seconds,
+    )
+    return GenerationEstimate(
+        model=shown.model,
+        generation_type=name,
+        estimated_time_seconds=round(total.p50_seconds, 3),
+        p95_seconds=round(total.p95_seconds, 3),
+        wait_seconds=None if shown.wait is None else shown.wait.p50_seconds,
+        load_seconds=shown.load.p50_seconds,
+        confidence=shown.confidence,
+        sample_size=shown.sample_size,
+        waiting_for=shown.waiting_for.message if shown.waiting_for else None,
+        estimated_cost_credits=shown.credits,
+    )
+
+
 def model_choice(spec: ModelSpec, *, available: bool, default: bool, settings: Settings) -> ModelChoice:
     """Return a model as the list shows it."""
-    types = generation_types(spec)
-    takes_sources = any(input_counts(spec, name).max for name in types)
-    inputs: list[MediaType] = ["audio" if spec.modality == "speech" else "image"] if takes_sources else []
+    counts, is_video = counts_of(spec), spec.modality == "video"
+    source: MediaType = "audio" if spec.modality == "speech" else "image"
     return ModelChoice(
         id=spec.id,
         title=spec.title,
         available=available,
         default=default,
-        generation_types=types,
-        input_media_types=inputs,
-        required_inputs={name: input_counts(spec, name) for name in types},
+        generation_types=list(counts),
+        input_media_types=[source] if any(each.max for each in counts.values()) else [],
+        required_inputs={str(name): each for name, each in counts.items()},
         costs=ModelCosts(
             credits=in_credits(spec.price_usd, settings),
             credits_per_second=in_credits(spec.rates.per_second, settings),
@@ -284,9 +257,11 @@ def model_choice(spec: ModelSpec, *, available: bool, default: bool, settings: S
         capabilities=ModelAbilities(
             negative_prompt="negative-prompt" in spec.capabilities,
             sound=False,
-            qualities=list(spec.quality),
+            qualities=["standard", *(word for word in spec.quality if word != "standard")],
             max_prompt_chars=spec.limits.max_prompt_chars,
-            max_duration_seconds=spec.limits.max_seconds if spec.modality == "video" else None,
+            durations=list(spec.limits.durations) if is_video else [],
+            min_duration_seconds=spec.limits.min_seconds if is_video else None,
+            max_duration_seconds=spec.limits.max_seconds if is_video else None,
             languages=list(spec.languages),
         ),
     )
@@ -301,12 +276,3 @@ def poll_after(seconds: float | None) -> int:
     """Return the seconds until the next look at a generation that ends in so many, as far as that is known."""
     least, most = POLL_SECONDS
     return most if seconds is None else min(max(round(seconds / 2), least), most)
-
-
-def _size(spec: ModelSpec, aspect_ratio: str) -> tuple[int, int]:
-    """Return width and height in this ratio, with as many pixels as the model's usual size, within its limits."""
-    (least, most), step = SIDES[spec.modality]
-    across, along = parse_pair(aspect_ratio, ":")
-    scale = (spec.defaults.width * spec.defaults.height / (across * along)) ** 0.5
-    longest = min(most, spec.limits.max_side)
-    return fit_sides(across * scale, along * scale, (max(least, min(spec.limits.min_side, longest)), longest), step)

@@ -70,20 +70,20 @@ async def test_what_is_wrong_is_said_so_that_it_can_be_mended(api, all_models, w
     async with agent(api.url, key) as client:
         refusals = {
             "did you mean 'chaos'?": {**STAR, "model": "chaoz"},
-            "`source_media_urls` has 1 entries": {**STAR, "source_media_urls": PHOTO},
-            "image-to-video is not what chaos does": {
+            "chaos takes no pictures, and `source_media_urls` has 1": {**STAR, "source_media_urls": PHOTO},
+            "chaos does not do image-to-video; its generation types are text-to-image": {
                 **STAR,
                 "generation_type": "image-to-video",
             },
-            "`source_media_urls` is required for image-to-video": {**STAR, "model": "chaos-video"},
-            "`duration` must be seconds": {**STAR, "model": "chaos-video-two", "duration": "long"},
+            "image-to-video with chaos-video takes exactly 1 picture": {**STAR, "model": "chaos-video"},
+            "`duration` must be a number of seconds": {**STAR, "model": "chaos-video-two", "duration": "long"},
             "`duration` must be at most 10": {**STAR, "model": "chaos-video-two", "duration": "90s"},
-            "text-to-image is not what chaos-cutout does": {
+            "chaos-cutout does remove-background and nothing else": {
                 **STAR,
                 "model": "chaos-cutout",
                 "generation_type": "text-to-image",
             },
-            "`source_media_urls` is required for image-to-3d": {**STAR, "model": "chaos-mesh"},
+            "image-to-3d with chaos-mesh takes exactly 1": {**STAR, "model": "chaos-mesh"},
             "`prompt` is required": {"model": "chaos"},
             "did you mean `aspect_ratio`": {**STAR, "aspekt_ratio": "1:1"},
         }
@@ -104,7 +104,7 @@ async def test_what_is_wrong_is_said_so_that_it_can_be_mended(api, all_models, w
 async def test_hosts_send_nulls_and_numbers_as_text(api, server, worker, key):
     async with agent(api.url, key) as client:
         started = await call(client, "generate_media", **STAR, seed="7", sound="true", source_media_urls=None)
-    assert ["`sound` is ignored: chaos does not support it."] == started["warnings"]
+    assert ["chaos makes no sound; `sound` was ignored"] == started["warnings"]
     assert 7 == worker.claim().seed
 
 

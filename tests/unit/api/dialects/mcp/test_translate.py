@@ -1,51 +1,57 @@
-"""Calls as parameters, and models as agents see them."""
+"""Calls as jobs, and models as agents see them."""
 
 import pytest
 
 from api.dialects.mcp.schema import GenerateMedia, InputCounts
-from api.dialects.mcp.translate import chosen_type, input_counts, job_params, model_choice, poll_after, seconds_of
-from core.errors.fields import OutOfRange
+from api.dialects.mcp.translate import counts_of, model_choice, planned_call, poll_after
+from core.errors.fields import InvalidRequest, MissingField, NotThisModel
 from core.settings import Settings
 from pipelines.catalog.loader import load_catalog
 
 CATALOG = load_catalog()
-PHOTO, LAST = "https://shop.example/1.jpg", "https://shop.example/2.jpg"
+PHOTO = "https://shop.example/1.jpg"
+
+
+def plan(model, **said):
+    return planned_call(CATALOG.get(model), GenerateMedia(**{"prompt": "a star", "model": model} | said))
+
+
+@pytest.mark.parametrize("sources", [PHOTO, [PHOTO]])
+def test_one_source_or_several(sources):
+    planned = plan("flux2-klein-4b", source_media_urls=sources)
+    assert (PHOTO, "image-to-image") == (planned.params.input_image, planned.generation_type)
+
+
+def test_ratio_duration_and_quality_are_those_of_the_model():
+    planned = plan("wan2.2-ti2v-5b", aspect_ratio="9:16", duration="3s", sound=True)
+    assert (512, 896, 3.0) == (planned.params.width, planned.params.height, planned.params.duration_seconds)
+    assert ("text-to-video", True) == (planned.generation_type, "sound" in planned.warnings[0])
+
+
+def test_other_models_do_one_thing():
+    spoken = plan("chatterbox", prompt="Good morning.", source_media_urls=PHOTO, duration="5s")
+    assert ("Good morning.", PHOTO) == (spoken.params.text, spoken.params.target_voice_path)
+    assert ("text-to-speech", ("`duration` was ignored: chatterbox does not use it",)) == (
+        spoken.generation_type,
+        spoken.warnings,
+    )
+    assert PHOTO == plan("demo-relief", source_media_urls=PHOTO).params.image_path
+    assert PHOTO == plan("demo-cutout", source_media_urls=PHOTO).params.image_url
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("5s", 5), ("5", 5), (" 2.5 sec", 2.5), (8, 8), ("10 seconds", 10), ("3S", 3)]
-)
-def test_durations(text, seconds):
-    assert seconds == seconds_of(text)
-
-
-@pytest.mark.parametrize("text", ["long", "", "-5s", "5m", "1e3"])
-def test_other_texts_are_no_duration(text):
-    with pytest.raises(OutOfRange):
-        seconds_of(text)
-
-
-@pytest.mark.parametrize(
-    ("model", "ratio", "size"),
+    ("error", "model", "said"),
     [
-        ("z-image-turbo", "1:1", (1024, 1024)),
-        ("z-image-turbo", "21:9", (1024, 439)),
-        ("demo-shapes", "1:1", (256, 256)),
-        ("demo-camera", "1:1", (672, 672)),
-        ("demo-camera", "9:16", (512, 896)),
+        (MissingField, "demo-relief", {}),
+        (InvalidRequest, "demo-cutout", {"source_media_urls": [PHOTO, PHOTO]}),
+        (NotThisModel, "demo-cutout", {"source_media_urls": PHOTO, "generation_type": "image-to-3d"}),
+        (NotThisModel, "z-image-turbo", {"generation_type": "text-to-speech"}),
+        (NotThisModel, "brand-kit", {}),
     ],
 )
-def test_a_ratio_becomes_sides_of_the_models_usual_size(model, ratio, size):
-    params = job_params(GenerateMedia(prompt="a star", model=model, aspect_ratio=ratio), CATALOG.get(model))
-    assert size == (params.width, params.height)
-
-
-def test_sources_are_the_inputs_in_their_order():
-    asked = GenerateMedia(prompt="in velvet", model="flux2-klein-4b", source_media_urls=[PHOTO, LAST])
-    image = job_params(asked, CATALOG.get("flux2-klein-4b"))
-    assert (PHOTO, (LAST,)) == (image.input_image, image.reference_images)
-    film = job_params(asked, CATALOG.get("wan2.2-ti2v-5b"))
-    assert (PHOTO, LAST) == (film.input_image, film.last_image)
+def test_what_a_model_does_not_do_is_refused(error, model, said):
+    with pytest.raises(error):
+        plan(model, **said)
 
 
 @pytest.mark.parametrize(
@@ -53,21 +59,13 @@ def test_sources_are_the_inputs_in_their_order():
     [
         ("flux2-klein-4b", "text-to-image", (0, 0)),
         ("flux2-klein-4b", "image-to-image", (1, 4)),
-        ("z-image-turbo", "image-to-image", (1, 1)),
-        ("wan2.2-ti2v-5b", "image-to-video", (1, 1)),
         ("chatterbox", "text-to-speech", (0, 1)),
+        ("demo-espeak", "text-to-speech", (0, 0)),
         ("demo-relief", "image-to-3d", (1, 1)),
     ],
 )
 def test_how_many_sources_a_model_takes(model, name, counts):
-    assert InputCounts(*counts) == input_counts(CATALOG.get(model), name)
-
-
-def test_what_is_done_where_the_call_does_not_say():
-    assert "text-to-image" == chosen_type(CATALOG.get("z-image-turbo"), None, [PHOTO])
-    assert "image-to-video" == chosen_type(CATALOG.get("wan2.2-ti2v-5b"), None, [PHOTO])
-    assert "text-to-video" == chosen_type(CATALOG.get("wan2.2-ti2v-5b"), None, [])
-    assert "remove-background" == chosen_type(CATALOG.get("demo-cutout"), None, [PHOTO])
+    assert InputCounts(*counts) == counts_of(CATALOG.get(model))[name]
 
 
 def test_a_model_as_agents_see_it():
