@@ -29,11 +29,11 @@ def test_ratio_duration_and_quality_are_those_of_the_model():
 
 
 def test_other_models_do_one_thing():
-    spoken = plan("chatterbox", prompt="Good morning.", source_media_urls=PHOTO, duration="5s")
-    assert ("Good morning.", PHOTO) == (spoken.params.text, spoken.params.target_voice_path)
+    recording = plan("chatterbox", prompt="Good morning.", source_media_urls=PHOTO, duration="5s")
+    assert ("Good morning.", PHOTO) == (recording.params.text, recording.params.target_voice_path)
     assert ("text-to-speech", ("`duration` was ignored: chatterbox does not use it",)) == (
-        spoken.generation_type,
-        spoken.warnings,
+        recording.generation_type,
+        recording.warnings,
     )
     assert PHOTO == plan("demo-relief", source_media_urls=PHOTO).params.image_path
     assert PHOTO == plan("demo-cutout", source_media_urls=PHOTO).params.image_url
