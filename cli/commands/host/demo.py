@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import rich_click as click
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from atelier_client.models import StatusAnswer
 from cli.commands.host.up import EndingSignal
@@ -96,8 +96,16 @@ def _run(client: Client, jobs: list[DemoJob], out: Path, bar: Progress) -> list[
     """Submit jobs, follow one after the other, download their outputs; return the rows of the table."""
     job_ids = [client.submit(job.modality, **job.body).job_id for job in jobs]
     shown = [bar.add_task(job.title, total=1.0, doing="submitted") for job in jobs]
-    ended = [watch(client, job_id, bar, line) for job_id, line in zip(job_ids, shown, strict=True)]
+    ended = [_follow(client, *one, bar) for one in zip(jobs, job_ids, shown, strict=True)]
     return [_download(client, job, answer, out) for job, answer in zip(jobs, ended, strict=True)]
+
+
+def _follow(client: Client, job: DemoJob, job_id: str, line: TaskID, bar: Progress) -> StatusAnswer:
+    """Show a job's progress until it has ended, off a terminal by a line at its end; return the ended job."""
+    ended = watch(client, job_id, bar, line)
+    if not bar.console.is_terminal:
+        bar.console.print(f"{job.title}: {ended.status}", markup=False, highlight=False, soft_wrap=True)
+    return ended
 
 
 def _download(client: Client, job: DemoJob, answer: StatusAnswer, out: Path) -> list[str]:

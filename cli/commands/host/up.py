@@ -114,7 +114,7 @@ def _print_welcome(printer: StatusPrinter, stack: Stack, *, is_ready: bool) -> N
     printer.print_result(f"Atelier {state} at {url} (API documentation: {url}/schema)")
     if stack.new_key:
         printer.print_result(f"Admin key, shown only now: {stack.admin_key}")
-    printer.print_result(f"The admin key is in {directory.admin_key}. Try it in another terminal on this machine:")
+    printer.print_result(f"The admin key is kept in {directory.admin_key}. Try it in another terminal on this machine:")
     printer.print_result(f'  {_program()} generate image "a red circle on a blue background" -o circle.webp')
     printer.print_result(
         f"Logs are in {directory.logs}, and `atelier logs` prints them; `atelier retention` shows how long jobs and"
