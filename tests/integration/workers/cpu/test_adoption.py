@@ -59,6 +59,15 @@ def test_outputs_without_items_are_adopted_once(rows, complete):
         assert getattr(wanted, name) == getattr(item, name), name
 
 
+def test_hours_without_a_job_are_not_looked_through(rows, complete):
+    work = Adoption(rows.engine)
+    assert [True, False] == [work.adopt(), work.adopt()]
+    complete(finished_at=func.now() - text("interval '23 hours'"))
+    work = Adoption(rows.engine)
+    assert work.adopt()
+    assert 2 == len(items(rows))
+
+
 def test_more_than_a_batch_is_adopted(rows, complete, monkeypatch):
     monkeypatch.setattr("jobs.statements.media.adoption.BATCH", 2)
     monkeypatch.setattr("workers.cpu.adoption.BATCH", 2)
