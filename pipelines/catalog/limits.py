@@ -99,7 +99,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return min(max(seconds, self.min_seconds), self.max_seconds)
 
 
-def size_asked(params: Params) -> tuple[int, int]:
+def size_asked(params: object) -> tuple[int, int]:
     """Return the width and height of a request; 0 for a modality without a size."""
     return getattr(params, "width", 0), getattr(params, "height", 0)
 

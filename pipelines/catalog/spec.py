@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from jobs.params.base import Params, Quality
 from jobs.params.image import MAX_IMAGES
-from jobs.params.registry import Modality
+from jobs.params.registry import PARAMS_OF, Modality
 from pipelines.catalog.limits import (
     LONGEST_SIDES,
     GenerationType,
@@ -446,14 +446,15 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         steps = (asked, preset.num_inference_steps, self.defaults.num_inference_steps)
         return next((value for value in steps if value is not None), None)
 
-    def size_of(self, params: Params) -> tuple[int, int]:
+    def size_of(self, params: object) -> tuple[int, int]:
         """Return width and height of a request: its own, its preset's where it names none; 0 without a size.
 
         A resolution is the longest side, in the same shape.
         """
         width, height = size_asked(params)
         preset = self.quality.get(getattr(params, "quality", "standard"), Preset())
-        if preset.width is not None and preset.height is not None and (width, height) == usual_size(type(params)):
+        usual = usual_size(PARAMS_OF[self.modality])
+        if preset.width is not None and preset.height is not None and (width, height) == usual:
             width, height = preset.width, preset.height
         resolution = getattr(params, "resolution", None)
         if resolution is None:

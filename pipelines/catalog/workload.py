@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from jobs.params.base import Resolution
 from jobs.params.media import PICTURE_NAMES
 from jobs.params.registry import PARAMS_OF, AnyParams
 from pipelines.catalog.spec import ModelSpec
@@ -62,6 +63,7 @@ class _Fields(msgspec.Struct, frozen=True, kw_only=True):
     strength: float | None = None
     width: int = 0
     height: int = 0
+    resolution: Resolution | None = None
     duration_seconds: float = 0.0
 
 
@@ -130,8 +132,9 @@ def _size(spec: ModelSpec, read: _Fields, characters: int) -> float:
         return float(max(1, characters))
     if spec.modality not in ("image", "video"):
         return 1.0
-    megapixels = 1.0 if spec.limits.native_sizes else max(1, read.width * read.height) / 1e6
-    return megapixels * (max(0.1, read.duration_seconds) if spec.modality == "video" else 1.0)
+    width, height = spec.size_of(read)
+    megapixels = 1.0 if spec.limits.native_sizes else max(1, width * height) / 1e6
+    return megapixels * (spec.limits.nearest_seconds(read.duration_seconds) if spec.modality == "video" else 1.0)
 
 
 def _size_class(size: float) -> int:

@@ -65,3 +65,15 @@ def test_the_catalogs_figure_is_in_proportion_to_the_work():
     assert spec.estimated_seconds == catalog_seconds(spec, workload("sdxl")) == catalog_seconds(spec, None)
     assert 2 * spec.estimated_seconds == pytest.approx(catalog_seconds(spec, workload("sdxl", num_images=2)))
     assert 0.1 == proportion(workload("sdxl", width=64, height=64), workload("sdxl"))
+
+
+def test_the_size_is_the_one_that_is_made():
+    spec = CATALOG.get("sdxl")
+    limits = msgspec.structs.replace(spec.limits, resolutions=("2K",), max_side=2048)
+    larger = msgspec.structs.replace(spec, limits=limits)
+    params = msgspec.convert({"prompt": "a lamp", "resolution": "2K"}, PARAMS_OF["image"])
+    assert 4.0 == pytest.approx(proportion(workload_of(larger, params), workload("sdxl")))
+    longest = msgspec.structs.replace(CATALOG.get("demo-scene").limits, durations=(2.0, 4.0))
+    film = msgspec.structs.replace(CATALOG.get("demo-scene"), limits=longest)
+    asked = msgspec.convert({"prompt": "a lamp", "duration_seconds": 3.5}, PARAMS_OF["video"])
+    assert 2.0 == proportion(workload_of(film, asked), workload("demo-scene", prompt="a lamp"))
