@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+import sys
 from contextlib import AsyncExitStack
 
 import httpx
 import msgspec
 import pytest
+from mcp import Client, StdioServerParameters
 from mcp.shared.exceptions import MCPError
 
 from core.signing import new_key
 from jobs.job import JobError
 from jobs.statements.queue.tenant_jobs import listing
+from tests.support.paths import ROOT
 from tests.support.rows.rows import ARTIFACT
 from tests.support.service.agents import ERAS, agent, call, said
 from tests.support.service.api_server import api_server, make_key
@@ -197,3 +200,34 @@ def test_the_rate_limit_is_said_in_words(settings, rows, tenant):
         answers = [client.post("/mcp", json=PING) for _ in range(2)]
     assert [200, 429] == [answer.status_code for answer in answers]
     assert "rate_limited" == answers[1].json()["error"]["data"]["code"]
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_the_program_passes_calls_on(api, all_models, worker, key, tmp_path, mode):
+    program = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "cli.main", "mcp"],
+        cwd=ROOT,
+        env={"ATELIER_URL": api.url, "ATELIER_API_KEY": key, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
+    )
+    async with Client(program, mode=mode) as client:
+        assert READ_ONLY < {tool.name for tool in (await client.list_tools()).tools}
+        models = {model["id"]: model for model in (await call(client, "get_models"))["models"]}
+        assert {"image-to-video": {"min": 1, "max": 1}} == models["chaos-video"]["required_inputs"]
+        estimate = await call(client, "get_generation_estimate", model="chaos-video", parameters={"duration": "2s"})
+        assert ("image-to-video", "none") == (estimate["generation_type"], estimate["confidence"])
+        started = await call(client, "generate_media", **STAR)
+        noted = []
+
+        async def note(progress, total, message):
+            noted.append(progress)
+
+        asked = {"generation_id": started["generation_id"], "wait": 20}
+        waiting = asyncio.create_task(client.call_tool("get_generation_status", asked, progress_callback=note))
+        job = worker.claim()
+        worker.progress(job, 0.5)
+        await asyncio.to_thread(until, lambda: noted)
+        worker.complete(job, ARTIFACT)
+        assert ("completed", [0.5]) == ((await waiting).structured_content["status"], noted)
+        refused = await client.call_tool("generate_media", {**STAR, "source_media_urls": "/no/such/file.png"})
+        assert (True, True) == (refused.is_error, "/no/such/file.png: No such file" in said(refused))
