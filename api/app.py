@@ -23,6 +23,7 @@ from api.http.problems import exception_handlers, render_by_path
 from api.http.query_parameters import check_query
 from api.http.strict_json import StrictRequest
 from api.native.account.routes import account_router
+from api.native.chains.routes import chains_router
 from api.native.generate.routes import generate_router
 from api.native.jobs.routes import jobs_router
 from api.native.media.routes import media_router
@@ -49,6 +50,7 @@ def routers(services: Services) -> list[Router]:
     return [
         generate_router(services.submit_endpoint, services.status_builder, services.settings),
         jobs_router(services.job_control, services.server_commands, services.reproductions, services.settings),
+        chains_router(services.chain_submissions, services.chain_operations),
         media_router(services.voice_operations, services.voice_directory, services.voice_samples, services.settings),
         account_router(
             KeyOperations(services.database, services.settings), UsageReports(services.database, services.settings)

@@ -9,6 +9,8 @@ from litestar.di import Provide
 
 from api.account.key_use import KeyUse
 from api.estimates.estimator import Estimator
+from api.chains.operations import ChainOperations
+from api.chains.submissions import ChainSubmissions
 from api.follow.event_hub import EventHub
 from api.follow.job_reader import JobReader
 from api.follow.notifier import Notifier
@@ -65,6 +67,8 @@ class Services:
         self.groups = GroupSubmissions(self.database, self.catalog, self.notifier, self.intake, settings)
         self.reproductions = Reproductions(self.database, self.catalog, self.notifier, settings)
         self.job_control = JobControl(self.database, self.notifier, self.server_commands)
+        self.chain_submissions = ChainSubmissions(self.database, self.catalog, self.notifier, self.intake, settings)
+        self.chain_operations = ChainOperations(self.database, self.job_control)
         self.submit_endpoint = SubmitEndpoint(
             self.submissions, self.groups, self.job_control.cancel, self.watcher, settings
         )

@@ -25,6 +25,7 @@ from api.dialects.videogen.errors import render_error as videogen_error
 from api.dialects.videogen.files import FileAnswers
 from api.dialects.videogen.routes import PREFIXES as VIDEOGEN
 from api.dialects.videogen.routes import videogen_routers
+from api.dialects.videogen.workflows.routes import workflow_routers
 from api.dialects.whaletools.errors import WhaleError
 from api.dialects.whaletools.errors import render_error as whaletools_error
 from api.dialects.whaletools.generations import Generations
@@ -89,12 +90,13 @@ def _openai(services: Services) -> Sequence[Router]:
 
 
 def _videogen(services: Services) -> Sequence[Router]:
-    return videogen_routers(
+    own = videogen_routers(
         GroupedJobs(services.database, services.notifier, services.server_commands),
         WebhookOperations(services.database, services.settings),
         EntityOperations(services.database, services.settings),
         FileAnswers(services.database, services.settings),
     )
+    return [*own, *workflow_routers(services.chain_submissions, services.chain_operations)]
 
 
 def _whaletools(services: Services) -> Sequence[Router]:

@@ -17,6 +17,10 @@ COMMANDS = {
         f"{CLIENT}.jobs:jobs",
         "Submit, list, show, watch, download, reproduce, cancel, delete and redrive jobs; pause the queue.",
     ),
+    "chains": (
+        f"{CLIENT}.chains:chains",
+        "Submit, list, show and cancel chains: jobs of which one's output is another's input.",
+    ),
     "media": (
         f"{CLIENT}.media:media",
         "Upload, find, show, tag, publish, download and delete what the media library has.",

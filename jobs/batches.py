@@ -1,9 +1,11 @@
 """Batches: many requests of a file, made as ordinary jobs, and their answers in another file."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+
+from jobs.job import columns_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -85,16 +87,9 @@ def file_key(tenant: str, file_id: str) -> str:
 
 def batch_from_row(row: "Row[Any]") -> RequestBatch:
     """Return a row of `batches`."""
-    return msgspec.convert(_columns(row), RequestBatch)
+    return msgspec.convert(columns_of(row), RequestBatch)
 
 
 def file_from_row(row: "Row[Any]") -> LinesFile:
     """Return a row of `files`."""
-    return msgspec.convert(_columns(row), LinesFile)
-
-
-def _columns(row: "Row[Any]") -> dict[str, Any]:
-    return {
-        str(name): value.astimezone(UTC) if isinstance(value, datetime) else value
-        for name, value in row._mapping.items()
-    }
+    return msgspec.convert(columns_of(row), LinesFile)

@@ -147,12 +147,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def job_from_row(row: "Row[Any]") -> Job:
-    """Return a row of the `jobs` table as a `Job`; columns that `Job` does not have are ignored.
+    """Return a row of the `jobs` table as a `Job`; columns that `Job` does not have are ignored."""
+    return msgspec.convert(columns_of(row), Job)
 
-    A connection shows times in the zone that its server prefers; here they become UTC.
-    """
-    columns = {
+
+def columns_of(row: "Row[Any]") -> dict[str, Any]:
+    """Return the columns of any row by name, its times in UTC: a connection shows them in the zone of its server."""
+    return {
         str(name): value.astimezone(UTC) if isinstance(value, datetime) else value
         for name, value in row._mapping.items()
     }
-    return msgspec.convert(columns, Job)

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import NODEFAULT
 from msgspec import inspect as types
 
+from jobs.chains import answer as chains
 from jobs.manifests.manifest import Manifest
 from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
@@ -41,6 +42,8 @@ ANSWERS: tuple[type[msgspec.Struct], ...] = (
         JobRequest,
         EstimateAnswer,
         Manifest,
+        chains.ChainAnswer,
+        chains.ChainPage,
     ),
     *(uploads.Upload, uploads.StoredUpload, voices.VoiceList),
     *(media.MediaItem, media.MediaPage, media.MediaMatches),

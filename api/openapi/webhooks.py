@@ -18,6 +18,7 @@ from litestar.openapi.spec.schema import Schema
 
 from api.openapi.schemas import REF, Verbatim
 from core.errors.failures import GpuOutOfMemory
+from jobs.chains.answer import ChainAnswer, ChainEvent, ChainEventType, ChainStepAnswer
 from jobs.job import JobError, JobStatus
 from jobs.wire.status import OutputAnswer, StatusAnswer
 from jobs.wire.webhooks import EventType, WebhookEvent, WebhookTest, WebhookTestData
@@ -25,7 +26,7 @@ from jobs.wire.webhooks import EventType, WebhookEvent, WebhookTest, WebhookTest
 TEST = "webhook.test"
 AT = datetime(2026, 11, 29, 12, tzinfo=UTC)
 LINK = "https://atelier.example/o/job_019acf8a00007d1e9c4b3a2f1e0d9c8b/0.webp?signature=9f2c"
-STRUCTS = (WebhookEvent, WebhookTest)
+STRUCTS = (WebhookEvent, ChainEvent, WebhookTest)
 HEADERS = {
     "webhook-id": "The id of the delivery, the same at every attempt: what you have seen already, ignore.",
     "webhook-timestamp": "Seconds since 1970 at this attempt; refuse what is older than some minutes.",
@@ -39,9 +40,14 @@ SUMMARIES = {
     "job.completed": "A job is completed",
     "job.failed": "A job has failed",
     "job.cancelled": "A job was cancelled",
+    "chain.completed": "A chain is completed",
+    "chain.failed": "A chain has failed",
+    "chain.cancelled": "A chain was cancelled",
     TEST: "A test",
 }
+CHAIN_EVENTS = get_args(ChainEventType)
 NOTES = {
+    **dict.fromkeys(CHAIN_EVENTS, "To the chain's `callback_url` alone; endpoints get the events of its jobs."),
     TEST: "What `POST /webhooks/v1/{webhook_id}/test` sends.",
     "job.queued": "Only to endpoints. `data` may already say more than the type does.",
     "job.started": "Only to endpoints. `data` may already say more than the type does.",
@@ -55,11 +61,11 @@ ANSWERS = {
 
 def webhooks() -> dict[str, PathItem | Reference]:
     """Return what is sent for each type of event, by its name."""
-    return {type_: PathItem(post=_operation(type_)) for type_ in (*get_args(EventType), TEST)}
+    return {type_: PathItem(post=_operation(type_)) for type_ in (*get_args(EventType), *CHAIN_EVENTS, TEST)}
 
 
 def _operation(type_: str) -> Operation:
-    struct = WebhookTest if type_ == TEST else WebhookEvent
+    struct = WebhookTest if type_ == TEST else ChainEvent if type_ in CHAIN_EVENTS else WebhookEvent
     words = "".join(word.title() for word in type_.replace("webhook.", "").split("."))
     body = Schema(
         all_of=[Reference(ref=REF.format(name=struct.__name__)), Schema(properties={"type": Schema(const=type_)})],
@@ -86,11 +92,35 @@ def _example(type_: str) -> Any:
     """Return the body of an event, as the worker would send it."""
     if type_ == TEST:
         return msgspec.to_builtins(WebhookTest(type_, AT, WebhookTestData("whk_019acf8a00007c3b8f5e2d4a6b7c8d9e")))
-    state = type_.removeprefix("job.")
-    status = JobStatus.PROCESSING if state == "started" else JobStatus(state)
+    state = type_.partition(".")[2]
+    job = _example_job(JobStatus.PROCESSING if state == "started" else JobStatus(state))
+    if type_ in CHAIN_EVENTS:
+        return msgspec.to_builtins(ChainEvent(type_, AT, _example_chain(job)))
+    return msgspec.to_builtins(WebhookEvent(type_, AT, job))
+
+
+def _example_chain(job: StatusAnswer) -> ChainAnswer:
+    """Return a chain of one step, which ended it."""
+    return ChainAnswer(
+        chain_id="chn_019acf8a00007f5a8d6c4b2e0f1a3c5d",
+        status=job.status.value,  # type: ignore[arg-type]
+        progress=job.progress,
+        steps=[ChainStepAnswer(name="picture", waits_for=[], job=job)],
+        failed_step="picture" if job.error else None,
+        error=job.error,
+        result_url=job.result_url,
+        outputs=job.outputs,
+        price_usd=0.0,
+        cost_usd=0.0,
+        created_at=AT,
+        finished_at=AT,
+    )
+
+
+def _example_job(status: JobStatus) -> StatusAnswer:
     completed, ended = status is JobStatus.COMPLETED, status.terminal
     output = OutputAnswer(url=LINK, media_type="image/webp", bytes=48_213, sha256="5f" * 32, width=1024, height=1024)
-    job = StatusAnswer(
+    return StatusAnswer(
         job_id="job_019acf8a00007d1e9c4b3a2f1e0d9c8b",
         status=status,
         modality="image",
@@ -112,4 +142,3 @@ def _example(type_: str) -> Any:
         started_at=None if status is JobStatus.QUEUED else AT,
         finished_at=AT if ended else None,
     )
-    return msgspec.to_builtins(WebhookEvent(type_, AT, job))

@@ -61,7 +61,10 @@ class GroupSubmissions:
         stored media and URLs, and no `data:` URLs. Raises what `Submissions.submit` raises, with the field of the
         submission at fault.
         """
-        checked = [await self._checked(each, place(number)) for number, each in enumerate(submissions)]
+        checked = [
+            await check_together(self._database, self._settings, each, place(number))
+            for number, each in enumerate(submissions)
+        ]
         first = checked[0]
         if any(needs_store(each.params) for each in checked):
             earlier = await self._database.transaction(
@@ -82,21 +85,6 @@ class GroupSubmissions:
         with refusals():
             earlier, jobs = await self._database.transaction(work)
         return [accepted(job, self._notifier) for job in jobs] if earlier is None else await self._group_of(earlier)
-
-    async def _checked(self, submission: Submission, place: str) -> Submission:
-        """Return the submission with its profile's defaults. Raises what needs no media and no model to be known."""
-        tenant, params = submission.caller.tenant, submission.params
-        with at(place):
-            params = await with_profile(self._database, tenant, params, submission.defaults)
-            params = check(params, submission.caller, self._settings)
-            for medium in media_of(params):
-                if is_data_url(medium.source):
-                    raise InvalidRequest(
-                        "A `data:` URL cannot be one of several jobs; upload the file with POST /inputs/v1, and send "
-                        "its `input_id`.",
-                        field=medium.field,
-                    )
-        return msgspec.structs.replace(submission, params=params)
 
     async def _sources(self, submissions: Sequence[Submission], place: Place) -> list[tuple[InputSource, ...]]:
         """Return the sources of each one's inputs; what several name alike is looked up once."""
@@ -143,6 +131,25 @@ class GroupSubmissions:
     async def _group_of(self, job: Job) -> list[SubmittedJob]:
         rows = await self._database.rows(find_grouped(job.origin.group or job.id, job.tenant))
         return [SubmittedJob(job=job_from_row(row), repeated=True) for row in rows]
+
+
+async def check_together(database: Database, settings: Settings, submission: Submission, place: str) -> Submission:
+    """Return one of several submissions with its profile's defaults.
+
+    Raises what needs no media and no model to be known, and `InvalidRequest` for a `data:` URL.
+    """
+    tenant, params = submission.caller.tenant, submission.params
+    with at(place):
+        params = await with_profile(database, tenant, params, submission.defaults)
+        params = check(params, submission.caller, settings)
+        for medium in media_of(params):
+            if is_data_url(medium.source):
+                raise InvalidRequest(
+                    "A `data:` URL cannot be one of several jobs; upload the file with POST /inputs/v1, and send "
+                    "its `input_id`.",
+                    field=medium.field,
+                )
+    return msgspec.structs.replace(submission, params=params)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ is an object already.
 import asyncio
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -87,6 +87,16 @@ class MediaIntake:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._ingest, f"{tenant}/{job_id}/", params, stored, body)
 
+    async def sources_of(self, media: Sequence[Medium], stored: Mapping[str, str]) -> list[InputSource]:
+        """Return the sources of media of which none is a `data:` URL. Raises what `ingest` raises; stores nothing."""
+
+        def find() -> list[InputSource]:
+            return [self._source_of(medium, stored) for medium in media]
+
+        if not any(is_stored(medium.source) for medium in media):
+            return find()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, find)
+
     async def store_copy(
         self, medium: Medium, key: str, stored: Mapping[str, str], body: SpooledBody | None
     ) -> StoredObject:
@@ -119,17 +129,21 @@ class MediaIntake:
                     key = f"{folder}inputs/raw/{medium.name}"
                     self._put(medium, key, body)
                     sources.append(InputSource(name=medium.name, kind=medium.kind, source_key=key))
-                elif is_stored(medium.source):
-                    key = self._check_stored(medium, stored)
-                    sources.append(InputSource(name=medium.name, kind=medium.kind, source_key=key))
                 else:
-                    host = httpx.URL(medium.source).netloc.decode()
-                    sources.append(InputSource(name=medium.name, kind=medium.kind, url=medium.source, host=host))
+                    sources.append(self._source_of(medium, stored))
         except Exception:
             if replaced:
                 self._discard(folder)
             raise
         return IngestedRequest(with_sources(params, replaced), tuple(sources), folder if replaced else "")
+
+    def _source_of(self, medium: Medium, stored: Mapping[str, str]) -> InputSource:
+        """Return the source of a medium that is no `data:` URL. Raises what `ingest` raises."""
+        if is_stored(medium.source):
+            key = self._check_stored(medium, stored)
+            return InputSource(name=medium.name, kind=medium.kind, source_key=key)
+        host = httpx.URL(medium.source).netloc.decode()
+        return InputSource(name=medium.name, kind=medium.kind, url=medium.source, host=host)
 
     def _store_copy(
         self, medium: Medium, key: str, stored: Mapping[str, str], body: SpooledBody | None

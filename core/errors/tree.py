@@ -49,6 +49,7 @@
     │   ├── UnknownMedia                404  unknown_media
     │   ├── UnknownFile                 404  unknown_file
     │   ├── UnknownBatch                404  unknown_batch
+    │   ├── UnknownChain                404  unknown_chain
     │   ├── UnknownEntity               404  unknown_entity
     │   ├── UnknownProfile              404  unknown_profile
     │   ├── UnknownWebhook              404  unknown_webhook

@@ -59,6 +59,13 @@ class UnknownBatch(RequestRefused):
     advice = "No batch with this id belongs to this key; GET /openai/v1/batches lists those that do."
 
 
+class UnknownChain(RequestRefused):
+    """A chain that the tenant does not have (another tenant's chain answers the same)."""
+
+    code, status = "unknown_chain", 404
+    advice = "No chain with this id belongs to this key; GET /chains/v1 lists those that do."
+
+
 class UnknownEntity(RequestRefused):
     """An entity that the tenant does not have (another tenant's answers the same)."""
 

@@ -8,6 +8,9 @@ IGNORE_UNSUPPORTED = ("mcp", "openai")
 """Dialects whose clients expect that a field that the model does not use is ignored, and said in a warning. All others
 leave it to the model's entry, which may refuse it."""
 
+CHAIN = "chn"
+"""The prefix of the ids of chains."""
+
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a job was asked for; the answers and the callbacks of its dialect are made of it. Empty for a native route.
@@ -17,7 +20,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     several jobs that the dialect shows as one. The outputs of a `temporary` job stay in the media library for a day.
     `warnings` are sentences about what the dialect did not pass on. `body` is a hash of the key and the request, where
     the dialect's clients repeat requests by themselves. `reproduces` is the job that this one makes again, and
-    `environment` the digest of what that one was made with.
+    `environment` the digest of what that one was made with. `chain` is the chain that it is a step of.
     """
 
     dialect: str = NATIVE
@@ -30,6 +33,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     body: str | None = None
     reproduces: str | None = None
     environment: str | None = None
+    chain: str | None = None
 
 
 NATIVE_ORIGIN = Origin()

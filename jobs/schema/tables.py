@@ -554,6 +554,37 @@ batch_lines = Table(
     Index("ix_batch_lines_status", "batch", "status", "number"),
 )
 
+chains = Table(
+    "chains",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("callback_url", Text),
+    Column("origin", JSONB, nullable=False, server_default="{}"),
+    Column("failed_step", Text),
+    Column("error", JSONB),
+    Column("look_at", Time),  # when a CPU worker looks at it next; null once it has ended
+    Column("changed_at", Time, nullable=False, server_default=_now),  # when a step last got its inputs
+    Column("created_at", Time, nullable=False, server_default=_now),
+    Column("ended_at", Time),
+    CheckConstraint("status IN ('running', 'cancelling', 'completed', 'failed', 'cancelled')", name="status"),
+    Index("ix_chains_tenant", "tenant", *_newest),
+    Index("ix_chains_look", "look_at", postgresql_where=text("look_at IS NOT NULL")),
+    Index("ix_chains_ended", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
+)
+
+chain_steps = Table(
+    "chain_steps",
+    metadata,
+    Column("chain", ForeignKey("chains.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("job_id", Text, nullable=False),  # no foreign key: a job may be removed before its chain
+    Column("wait", JSONB),  # what its inputs are made of; null once the job has them
+    PrimaryKeyConstraint("chain", "number"),
+)
+
 chores = Table(
     "chores",
     metadata,

@@ -21,7 +21,7 @@ class Reason(StrEnum):
 
 
 SENTENCES = {
-    Reason.INPUTS: "Its inputs are being fetched and checked.",
+    Reason.INPUTS: "Its inputs are being fetched and checked, or made by an earlier step of its chain.",
     Reason.BACKOFF: "It is retried after a short pause.",
     Reason.SERVER_OFFLINE: "The server in `server_id` is offline.",
     Reason.SERVER_CORDONED: "Every server that can run it is cordoned or draining.",

@@ -6,6 +6,7 @@ import msgspec
 
 from core.ids import is_id
 from jobs.media import PREFIX as MEDIA
+from jobs.params.origin import CHAIN
 from jobs.wire.status import StatusAnswer
 from jobs.wire.values import UtcTime, documented
 
@@ -50,15 +51,16 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """A message to one receiver; its id is the `webhook-id` of every attempt.
 
-    `webhook_id` is null for a job's `callback_url`. `job_id` or `media_id` names the job or the file that it is about,
-    and is null otherwise. A `superseded` delivery was not sent, because of a newer event of its job. `next_attempt_at`
-    is null unless it is `pending`.
+    `webhook_id` is null for a `callback_url`. `job_id`, `media_id` or `chain_id` names the job, the file or the chain
+    that it is about, and is null otherwise. A `superseded` delivery was not sent, because of a newer event of its job.
+    `next_attempt_at` is null unless it is `pending`.
     """
 
     delivery_id: str
     webhook_id: str | None
     job_id: str | None
     media_id: str | None
+    chain_id: str | None = None
     type: str
     url: str
     state: Annotated[str, documented(DeliveryState)]
@@ -131,12 +133,14 @@ def webhook_of(row: Any) -> Webhook:
 
 def delivery_of(row: Any) -> Delivery:
     """Return a row of `jobs.statements.webhooks.delivery_log` as its owner sees it."""
-    is_file = is_id(MEDIA, row.job_id or "")
+    subject = row.job_id or ""
+    is_file, is_chain = is_id(MEDIA, subject), is_id(CHAIN, subject)
     return Delivery(
         delivery_id=row.id,
         webhook_id=row.webhook_id,
-        job_id=None if is_file else row.job_id,
+        job_id=None if is_file or is_chain else row.job_id,
         media_id=row.job_id if is_file else None,
+        chain_id=row.job_id if is_chain else None,
         type=row.type,
         url=row.url,
         state=row.state,

@@ -13,6 +13,7 @@ from core.storage.store import Store
 from jobs.batches import AnswerFormat, LineProblem, RequestBatch
 from jobs.job import Job, JobStatus, job_from_row
 from jobs.statements.batches import work
+from jobs.statements.queue.tenant_jobs import all_visible
 from jobs.wire.dialects.openai import error_body, failure_of, failure_status, images_answer, video_answer
 
 PAGE = 50
@@ -45,7 +46,8 @@ class AnswerWriter:
             with self._db.begin() as connection:
                 connection.execute(work.look_again(batch.id, WRITE_SECONDS))
                 lines = connection.execute(work.ended_lines(batch.id, status, last, PAGE)).all()
-                rows = connection.execute(work.jobs_of([line.job_id for line in lines], batch.tenant)) if lines else ()
+                ids = [line.job_id for line in lines]
+                rows = connection.execute(all_visible(ids, batch.tenant)) if ids else ()
                 found = {job.id: job for job in map(job_from_row, rows)}
             for line in lines:
                 yield line, found.get(line.job_id)

@@ -22,6 +22,7 @@ from core.startup.settings_check import check_settings, settings_refused
 from core.storage.store import open_store
 from core.tracing import start_tracing
 from workers.batches.service import BatchWork
+from workers.chains.service import ChainWork
 from workers.cpu.adoption import LOOK_SECONDS as ADOPTION_SECONDS
 from workers.cpu.adoption import Adoption
 from workers.cpu.bells import hear_bells
@@ -79,7 +80,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     webhooks = WebhookDispatcher(settings, async_db)
     ingest = Ingest(settings, async_db, store)
     library = LibraryWork(settings, async_db, store)
-    batches, usage = BatchWork(settings, db, store), UsageRollUp(db)
+    batches, chains, usage = BatchWork(settings, db, store), ChainWork(settings, db), UsageRollUp(db)
     watch, probe_files = DueWatch(settings, async_db, recovery.contact), ProbeFiles(settings, "cpu")
 
     async def touch_probe_files() -> bool:
@@ -106,6 +107,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 ),
                 ("library", library.start_due, settings.input_poll_seconds, watch.pause_of("library")),
                 ("batches", in_thread(batches.advance), settings.input_poll_seconds, watch.pause_of("batches")),
+                ("chains", in_thread(chains.advance), settings.input_poll_seconds, watch.pause_of("chains")),
+                ("old chains", in_thread(chains.expire), RETENTION_SECONDS, wait),
                 ("files", in_thread(batches.expire), RETENTION_SECONDS, wait),
                 ("temporary media", library.expire, RETENTION_SECONDS, wait),
                 ("reservations", in_thread(Budgets(db).correct_reservations), CORRECTION_SECONDS, wait),

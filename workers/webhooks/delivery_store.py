@@ -1,7 +1,7 @@
 """The store of deliveries: each method is one short transaction, none of which is open during HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -17,12 +17,14 @@ from core.settings import Settings
 from core.signing import webhook_secrets
 from jobs import media
 from jobs.job import Job, job_from_row
+from jobs.params.origin import CHAIN
 from jobs.statements.queue import tenant_jobs
 from jobs.statements.webhooks import deliveries, delivery_functions, endpoints, receiver_breaker
 from jobs.wire.dialects import videogen
 from jobs.wire.webhooks import WebhookTest, WebhookTestData
 from workers.function_fallback import FunctionFallback
 from workers.retry_policy import RetryPolicy
+from workers.webhooks.chains import chain_webhook
 from workers.webhooks.dialects.facts import DialectWebhook, WebhookFacts
 from workers.webhooks.dialects.table import CALLBACK_FORMATS
 from workers.webhooks.dialects.videogen import execution_webhook, file_webhook
@@ -71,21 +73,27 @@ class DeliveryStore:
             return None
         if subject.disabled_at is not None:
             return DeliveryResult(problem=DISABLED, final=True)
-        is_file = is_id(media.PREFIX, delivery.job_id or "")
-        if job is None and delivery.job_id is not None and not is_file:
-            await self._drop(tenant_jobs.forget_job_deliveries(delivery.job_id))
+        about = delivery.job_id or ""
+        is_file, is_chain = is_id(media.PREFIX, about), is_id(CHAIN, about)
+        if job is None and about and not is_file and not is_chain:
+            await self._drop(tenant_jobs.forget_job_deliveries(about))
             return None
         secrets = [
             secret
             for generation in signing_generations(subject.generation, subject.rotated_at, subject.now)
             for secret in webhook_secrets(self._settings.secret_key, subject.owner, generation)
         ]
-        if is_file or (job is not None and subject.endpoint_dialect == videogen.NAME):
-            made = await self._format_videogen(delivery, job, subject.endpoint_events)
-            if made is None:
-                return None
+        if is_chain:
+            made = await self._compose_with(partial(chain_webhook, settings=self._settings), delivery)
+        elif is_file:
+            made = await self._compose_with(partial(file_webhook, settings=self._settings), delivery)
+        elif job is not None and subject.endpoint_dialect == videogen.NAME:
+            compose = partial(execution_webhook, job=job, events=subject.endpoint_events, settings=self._settings)
+            made = await self._compose_with(compose, delivery)
         else:
             made = self._format(leased, job, secrets)
+        if made is None:
+            return None
         headers = made.headers | sign(delivery.id, subject.now, made.body, secrets)
         return WebhookMessage(body=made.body, headers=headers, composed_at=subject.now, job=job)
 
@@ -177,15 +185,12 @@ class DeliveryStore:
         make = CALLBACK_FORMATS.get(job.origin.dialect, native_webhook) if is_callback else native_webhook
         return make(facts)
 
-    async def _format_videogen(
-        self, delivery: Row[Any], job: Job | None, events: Collection[str]
+    async def _compose_with(
+        self, compose: Callable[[AsyncConnection, Row[Any]], Awaitable[DialectWebhook | None]], delivery: Row[Any]
     ) -> DialectWebhook | None:
-        """Return VideoGen's webhook of a job or, without one, of a file; None, and it is dropped, if none is due."""
+        """Return what is composed of further rows; None, and the delivery is dropped, if none is due."""
         async with self._transaction() as connection:
-            if job is None:
-                made = await file_webhook(connection, delivery, self._settings)
-            else:
-                made = await execution_webhook(connection, delivery, job, events, self._settings)
+            made = await compose(connection, delivery)
             if made is None:
                 await connection.execute(deliveries.forget(delivery.id))
             return made

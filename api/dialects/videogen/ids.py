@@ -10,6 +10,7 @@ NATIVE = {
     "vg_voic": "voi",
     "vg_enti": "ent",
     "vg_pres": "ent",
+    "vg_work": "chn",
     "ep": "whk",
 }
 """The prefixes of native ids, by VideoGen's."""

@@ -23,7 +23,6 @@ BASE = "/videogen"
 NO_EDITOR = "Projects and their editor are not offered by this service."
 NO_ASSISTANT = "The assistant is not offered by this service."
 UNBUILT = {
-    "workflows": "Workflows are not offered by this service; run its tools one after the other.",
     "projects": NO_EDITOR,
     "timeline-interchange": NO_EDITOR,
     "assistants": NO_ASSISTANT,
@@ -31,7 +30,7 @@ UNBUILT = {
     "text": "No model in the catalog of this service writes text; its operator can add one.",
 }
 """What VideoGen has and this service does not: the first segments of its paths, and what a caller is answered."""
-OWN = ("tools", "files", "entities", "webhooks", "resources", "me", *UNBUILT)
+OWN = ("tools", "files", "entities", "webhooks", "resources", "me", "workflows", *UNBUILT)
 """First segments behind `/v1/` that no other service has, but for `/v1/files`, which is VideoGen's here."""
 PREFIXES = (BASE, *(f"/v1/{name}" for name in OWN))
 METHODS = [HttpMethod.GET, HttpMethod.POST, HttpMethod.DELETE, HttpMethod.PATCH, HttpMethod.PUT]

@@ -4,7 +4,6 @@ A batch is locked while one turn of a worker goes over it, so each of its lines 
 on the line are one transaction, and the id of the job is drawn before.
 """
 
-from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -115,11 +114,6 @@ def ended_lines(batch_id: str, status: str, after_number: int, limit: int) -> Se
         .order_by(batch_lines.c.number)
         .limit(limit)
     )
-
-
-def jobs_of(job_ids: Collection[str], tenant: str) -> Select[Any]:
-    """Return those of the jobs that are not deleted."""
-    return select(*jobs.c).where(jobs.c.id.in_(job_ids), jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None))
 
 
 def end_batch(batch_id: str, *, status: str, completed: int, failed: int, **files: str | None) -> Update:

@@ -21,13 +21,13 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from jobs.job import ACTIVE, JobStatus
-from jobs.schema.tables import batches, inputs, jobs, media, outbox, uploads
+from jobs.schema.tables import batches, chains, inputs, jobs, media, outbox, uploads
 from jobs.statements.clauses import ago, lease_is_free, tx_now
 from jobs.statements.table_function import TableFunction, table_function
 from jobs.statements.webhooks.deliveries import open_
 
 KIND = "due"
-TASKS = ("recovery", "ingest", "webhooks", "purge", "uploads", "library", "batches")
+TASKS = ("recovery", "ingest", "webhooks", "purge", "uploads", "library", "batches", "chains")
 
 
 @cache
@@ -48,8 +48,8 @@ def due(*, upload_seconds: ColumnElement[Any], input_max_attempts: ColumnElement
     """Return one row that says of each of `TASKS` whether it has work, and `next_seconds`.
 
     A task that has work is named; one that is named may find that another worker has it, or that a limit holds it up.
-    `next_seconds` is the time until the next input, delivery, item of the library or batch is due that is not yet; null
-    where there is none.
+    `next_seconds` is the time until the next input, delivery, item of the library, batch or chain is due that is not
+    yet; null where there is none.
     """
     waits = and_(jobs.c.id == inputs.c.job_id, jobs.c.status == JobStatus.PENDING, jobs.c.deleted_at.is_(None))
     unfetched = and_(inputs.c.status == "waiting", inputs.c.available_at <= tx_now, lease_is_free(inputs), waits)
@@ -65,11 +65,12 @@ def due(*, upload_seconds: ColumnElement[Any], input_max_attempts: ColumnElement
         "uploads": exists().where(uploads.c.created_at < ago(upload_seconds)),
         "library": exists().where(media.c.look_at <= tx_now),
         "batches": exists().where(batches.c.look_at <= tx_now),
+        "chains": exists().where(chains.c.look_at <= tx_now),
     }
     next_at = func.least(
         _next_at(inputs, inputs.c.status == "waiting"),
         _next_at(outbox, open_(outbox)),
-        *(_next_look(table) for table in (media, batches)),
+        *(_next_look(table) for table in (media, batches, chains)),
     )
     columns: list[ColumnElement[Any]] = [is_due[task].label(task) for task in TASKS]
     return select(*columns, cast(extract("epoch", next_at - tx_now), Double).label("next_seconds"))

@@ -1,6 +1,6 @@
 """Statements of a job's owner: find, list, cancel, delete. Each is bound to a tenant, except `by_id`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,11 @@ from jobs.statements.outbox import with_outbox_events
 def visible(job_id: str, tenant: str) -> Select[Any]:
     """Return the job if it is the tenant's and not deleted."""
     return select(*jobs.c).where(jobs.c.id == job_id, jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None))
+
+
+def all_visible(job_ids: Collection[str], tenant: str) -> Select[Any]:
+    """Return those of the jobs that are the tenant's and not deleted."""
+    return select(*jobs.c).where(jobs.c.id.in_(job_ids), jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None))
 
 
 def by_id(job_id: str) -> Select[Any]:

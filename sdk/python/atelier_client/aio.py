@@ -195,6 +195,28 @@ class AsyncAtelier:
         """Submit a completed job again, with its fields, seed and inputs, as a new job."""
         return await self._send(calls.reproduce(job_id, idempotency_key))
 
+    async def submit_chain(
+        self,
+        steps: Sequence[Mapping[str, Any]],
+        *,
+        callback_url: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> wire.ChainAnswer:
+        """Submit jobs of which one's output is another's input, as `step:<name>` in its field; all or none."""
+        return await self._send(calls.submit_chain(steps, callback_url, idempotency_key))
+
+    async def chain(self, chain_id: str) -> wire.ChainAnswer:
+        """Return a chain as it is now, with the status of each of its jobs."""
+        return await self._send(calls.chain(chain_id))
+
+    async def chains(self, *, limit: int = 20) -> list[wire.ChainAnswer]:
+        """Return the newest chains."""
+        return (await self._send(calls.chains(limit=limit))).chains
+
+    async def cancel_chain(self, chain_id: str) -> wire.ChainAnswer:
+        """Cancel what has not ended of a chain, and return it."""
+        return await self._send(calls.cancel_chain(chain_id))
+
     async def jobs(self, *, limit: int = 20, **filters: Any) -> list[wire.StatusAnswer]:
         """Return the newest jobs; filters: `status`, `modality`, `model`."""
         return (await self._send(calls.jobs(limit=limit, **filters))).jobs

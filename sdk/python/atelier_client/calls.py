@@ -135,6 +135,30 @@ def reproduce(job_id: str, idempotency_key: str | None) -> Call[models.Accepted]
     return Call(method="POST", path=f"/jobs/v1/{_quoted(job_id)}/reproduce", answer=models.Accepted, headers=headers)
 
 
+def submit_chain(
+    steps: Sequence[Mapping[str, Any]], callback_url: str | None, idempotency_key: str | None
+) -> Call[models.ChainAnswer]:
+    """Submit the steps of a chain."""
+    headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+    body = _given({"steps": [dict(one) for one in steps], "callback_url": callback_url})
+    return Call(method="POST", path="/chains/v1", answer=models.ChainAnswer, json=body, headers=headers)
+
+
+def chain(chain_id: str) -> Call[models.ChainAnswer]:
+    """Read a chain."""
+    return Call(method="GET", path=f"/chains/v1/{_quoted(chain_id)}", answer=models.ChainAnswer)
+
+
+def chains(**filters: Any) -> Call[models.ChainPage]:
+    """Read a page of chains."""
+    return Call(method="GET", path="/chains/v1", answer=models.ChainPage, params=_given(filters))
+
+
+def cancel_chain(chain_id: str) -> Call[models.ChainAnswer]:
+    """Cancel a chain."""
+    return Call(method="POST", path=f"/chains/v1/{_quoted(chain_id)}/cancel", answer=models.ChainAnswer)
+
+
 def jobs(**filters: Any) -> Call[models.JobPage]:
     """Read a page of jobs."""
     return Call(method="GET", path="/jobs/v1", answer=models.JobPage, params=_given(filters))

@@ -256,3 +256,22 @@ async def test_the_asynchronous_client_makes_a_picture(studio: Service, tmp_path
         content = await client.download_file(ended["results"][0]["file_id"], output_path=tmp_path / "circle.png")
     assert content == (tmp_path / "circle.png").read_bytes()
     assert "PNG" == decoded(content).format
+
+
+@pytest.mark.contract("D39")
+def test_a_workflow_makes_a_film_of_words_by_way_of_a_picture(vg: Any) -> None:
+    started = vg.workflows.prompt_to_video_clip(prompt="a red circle on white", duration_seconds=1, quality="LOW")
+    assert [] == started["remix_action_ids"]
+    run = vg.poll_workflow_run(started["workflow_run_id"], **POLL)
+    assert ("succeeded", 100, "PROMPT_TO_VIDEO_CLIP") == tuple(
+        run[name] for name in ("status", "progress_percentage", "workflow_type")
+    )
+    (result,) = run["results"]
+    assert "VIDEO" == result["type"]
+    assert run["download_url"] == result["download_url"]
+    assert len(frames_of(download(result))) > 1
+    (listed,) = vg.workflows.list_workflow_runs(limit=1)["workflow_runs"]
+    assert (run["workflow_run_id"], None) == (listed["workflow_run_id"], listed["export_file_id"])
+    stopped = vg.workflows.prompt_to_video_clip(prompt="a blue star on white", duration_seconds=1)["workflow_run_id"]
+    vg.workflows.cancel_workflow_run(stopped)
+    assert "cancelled" == vg.poll_workflow_run(stopped, throw_on_failure=False, **POLL)["status"]

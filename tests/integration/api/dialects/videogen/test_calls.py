@@ -8,7 +8,7 @@ from importlib.metadata import version
 from tests.support.paths import DOCS
 
 HELPERS = {"close", "request"}
-OF_OTHERS = re.compile("poll_(assistant|workflow|project|timeline|remix)_")
+OF_OTHERS = re.compile("poll_(assistant|project|timeline|remix)_")
 """Helpers that poll what this service does not have."""
 UNSERVED = {"tools", "text", "workflows", "projects", "assistant"}
 """The resources with calls that are refused."""

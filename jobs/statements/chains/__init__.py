@@ -1,0 +1,1 @@
+"""Statements about chains and their steps."""

@@ -1,0 +1,58 @@
+"""A chain through real processes: a picture, its cut-out and a mesh of that, with one webhook at the end."""
+
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+from standardwebhooks import Webhook
+
+from core.signing import webhook_secret
+from tests.support.servers.webhook_receiver import WebhookReceiver
+from tests.support.service import finished
+from tests.support.service.service import Service
+from tests.support.wait import until
+
+STEPS = [
+    {"name": "picture", "modality": "image", "prompt": "a red circle on white", "model": "demo-shapes",
+     "width": 256, "height": 256},
+    {"name": "cutout", "modality": "remove-background", "input_image": "step:picture"},
+    {"name": "mesh", "modality": "3d", "input_image": "step:cutout"},
+]  # fmt: skip
+
+
+@pytest.fixture
+def sink() -> Iterator[WebhookReceiver]:
+    with WebhookReceiver() as made:
+        yield made
+
+
+@pytest.mark.contract("F40")
+def test_words_become_a_mesh_by_way_of_a_picture(studio: Service, sink: WebhookReceiver) -> None:
+    answer = studio.client.post("/chains/v1", json={"steps": STEPS, "callback_url": f"{sink.url}/done"})
+    assert 202 == answer.status_code, answer.text
+    chain = answer.json()
+    assert ["queued", "pending", "pending"] == [step["job"]["status"] for step in chain["steps"]]
+
+    (received,) = until(lambda: list(sink.received), 120, "the webhook")
+    event = Webhook(webhook_secret(studio.settings.secret_key, studio.tenant, 1)).verify(
+        received.body, received.headers
+    )
+
+    ended = show(studio, chain)
+    assert ("chain.completed", "completed", 1.0) == (event["type"], ended["status"], ended["progress"])
+    assert ended == event["data"]
+    picture, cutout, mesh = (finished.download(step["job"]["result_url"]) for step in ended["steps"])
+    assert "RGB" == Image.open(BytesIO(picture)).mode
+    alpha = np.asarray(Image.open(BytesIO(cutout)).convert("RGBA"))[..., 3]
+    assert alpha.min() == 0 < alpha.max()
+    assert len(trimesh.load_mesh(BytesIO(mesh), file_type="glb").faces) > 50
+    assert ended["result_url"] == ended["steps"][2]["job"]["result_url"]
+
+
+def show(studio: Service, chain: dict[str, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = studio.client.get(f"/chains/v1/{chain['chain_id']}").json()
+    return shown

@@ -1,0 +1,1 @@
+"""Chains: jobs get the outputs of others as their inputs, and chains end with their jobs."""
