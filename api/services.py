@@ -8,9 +8,9 @@ from litestar import Litestar
 from litestar.di import Provide
 
 from api.account.key_use import KeyUse
-from api.estimates.estimator import Estimator
 from api.chains.operations import ChainOperations
 from api.chains.submissions import ChainSubmissions
+from api.estimates.estimator import Estimator
 from api.follow.event_hub import EventHub
 from api.follow.job_reader import JobReader
 from api.follow.notifier import Notifier

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from api.chains.submissions import NewStep
-from api.native.jobs.control import read_params_of
+from api.submit.job_fields import params_of
 from core.errors.fields import InvalidRequest
 from jobs.chains.chain import MOST_STEPS
 from jobs.params.base import Url
@@ -48,4 +48,4 @@ def _step(step: dict[str, Any], number: int) -> NewStep:
             field=f"{place_of(number)}.name",
         )
     fields = {field: value for field, value in step.items() if field != "name"}
-    return NewStep(name, read_params_of(fields, place_of(number)))
+    return NewStep(name, params_of(fields, place_of(number)))

@@ -194,6 +194,28 @@ class Atelier:
         """Submit a completed job again, with its fields, seed and inputs, as a new job."""
         return self._send(calls.reproduce(job_id, idempotency_key))
 
+    def submit_chain(
+        self,
+        steps: Sequence[Mapping[str, Any]],
+        *,
+        callback_url: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> wire.ChainAnswer:
+        """Submit jobs of which one's output is another's input, as `step:<name>` in its field; all or none."""
+        return self._send(calls.submit_chain(steps, callback_url, idempotency_key))
+
+    def chain(self, chain_id: str) -> wire.ChainAnswer:
+        """Return a chain as it is now, with the status of each of its jobs."""
+        return self._send(calls.chain(chain_id))
+
+    def chains(self, *, limit: int = 20) -> list[wire.ChainAnswer]:
+        """Return the newest chains."""
+        return self._send(calls.chains(limit=limit)).chains
+
+    def cancel_chain(self, chain_id: str) -> wire.ChainAnswer:
+        """Cancel what has not ended of a chain, and return it."""
+        return self._send(calls.cancel_chain(chain_id))
+
     def jobs(self, *, limit: int = 20, **filters: Any) -> list[wire.StatusAnswer]:
         """Return the newest jobs; filters: `status`, `modality`, `model`."""
         return self._send(calls.jobs(limit=limit, **filters)).jobs

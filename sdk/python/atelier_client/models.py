@@ -297,6 +297,43 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     reproduces: Reproduced | None = None
 
 
+class ChainStepAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A step: its name, the steps whose outputs it still waits for, and its job; null once that was deleted."""
+
+    name: str
+    waits_for: list[str]
+    job: StatusAnswer | None
+
+
+class ChainAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A chain as its owner sees it.
+
+    `progress` is the mean of its jobs. `outputs` are those of its last step. `failed_step` and `error` say which step
+    ended it and why, once it has failed. `price_usd` is what it costs at most, the sum of its jobs, and `cost_usd` what
+    it has cost so far. The place of a job in the queue is in the status of the job alone.
+    """
+
+    chain_id: str
+    status: str
+    progress: float
+    steps: list[ChainStepAnswer]
+    failed_step: str | None
+    error: JobError | None
+    result_url: str | None
+    outputs: list[OutputAnswer]
+    price_usd: float
+    cost_usd: float
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class ChainPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Chains, newest first; `next_cursor` is null on the last page."""
+
+    chains: list[ChainAnswer]
+    next_cursor: str | None
+
+
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """A link for an upload, whose file is still to be sent.
 
@@ -778,15 +815,16 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """A message to one receiver; its id is the `webhook-id` of every attempt.
 
-    `webhook_id` is null for a job's `callback_url`. `job_id` or `media_id` names the job or the file that it is about,
-    and is null otherwise. A `superseded` delivery was not sent, because of a newer event of its job. `next_attempt_at`
-    is null unless it is `pending`.
+    `webhook_id` is null for a `callback_url`. `job_id`, `media_id` or `chain_id` names the job, the file or the chain
+    that it is about, and is null otherwise. A `superseded` delivery was not sent, because of a newer event of its job.
+    `next_attempt_at` is null unless it is `pending`.
     """
 
     delivery_id: str
     webhook_id: str | None
     job_id: str | None
     media_id: str | None
+    chain_id: str | None = None
     type: str
     url: str
     state: str
