@@ -15,7 +15,7 @@ from api.submit.groups import Place, at, check_together
 from api.submit.idempotency import claim_key, find_repeated
 from api.submit.media_intake import MediaIntake
 from api.submit.model_choice import choose_model, modality_of
-from api.submit.service import Submission, accepted, facts_of, refusals, with_minimum_length
+from api.submit.service import Submission, accepted, facts_of, refusals, with_input_rules
 from api.submit.validation import IdempotencyKey, check_url
 from core.errors.fields import InvalidRequest
 from core.errors.inputs import UnknownInput
@@ -158,12 +158,12 @@ class ChainSubmissions:
         for number, each in enumerate(submissions):
             with at(asked.place(number)):
                 spec = await choose_model(connection, self._catalog, each.params, asked.origin.dialect)
-            job, given = self._new_job(each, spec), with_minimum_length(sources[number], spec)
+            job, given = self._new_job(each, spec), with_input_rules(sources[number], spec)
             seconds += job.deadline
             wait = None
             if outputs[number]:
                 wait = StepWait(
-                    outputs=_with_minimum(outputs[number], spec),
+                    outputs=_with_rules(outputs[number], spec),
                     sources=tuple(given),
                     deadline=job.deadline,
                     start=job.start,
@@ -227,7 +227,7 @@ def _output_of(medium: Medium, steps: Sequence[NewStep], numbers: Mapping[str, i
     count = getattr(params, "num_images", None)
     if count is not None and output >= count:
         raise UnknownInput(f"Step {match[1]!r} makes {count} outputs, counted from 0.", field=medium.field)
-    return StepOutput(name=medium.name, kind=medium.kind, step=earlier, output=output)
+    return StepOutput(InputSource(name=medium.name, kind=medium.kind), earlier, output)
 
 
 def _with_outputs(step: Submission, outputs: Sequence[StepOutput], ids: Sequence[str]) -> Submission:
@@ -238,6 +238,6 @@ def _with_outputs(step: Submission, outputs: Sequence[StepOutput], ids: Sequence
     return msgspec.structs.replace(step, params=params)
 
 
-def _with_minimum(outputs: Sequence[StepOutput], spec: ModelSpec) -> tuple[StepOutput, ...]:
-    least = spec.limits.min_voice_seconds
-    return tuple(msgspec.structs.replace(one, min_seconds=least) if one.kind == "audio" else one for one in outputs)
+def _with_rules(outputs: Sequence[StepOutput], spec: ModelSpec) -> tuple[StepOutput, ...]:
+    ruled = with_input_rules([one.source for one in outputs], spec)
+    return tuple(StepOutput(source, one.step, one.output) for one, source in zip(outputs, ruled, strict=True))

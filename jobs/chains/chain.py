@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from jobs.job import JobError, columns_of
-from jobs.params.media import MediaKind
 from jobs.params.origin import NATIVE_ORIGIN, Origin
 from jobs.statements.queue.submit import InputSource
 
@@ -20,14 +19,17 @@ ChainState = Literal["running", "cancelling", "completed", "failed", "cancelled"
 class StepOutput(msgspec.Struct, frozen=True):
     """An output of an earlier step, which an input of this one is: the numbers of the step and of the output.
 
-    Audio must be longer than `min_seconds`.
+    `source` is that of the input, but for the key of the output, which is not there yet.
     """
 
-    name: str
-    kind: MediaKind
+    source: InputSource
     step: int
     output: int
-    min_seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The name of the input."""
+        return self.source.name
 
 
 class StepWait(msgspec.Struct, frozen=True, kw_only=True):

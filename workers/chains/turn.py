@@ -53,10 +53,7 @@ def sources_of(step: ChainStep, steps: Sequence[ChainStep], jobs: Mapping[str, J
     """Return the sources of the inputs of a step that begins: outputs of earlier ones, and what its caller named."""
     assert step.wait is not None, "a step that does not wait has its inputs"
     made = [jobs.get(one.job_id) for one in steps]
-    outputs = [
-        InputSource(name=one.name, kind=one.kind, source_key=key_of(one, made), min_seconds=one.min_seconds)
-        for one in step.wait.outputs
-    ]
+    outputs = [msgspec.structs.replace(one.source, source_key=key_of(one, made)) for one in step.wait.outputs]
     return [*outputs, *step.wait.sources]
 
 

@@ -25,7 +25,7 @@ def chain(**columns: Any) -> Chain:
 
 def step(number: int, *takes: int, output: int = 0) -> ChainStep:
     """A step that takes an output of each of these; its job has the same number."""
-    outputs = tuple(StepOutput(f"in{one}", "image", one, output) for one in takes)
+    outputs = tuple(StepOutput(InputSource(name=f"in{one}", kind="image"), one, output) for one in takes)
     logo = InputSource(name="logo_url", kind="image", url="https://shop.example/logo.png", host="shop.example")
     wait = StepWait(outputs=outputs, sources=(logo,), deadline=60.0, start=None) if takes else None
     return ChainStep(chain="chn_1", number=number, name=f"s{number}", job_id=f"job_{number}", wait=wait)
