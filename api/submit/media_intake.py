@@ -138,7 +138,7 @@ class MediaIntake:
         return IngestedRequest(with_sources(params, replaced), tuple(sources), folder if replaced else "")
 
     def _source_of(self, medium: Medium, stored: Mapping[str, str]) -> InputSource:
-        """Return the source of a medium that is no `data:` URL. Raises what `ingest` raises."""
+        """Return the source of a medium other than a `data:` URL. Raises what `ingest` raises."""
         if is_stored(medium.source):
             key = self._check_stored(medium, stored)
             return InputSource(name=medium.name, kind=medium.kind, source_key=key)

@@ -58,7 +58,7 @@ def sources_of(step: ChainStep, steps: Sequence[ChainStep], jobs: Mapping[str, J
 
 
 def key_of(output: StepOutput, made: Sequence[Job | None]) -> str | None:
-    """Return the key of an output of an earlier step; None where there is no such output."""
+    """Return the key of an output of an earlier step; None where it was not made."""
     job = made[output.step]
     artifacts = job.artifacts if job is not None else ()
     return artifacts[output.output].key if output.output < len(artifacts) else None

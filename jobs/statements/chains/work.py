@@ -70,7 +70,7 @@ def mark_begun(chain_id: str, number: int) -> Update:
 def end_chain(
     chain_id: str, status: ChainState, *, failed_step: str | None = None, error: JobError | None = None
 ) -> Select[Any]:
-    """End a chain, and have its callback told so; returns its id, or no row once it has ended."""
+    """End a chain, and write the delivery to its callback; returns its id, or no row once it has ended."""
     changed = (
         update(chains)
         .where(chains.c.id == chain_id, chains.c.ended_at.is_(None))
