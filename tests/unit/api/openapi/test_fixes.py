@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator
 
 from api.openapi.descriptions import DESCRIPTIONS
 from api.openapi.operation_ids import OPERATION_IDS
+from jobs.chains.answer import ChainEventType
 from jobs.wire.webhooks import EventType, WebhookEvent, WebhookTest
 
 
@@ -149,9 +150,11 @@ def test_times_have_their_format_and_texts_no_indentation(document):
 
 
 def test_every_event_has_its_webhook(document):
-    assert [*get_args(EventType), "webhook.test"] == list(document["webhooks"])
+    assert [*get_args(EventType), *get_args(ChainEventType), "webhook.test"] == list(document["webhooks"])
     ids = [item["post"]["operationId"] for item in document["webhooks"].values()]
-    assert ids == ["onJobQueued", "onJobStarted", "onJobCompleted", "onJobFailed", "onJobCancelled", "onTest"]
+    ends = ["Completed", "Failed", "Cancelled"]
+    of_jobs, of_chains = (f"onJob{state}" for state in ["Queued", "Started", *ends]), (f"onChain{end}" for end in ends)
+    assert ids == [*of_jobs, *of_chains, "onTest"]
 
 
 @pytest.mark.parametrize("type_", [*get_args(EventType), "webhook.test"])
