@@ -40,8 +40,8 @@ def test_a_stale_fence_changes_nothing(rows):
 
 
 def test_the_plan_of_empty_tables_serves_many_running_jobs(rows):
-    arguments = {"job": "", "fence": 1, "artifacts": "[]", "warnings": "[]", "cost": 0.0, "metered": None}
-    arguments |= {"gpu": 0.0, "load": 0.0, "held": "processing"}
+    arguments = {"job": "", "fence": 1, "artifacts": "[]", "warnings": "[]", "run": None}
+    arguments |= {"cost": 0.0, "metered": None, "gpu": 0.0, "load": 0.0, "held": "processing"}
 
     def fill():
         made = [rows.submit(rows.tenant(f"tenant {number}")) for number in range(60)]
