@@ -84,6 +84,7 @@ def test_a_hanging_name_server_does_not_delay_the_end(settings, rows, tmp_path):
     hurried = msgspec.structs.replace(settings, webhook_timeout=0.5, webhook_schedule="0")
     rows.submit(rows.tenant(), deadline_seconds=-1.0, callback_url="http://hooks.example/")
     with cpu_process(hurried, {"PYTHONPATH": str(tmp_path)}) as process:
+        until(alive_file(settings).exists, 60, "the start")
         (delivery,) = until(lambda: [row for row in rows.deliveries() if row.given_up_at], what="giving up")
         started = time.monotonic()
         log = end_by(process, signal.SIGTERM)
