@@ -1,9 +1,6 @@
 """The webhook of a chain's end, for its callback."""
 
-from typing import Any
-
 import msgspec
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.settings import Settings
@@ -12,11 +9,14 @@ from jobs.chains.chain import chain_from_row, step_from_row
 from jobs.job import job_from_row
 from jobs.statements.chains import chains
 from jobs.statements.queue.tenant_jobs import all_visible
-from workers.webhooks.dialects.facts import DialectWebhook
+from workers.webhooks.dialects.facts import DialectWebhook, LeasedDelivery
 
 
-async def chain_webhook(connection: AsyncConnection, delivery: Row[Any], settings: Settings) -> DialectWebhook | None:
+async def chain_webhook(
+    connection: AsyncConnection, delivery: LeasedDelivery, settings: Settings
+) -> DialectWebhook | None:
     """Return the webhook, whose data is what the chain answers now; None when the chain is gone."""
+    assert delivery.job_id is not None
     row = (await connection.execute(chains.find_chain(delivery.job_id, delivery.tenant))).first()
     if row is None:
         return None

@@ -1,7 +1,7 @@
 """The store of deliveries: each method is one short transaction, none of which is open during HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -25,20 +25,22 @@ from jobs.wire.webhooks import WebhookTest, WebhookTestData
 from workers.function_fallback import FunctionFallback
 from workers.retry_policy import RetryPolicy
 from workers.webhooks.chains import chain_webhook
-from workers.webhooks.dialects.facts import DialectWebhook, WebhookFacts
+from workers.webhooks.dialects.facts import DialectWebhook, LeasedDelivery, WebhookFacts
 from workers.webhooks.dialects.table import CALLBACK_FORMATS
 from workers.webhooks.dialects.videogen import execution_webhook, file_webhook
 from workers.webhooks.payload import WebhookMessage, encode, native_webhook, sign, signing_generations
 from workers.webhooks.sender import DeliveryResult
 
 T = TypeVar("T")
+Composer = Callable[[AsyncConnection, LeasedDelivery], Awaitable[DialectWebhook | None]]
+"""Composes what takes further rows."""
 DISABLED = "The endpoint is disabled."
 
 
 class Leased(msgspec.Struct, frozen=True):
-    """A row of the outbox that this worker has leased, and its row of `deliveries.subjects`."""
+    """A delivery that this worker has leased, and its row of `deliveries.with_subjects`."""
 
-    delivery: Row[Any]
+    delivery: LeasedDelivery
     subject: Row[Any]
 
 
@@ -48,21 +50,18 @@ class DeliveryStore:
     def __init__(self, settings: Settings, db: AsyncEngine) -> None:
         self._settings = settings
         self._db = db
+        self._single = db.execution_options(isolation_level="AUTOCOMMIT")
         self._transactions = asyncio.Semaphore(settings.db_pool)
         self._retry_policy = RetryPolicy.parse(settings.webhook_schedule)
         self._fallback = FunctionFallback()
 
     async def take(self, limit: int) -> tuple[Sequence[Leased], bool]:
-        """Lease deliveries that are due, and close superseded ones; returns the leases, and whether more may be due.
-
-        Their subjects are read in the same transaction.
-        """
-        rows, subjects = await self._by_functions(partial(self._lease, limit))
-        leased = [row for row in rows if row.superseded_at is None]
-        superseded = len(rows) - len(leased)
+        """Lease deliveries that are due, and close superseded ones; returns the leases, and whether more may be due."""
+        rows = await self._by_functions(partial(self._lease, limit))
+        due = [Leased(_delivery_of(row), row) for row in rows if row.outbox_superseded_at is None]
+        superseded = len(rows) - len(due)
         WEBHOOK_DELIVERIES.labels("superseded").inc(superseded)
-        due = [Leased(row, subjects[row.id]) for row in leased if row.id in subjects]
-        return due, superseded > 0 or len(leased) == limit
+        return due, superseded > 0 or len(due) == limit
 
     async def compose(self, leased: Leased) -> WebhookMessage | DeliveryResult | None:
         """Return the message, or the reason why it is not sent; None when it is dropped with its job or endpoint."""
@@ -97,7 +96,7 @@ class DeliveryStore:
         headers = made.headers | sign(delivery.id, subject.now, made.body, secrets)
         return WebhookMessage(body=made.body, headers=headers, composed_at=subject.now, job=job)
 
-    async def record_result(self, delivery: Row[Any], result: DeliveryResult) -> None:
+    async def record_result(self, delivery: LeasedDelivery, result: DeliveryResult) -> None:
         """Record the result of an attempt for the delivery, its endpoint and the circuit breaker of its receiver.
 
         The endpoint's row is locked first, as in the API, and the receiver's last: another order could deadlock.
@@ -105,26 +104,27 @@ class DeliveryStore:
         outcome = await self._by_functions(partial(self._record, delivery, result))
         WEBHOOK_DELIVERIES.labels(outcome).inc()
 
-    async def _lease(self, limit: int) -> tuple[Sequence[Row[Any]], Mapping[str, Row[Any]]]:
-        """Return the rows that were leased or superseded, and the subjects of the former by the delivery's id."""
-        take, subjects_of = (
-            (deliveries.take, deliveries.subjects)
+    async def _lease(self, limit: int) -> Sequence[Row[Any]]:
+        """Return the rows that were leased or superseded, each with its subject."""
+        limits = {
+            "limit": limit,
+            "lease_seconds": 2 * self._settings.webhook_timeout,
+            "breaker_failures": self._settings.webhook_breaker_failures,
+        }
+        statement = (
+            deliveries.with_subjects(deliveries.take(**limits))
             if self._fallback.active
-            else (delivery_functions.call_take, delivery_functions.call_subjects)
+            else delivery_functions.call_take(**limits)
         )
-        statement = take(
-            limit=limit,
-            lease_seconds=2 * self._settings.webhook_timeout,
-            breaker_failures=self._settings.webhook_breaker_failures,
-        )
-        async with self._transaction() as connection:
-            rows = (await connection.execute(statement)).all()
-            leased = [row.id for row in rows if row.superseded_at is None]
-            found = await connection.execute(subjects_of(leased)) if leased else ()
-            return rows, {row.delivery_id: row for row in found}
+        async with self._transactions, self._single.connect() as connection:
+            return (await connection.execute(statement)).all()
 
-    async def _record(self, delivery: Row[Any], result: DeliveryResult) -> str:
+    async def _record(self, delivery: LeasedDelivery, result: DeliveryResult) -> str:
         """Do what `record_result` says; returns the outcome, as the metric names it."""
+        if result.delivered and delivery.webhook_id is None:
+            async with self._transactions, self._single.connect() as connection:
+                await self._record_delivered(connection, delivery, result)
+                return "delivered"
         async with self._transaction() as connection:
             if delivery.webhook_id is not None:
                 await self._record_for_endpoint(connection, delivery.webhook_id, result)
@@ -136,7 +136,9 @@ class DeliveryStore:
             await self._record_for_receiver(connection, delivery, result)
             return outcome
 
-    async def _record_delivered(self, connection: AsyncConnection, delivery: Row[Any], result: DeliveryResult) -> None:
+    async def _record_delivered(
+        self, connection: AsyncConnection, delivery: LeasedDelivery, result: DeliveryResult
+    ) -> None:
         record = delivery_functions.delivered if self._fallback.active else delivery_functions.call_delivered
         statement = record(
             delivery.tenant,
@@ -168,6 +170,7 @@ class DeliveryStore:
         """Return the webhook of a test or of a job; a callback is in the wire format of the job's submit."""
         delivery, subject = leased.delivery, leased.subject
         if job is None:
+            assert delivery.webhook_id is not None  # a callback is dropped with its job
             test = WebhookTest(delivery.type, delivery.created_at, WebhookTestData(delivery.webhook_id))
             return DialectWebhook(body=encode(test))
         ended = delivery.type == f"job.{job.status}" and job.finished_at
@@ -186,7 +189,9 @@ class DeliveryStore:
         return make(facts)
 
     async def _compose_with(
-        self, compose: Callable[[AsyncConnection, Row[Any]], Awaitable[DialectWebhook | None]], delivery: Row[Any]
+        self,
+        compose: Callable[[AsyncConnection, LeasedDelivery], Awaitable[DialectWebhook | None]],
+        delivery: LeasedDelivery,
     ) -> DialectWebhook | None:
         """Return what is composed of further rows; None, and the delivery is dropped, if none is due."""
         async with self._transaction() as connection:
@@ -206,7 +211,7 @@ class DeliveryStore:
             WEBHOOK_DELIVERIES.labels("gave_up").inc(abandoned.rowcount)
 
     async def _record_for_receiver(
-        self, connection: AsyncConnection, delivery: Row[Any], result: DeliveryResult
+        self, connection: AsyncConnection, delivery: LeasedDelivery, result: DeliveryResult
     ) -> None:
         tenant, url = delivery.tenant, delivery.url
         if result.blames_host:
@@ -215,7 +220,7 @@ class DeliveryStore:
         elif result.status is not None:
             await connection.execute(receiver_breaker.answered(tenant, url))
 
-    def _failure_of(self, delivery: Row[Any], result: DeliveryResult) -> tuple[str, Update]:
+    def _failure_of(self, delivery: LeasedDelivery, result: DeliveryResult) -> tuple[str, Update]:
         """Return the outcome of a failed attempt, as the metric names it, and the statement that records it."""
         message, attempt, took = delivery.id, delivery.attempt, result.milliseconds
         problem = result.problem or ""
@@ -238,3 +243,7 @@ class DeliveryStore:
         """
         async with self._transactions, self._db.begin() as connection:
             yield connection
+
+
+def _delivery_of(row: Row[Any]) -> LeasedDelivery:
+    return LeasedDelivery(**{name: getattr(row, f"outbox_{name}") for name in LeasedDelivery.__struct_fields__})

@@ -9,11 +9,9 @@ import logging
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from msgspec.structs import replace
 from opentelemetry.trace import SpanKind, StatusCode
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.database import is_unreachable
@@ -23,6 +21,7 @@ from core.net.url_guard import resolve_and_check
 from core.settings import Settings
 from core.tracing import Facts, attributes, span, trace_id, traceparent_of
 from workers.webhooks.delivery_store import DeliveryStore, Leased
+from workers.webhooks.dialects.facts import LeasedDelivery
 from workers.webhooks.payload import WebhookMessage
 from workers.webhooks.sender import DeliveryResult, WebhookSender
 
@@ -112,7 +111,7 @@ class WebhookDispatcher:
             log.exception("webhook: failed id=%s", delivery.id)
             return DeliveryResult(problem="The service failed to send it; ask the operator for the reason in its log.")
 
-    async def _send_traced(self, delivery: Row[Any], message: WebhookMessage) -> DeliveryResult:
+    async def _send_traced(self, delivery: LeasedDelivery, message: WebhookMessage) -> DeliveryResult:
         """Send the message in a span of its job's trace, whose traceparent the receiver gets."""
         parent = message.job.traceparent if message.job else None
         job_id = message.job.id if message.job else None
@@ -126,7 +125,7 @@ class WebhookDispatcher:
                 opened.set_status(StatusCode.ERROR, "not delivered")
             return result
 
-    async def _send(self, delivery: Row[Any], message: WebhookMessage) -> DeliveryResult:
+    async def _send(self, delivery: LeasedDelivery, message: WebhookMessage) -> DeliveryResult:
         try:
             async with asyncio.timeout(self._settings.webhook_timeout):
                 loop = asyncio.get_running_loop()

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Integer,
     Select,
     Table,
+    TextualSelect,
     and_,
     bindparam,
     cast,
@@ -39,7 +40,7 @@ def due_function() -> TableFunction:
     )
 
 
-def call_due(*, upload_seconds: float, input_max_attempts: int) -> Select[Any]:
+def call_due(*, upload_seconds: float, input_max_attempts: int) -> TextualSelect:
     """Return the row of `due`, by the function."""
     return due_function().call({"upload_seconds": upload_seconds, "input_max_attempts": input_max_attempts})
 

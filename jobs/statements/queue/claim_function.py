@@ -12,9 +12,8 @@ a planner prefers while a table is small, to read all of it and to sort, is swit
 """
 
 from functools import cache, lru_cache
-from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import TextualSelect
 
 from jobs.statements import table_function
 from jobs.statements.queue.claim import ARGUMENTS, Claimant, arguments, claim
@@ -37,7 +36,7 @@ def claim_function(*, dedicated: bool) -> TableFunction:
 
 
 @lru_cache(maxsize=8)
-def call(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float = 60.0) -> Select[Any]:
+def call(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float = 60.0) -> TextualSelect:
     """Claim the best job that this worker may run, as `claim` does, by the function."""
     values = arguments(claimant, lease_seconds, warm_bound_seconds)
     return claim_function(dedicated=claimant.dedicated).call(values)

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Double, Select, Text
+from sqlalchemy import BigInteger, Double, Text, TextualSelect
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
@@ -46,7 +46,7 @@ def call(
     metered: float | None = None,
     used: DeviceTime = NO_TIME,
     run: JobRun | None = None,
-) -> Select[Any]:
+) -> TextualSelect:
     """Complete the job and charge its tenant, as `commit` does, by the function."""
     made = msgspec.to_builtins(list(artifacts)), list(warnings), msgspec.to_builtins(run)
     values = (job_id, fence, *made, cost, metered, used.gpu_seconds, used.load_seconds, HELD)

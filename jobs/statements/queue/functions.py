@@ -18,6 +18,8 @@ KEPT_DAYS = 30
 """How long a function stays after another version has superseded it: for processes that were not restarted since."""
 KINDS = ("claim", "forecast", "look", "look_again", "submit", due.KIND, commit_function.KIND, *delivery_functions.KINDS)
 """What the names begin with, before the digest."""
+FORMER_KINDS = ("delivery_subjects",)
+"""Those of versions before, which none of this version replaces."""
 
 
 def definitions() -> dict[str, str]:
@@ -27,7 +29,6 @@ def definitions() -> dict[str, str]:
         commit_function.commit_function(),
         due.due_function(),
         delivery_functions.take_function(),
-        delivery_functions.subjects_function(),
         delivery_functions.delivered_function(),
     )
     return {
@@ -41,13 +42,14 @@ def definitions() -> dict[str, str]:
 def add_functions() -> list[TextClause]:
     """Return the statements that bring the functions of a database to this version."""
     own = definitions()
+    kinds = "|".join((*KINDS, *FORMER_KINDS))
     added = [text(definition) for definition in own.values()]
     wanted = [text(f"COMMENT ON FUNCTION {name} IS NULL") for name in own]
     superseded = text(f"""
         DO $$ DECLARE other record; BEGIN
             FOR other IN SELECT oid::regprocedure AS name, obj_description(oid, 'pg_proc')::timestamptz AS since
                 FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
-                    AND proname ~ '^({"|".join(KINDS)})_[0-9a-f]{{12}}$' AND proname <> ALL ('{{{",".join(own)}}}')
+                    AND proname ~ '^({kinds})_[0-9a-f]{{12}}$' AND proname <> ALL ('{{{",".join(own)}}}')
             LOOP
                 IF other.since IS NULL THEN
                     EXECUTE format('COMMENT ON FUNCTION %s IS %L', other.name, now());

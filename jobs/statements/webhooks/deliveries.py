@@ -1,6 +1,5 @@
 """Statements of the webhook outbox. A delivery is leased, so that no transaction is open during HTTP."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -25,15 +24,20 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.schema.tables import Money, api_keys, jobs, outbox, tenants, webhooks
 from jobs.statements.budget import BALANCE
 from jobs.statements.clauses import after, interval, lease_is_free, now
-from jobs.statements.webhooks.lanes import choose
+from jobs.statements.webhooks.lanes import choose, choose_only
 
 LOGGED = 50
 """Attempts of a delivery that its log keeps; only replays reach so many."""
+LEASED = (
+    *("id", "tenant", "webhook_id", "job_id", "type", "url", "attempt", "attempts_before", "created_at"),
+    "superseded_at",
+)
+"""The columns of a delivery that its worker needs."""
 
 
 @lru_cache(maxsize=256)  # building it costs more than executing it, every second
@@ -64,24 +68,39 @@ def take(
         .where(outbox.c.id == any_(func.array(select(chosen.c.id).scalar_subquery())))
         .values(
             attempt=outbox.c.attempt + case((stale, 0), else_=1),
-            lease_until=case((stale, None), else_=after(bindparam("lease", lease_seconds, Double))),
+            lease_until=case((stale, None), else_=_lease(lease_seconds)),
             superseded_at=case((stale, now), else_=None),
         )
         .returning(*outbox.c)
     )
 
 
-def subjects(ids: Sequence[str]) -> Select[Any]:
-    """Return the subjects of deliveries, as `delivery_id`, the columns of the job, those of the signer, and `balance`.
+def take_only(*, lease_seconds: float) -> Update:
+    """Lease the delivery that is due, as `take` does, at a fraction of its cost, where no other one competes with it.
 
-    The job is null where it is deleted, and for a test. The owner of the secret that signs is the endpoint, or the
-    tenant for a callback: `owner`, null for an endpoint that was removed, `generation`, `rotated_at` and `disabled_at`.
-    `now` is the database's time. `endpoint_dialect` and `endpoint_events` are of the endpoint, null for a callback.
+    No row where several are due or under way.
     """
-    of_tenant = outbox.c.webhook_id.is_(None)
+    return (
+        update(outbox)
+        .where(outbox.c.id == choose_only().scalar_subquery())
+        .values(attempt=outbox.c.attempt + 1, lease_until=_lease(lease_seconds))
+        .returning(*outbox.c)
+    )
+
+
+def with_subjects(taken: Update) -> Select[Any]:
+    """Return what `taken` returns as `outbox_<column>`, and of each delivery the subject, `balance` and `now`.
+
+    The subject is the columns of the job and those of the signer. The job is null where it is deleted, and for a test.
+    The owner of the secret that signs is the endpoint, or the tenant for a callback: `owner`, null for an endpoint that
+    was removed, `generation`, `rotated_at` and `disabled_at`. `endpoint_dialect` and `endpoint_events` are of the
+    endpoint, null for a callback. `now` is the database's time.
+    """
+    delivery = taken.cte("taken")
+    of_tenant = delivery.c.webhook_id.is_(None)
     return (
         select(
-            outbox.c.id.label("delivery_id"),
+            *(delivery.c[name].label(f"outbox_{name}") for name in LEASED),
             case((of_tenant, tenants.c.id), else_=webhooks.c.id).label("owner"),
             case((of_tenant, tenants.c.webhook_generation), else_=webhooks.c.generation).label("generation"),
             case((of_tenant, tenants.c.webhook_rotated_at), else_=webhooks.c.rotated_at).label("rotated_at"),
@@ -92,12 +111,11 @@ def subjects(ids: Sequence[str]) -> Select[Any]:
             literal_column(BALANCE, Money).label("balance"),
             *jobs.c,
         )
-        .select_from(outbox)
-        .join(tenants, tenants.c.id == outbox.c.tenant)
-        .outerjoin(webhooks, webhooks.c.id == outbox.c.webhook_id)
-        .outerjoin(jobs, and_(jobs.c.id == outbox.c.job_id, jobs.c.deleted_at.is_(None)))
+        .select_from(delivery)
+        .join(tenants, tenants.c.id == delivery.c.tenant)
+        .outerjoin(webhooks, webhooks.c.id == delivery.c.webhook_id)
+        .outerjoin(jobs, and_(jobs.c.id == delivery.c.job_id, jobs.c.deleted_at.is_(None)))
         .outerjoin(api_keys, api_keys.c.id == jobs.c.key_id)
-        .where(outbox.c.id == any_(bindparam("ids", list(ids), ARRAY(Text))))
     )
 
 
@@ -147,6 +165,10 @@ def open_(table: FromClause) -> ColumnElement[bool]:
 def log_entry(attempt: int, answer: int | None, problem: str | None, milliseconds: int) -> dict[str, Any]:
     """Return an attempt as the log of its delivery has it, but for `at`, the time of its begin."""
     return {"attempt": attempt, "status": answer, "problem": problem, "milliseconds": milliseconds}
+
+
+def _lease(seconds: float) -> ColumnElement[Any]:
+    return after(bindparam("lease", seconds, Double))
 
 
 def _ended(message_id: str, attempt: int, answer: int | None, problem: str | None, milliseconds: int) -> Update:

@@ -19,6 +19,8 @@ HEAD = 8
 OLDER = 16
 """Older events of the same job that are looked at."""
 
+_OPEN = "delivered_at IS NULL AND given_up_at IS NULL AND superseded_at IS NULL"
+"""`is_open`, in the words of the index that is sorted by the time at which a delivery is due."""
 _FREE = "(lease_until IS NULL OR lease_until < now())"
 _INDEX = LaneIndex(
     table="outbox",
@@ -142,6 +144,22 @@ def choose(limit: int, breaker_failures: int, origin_limit: int, tenant_limit: i
     return text(statement).bindparams(*bound).columns(id=Text, stale=Boolean)
 
 
+def choose_only() -> TextualSelect:
+    """Select and lock the delivery that is due, as (id), where it is the only one, and none of its job waits before it.
+
+    Nothing competes with it then, so only its receiver's breaker is asked.
+    """
+    is_due = f"{_OPEN} AND available_at <= now()"
+    earlier = _of_same_job("event_seq < head.event_seq", limit=1)
+    receiver = _receiver_of("head", "webhook_origin(head.url)")
+    return text(f"""
+        SELECT id FROM outbox AS head
+        WHERE (SELECT count(*) FROM (SELECT FROM outbox WHERE {is_due} LIMIT 2) AS due) = 1
+            AND {is_due} AND {_FREE} AND ({earlier}) IS NULL
+            AND coalesce((SELECT open_until FROM ({receiver}) AS receiver) <= now(), true)
+        LIMIT 1 FOR UPDATE OF head SKIP LOCKED""").columns(id=Text)
+
+
 def _lanes_of(tenant: str, second: str = SECOND) -> str:
     """Return a query of the lanes of a tenant, as (lane, origin, available_at of its first delivery)."""
     return _INDEX.lanes_of(tenant, LANES, second)
@@ -164,8 +182,8 @@ def _of_same_job(condition: str, *, limit: int) -> str:
         ORDER BY event_seq LIMIT {limit}"""
 
 
-def _receiver_of(lane: str) -> str:
-    """Return a query of the failures of a lane's receiver; no row without any."""
+def _receiver_of(lane: str, origin: str | None = None) -> str:
+    """Return a query of the failures of a lane's receiver; no row without any. `origin` is its own unless given."""
     return f"""
         SELECT failures, open_until FROM webhook_receivers AS known
-        WHERE known.tenant = {lane}.tenant AND known.origin = {lane}.origin LIMIT 1"""
+        WHERE known.tenant = {lane}.tenant AND known.origin = {origin or f"{lane}.origin"} LIMIT 1"""

@@ -3,9 +3,9 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, Select, Update
+from sqlalchemy import Connection, Engine, Executable, Update
 from sqlalchemy.exc import ProgrammingError
 
 from core.database import autocommitted, is_unreachable, set_statement_timeout
@@ -171,7 +171,7 @@ class JobStore:
                 raise
             return execute(False)
 
-    def _settle(self, job: Job, statement: Select[Any]) -> Job | None:
+    def _settle(self, job: Job, statement: Executable) -> Job | None:
         """Execute a fenced change, and notify of it."""
 
         def work(connection: Connection) -> Job | None:
@@ -182,7 +182,7 @@ class JobStore:
         self._notify(settled)
         return settled
 
-    def _change(self, statement: Select[Any]) -> Job | None:
+    def _change(self, statement: Executable) -> Job | None:
         with self._single.connect() as connection:
             row = connection.execute(statement).one_or_none()
         return None if row is None else job_from_row(row)

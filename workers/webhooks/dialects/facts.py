@@ -9,6 +9,20 @@ from core.settings import Settings
 from jobs.job import Job
 
 
+class LeasedDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """What a row of the outbox said when this worker leased it; `attempt` is the one that the lease begins."""
+
+    id: str
+    tenant: str
+    webhook_id: str | None
+    job_id: str | None
+    type: str
+    url: str
+    attempt: int
+    attempts_before: int
+    created_at: datetime
+
+
 class WebhookFacts(msgspec.Struct, frozen=True, kw_only=True):
     """An event of a job, for the receiver of one attempt.
 

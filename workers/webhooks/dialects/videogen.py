@@ -5,10 +5,8 @@ its job, so that the commit of a job need not write them.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import msgspec
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.settings import Settings
@@ -20,7 +18,7 @@ from jobs.statements.media_events import add_output_events
 from jobs.statements.webhooks.groups import jobs_with_delivery, lock_group
 from jobs.wire.dialects.videogen import NO_FILES, Files, made_by
 from jobs.wire.dialects.videogen_events import DOWNLOADABLE, PLAYABLE, execution_event, file_event, ready_events
-from workers.webhooks.dialects.facts import DialectWebhook
+from workers.webhooks.dialects.facts import DialectWebhook, LeasedDelivery
 
 
 async def ended_group(connection: AsyncConnection, job: Job, webhook_id: str) -> list[Job]:
@@ -51,13 +49,14 @@ async def files_of(connection: AsyncConnection, jobs: Sequence[Job]) -> Files:
 
 
 async def execution_webhook(
-    connection: AsyncConnection, delivery: Row[Any], job: Job, events: Collection[str], settings: Settings
+    connection: AsyncConnection, delivery: LeasedDelivery, job: Job, events: Collection[str], settings: Settings
 ) -> DialectWebhook | None:
     """Return the webhook of the end of an execution; None where none is due, or the endpoint is not for it.
 
     The events of the files that the job has made are added to the outbox first.
     """
     await _add_file_events(connection, delivery, job, events)
+    assert delivery.webhook_id is not None
     jobs = await ended_group(connection, job, delivery.webhook_id)
     if not jobs:
         return None
@@ -65,8 +64,11 @@ async def execution_webhook(
     return DialectWebhook(body=msgspec.json.encode(event)) if event.event in events else None
 
 
-async def file_webhook(connection: AsyncConnection, delivery: Row[Any], settings: Settings) -> DialectWebhook | None:
+async def file_webhook(
+    connection: AsyncConnection, delivery: LeasedDelivery, settings: Settings
+) -> DialectWebhook | None:
     """Return the webhook of an event of a file, as the file is now; None for one that is deleted."""
+    assert delivery.job_id is not None
     row = (await connection.execute(find_media([delivery.job_id], delivery.tenant))).first()
     if row is None:
         return None
@@ -78,7 +80,9 @@ async def file_webhook(connection: AsyncConnection, delivery: Row[Any], settings
     return DialectWebhook(body=msgspec.json.encode(event))
 
 
-async def _add_file_events(connection: AsyncConnection, delivery: Row[Any], job: Job, events: Collection[str]) -> None:
+async def _add_file_events(
+    connection: AsyncConnection, delivery: LeasedDelivery, job: Job, events: Collection[str]
+) -> None:
     if job.status is not JobStatus.COMPLETED or not {DOWNLOADABLE, PLAYABLE} & set(events):
         return
     files = await files_of(connection, [job])
