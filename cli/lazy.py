@@ -64,6 +64,10 @@ class LazyGroup(click.RichGroup):
         }
         super().__init__(commands=lazy, **kwargs)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take `version` for `--version`: other programs have it as a command."""
+        return super().parse_args(ctx, ["--version"] if args == ["version"] else args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return every name, in order."""
         return list(self.commands)

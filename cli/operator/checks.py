@@ -32,7 +32,8 @@ from pipelines.catalog.licenses import read_allowed
 from pipelines.catalog.loader import load_catalog
 from pipelines.runtime.gpu_check import find_gpu, torch_version
 from pipelines.weights.local_lock import read_locks
-from pipelines.weights.verify import missing, weights_folder
+from pipelines.weights.status import state_of
+from pipelines.weights.verify import weights_folder
 
 
 class CheckStatus(Enum):
@@ -119,14 +120,17 @@ def weights(settings: Settings) -> tuple[CheckStatus, str]:
     """Check the models of the catalog whose weights are complete here."""
     folder, catalog = weights_folder(settings.weights_dir), load_catalog(settings.catalog or None)
     lock, allowed = read_locks(settings.weights_lock or None, folder, catalog), read_allowed(settings.allowed_licenses)
-    problems = {spec.id: missing(spec, lock, folder, allowed) for spec in catalog.models}
-    served = [name for name, problem in problems.items() if problem is None]
-    absent = [problem for problem in problems.values() if problem is not None]
+    states = [state_of(spec, lock, folder, allowed) for spec in catalog.models]
+    served = [state.id for state in states if state.why is None]
+    absent = [state.id for state in states if not state.files_here and state.state not in ("ready", "licence refused")]
+    details = [state.why for state in states if state.why is not None and state.id not in absent]
+    if absent:
+        details.append(f"not fetched: {', '.join(absent)}; `atelier weights fetch NAME` brings one")
     if not served:
-        return CheckStatus.ERROR, "\n".join([f"no model can be served from {folder}", *absent])
-    if not absent:
-        return CheckStatus.OK, f"{', '.join(served)} can be served"
-    return CheckStatus.WARNING, "\n".join([f"{', '.join(served)} can be served; {len(absent)} others not yet", *absent])
+        return CheckStatus.ERROR, "\n".join([f"no model can be served from {folder}", *details])
+    return CheckStatus.WARNING if details else CheckStatus.OK, "\n".join(
+        [f"{', '.join(served)} can be served", *details]
+    )
 
 
 def secret(settings: Settings) -> tuple[CheckStatus, str]:

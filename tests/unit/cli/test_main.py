@@ -197,3 +197,9 @@ def test_summary_is_the_first_sentence_of_the_commands_help(name):
 def test_commands_are_listed_in_their_order():
     assert isinstance(atelier, LazyGroup)
     assert list(COMMANDS) == atelier.list_commands(None)
+
+
+def test_the_version_is_an_option_and_a_word():
+    option, word = (CliRunner().invoke(atelier, [given]) for given in ("--version", "version"))
+    assert option.output.startswith("atelier, version ")
+    assert (option.output, 0) == (word.output, word.exit_code)

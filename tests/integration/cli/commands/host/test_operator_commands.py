@@ -16,6 +16,8 @@ from core.settings import read_settings
 from core.signing import key_digest, new_key
 from jobs.statements import api_keys
 from jobs.statements.maintenance.growth import measure
+from pipelines.catalog.loader import load_catalog
+from pipelines.weights.local_lock import read_locks
 
 
 def stored(environment) -> list[tuple]:
@@ -214,7 +216,23 @@ class TestDoctor:
         monkeypatch.delenv("ATELIER_CATALOG")
         monkeypatch.setenv("ATELIER_WEIGHTS_DIR", str(tmp_path))
         outcome = CliRunner().invoke(atelier, ["doctor"])
-        assert "not flux2-klein-4b (" in outcome.output or "flux2-klein-4b: " in outcome.output
+        (line,) = (line for line in outcome.output.splitlines() if "not fetched: " in line)
+        assert "flux2-klein-4b, " in line
+        assert line.endswith("`atelier weights fetch NAME` brings one")
+        assert "is missing" not in outcome.output  # what was never fetched has no files to name
+
+    def test_a_model_that_is_here_in_part_says_what_it_lacks(self, run, monkeypatch, tmp_path):
+        monkeypatch.delenv("ATELIER_CATALOG")
+        monkeypatch.setenv("ATELIER_WEIGHTS_DIR", str(tmp_path))
+        bundle = next(spec for spec in load_catalog().models if spec.id == "u2net").bundles[0]
+        facts = read_locks(None, tmp_path, load_catalog()).models[bundle.key].files
+        name, file = next(iter(facts.items()))
+        bundle.directory(tmp_path).mkdir(parents=True)
+        with (bundle.directory(tmp_path) / name).open("wb") as sparse:
+            sparse.truncate(file.size)
+        (bundle.directory(tmp_path) / "stray.bin").touch()
+        outcome = CliRunner().invoke(atelier, ["doctor", "--check", "weights"])
+        assert "stray.bin" in outcome.output
 
     def test_an_unreachable_store_is_an_error(self, run, monkeypatch):
         monkeypatch.setenv("ATELIER_STORAGE_URL", "s3://bucket?endpoint=http://127.0.0.1:1&access_key=a&secret_key=b")
