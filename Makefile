@@ -16,7 +16,7 @@ RARE := /tests?/|/transformers/models/|/diffusers/pipelines/
 TORCH_INDEX := $(if $(ATELIER_TORCH_INDEX),--index-url $(ATELIER_TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check ci soak bench faults constraints contract release clean
+.PHONY: help setup demo up test check ci soak bench faults constraints contract console-test release clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ constraints: setup ## resolve every dependency again and write constraints.txt
 contract: setup ## run all tests, and write docs/contract.md and docs/features.md from what passed
 	@$(BIN)/python -m pytest $(PARALLEL) --write-contract
 	@$(BIN)/python scripts/features.py
+
+console-test: setup ## the console in Chromium, on a real stack: every page, four sizes and themes; screenshots in out/console
+	@$(BIN)/python -m pytest -n 0 --full tests/console
 
 release: setup ## cut VERSION=1.2.3: changelog, versions, commit and tag, here alone; then dist/1.2.3 (docs/releasing.md). SIGN_KEY=, BUILD_OPTIONS=
 	@$(BIN)/python -m scripts.release "$(VERSION)" $(if $(SIGN_KEY),--sign "$(SIGN_KEY)") $(if $(BUILD_OPTIONS),--build-options="$(BUILD_OPTIONS)")

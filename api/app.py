@@ -14,6 +14,7 @@ from litestar.middleware import DefineMiddleware
 
 from api.account.keys import KeyOperations
 from api.account.usage import UsageReports
+from api.console.routes import console_router
 from api.front.cross_origin import allowed_origins
 from api.front.front import put_in_front
 from api.http.auth import KeyAuthentication
@@ -59,8 +60,16 @@ def routers(services: Services) -> list[Router]:
         webhooks_router(WebhookOperations(services.database, services.settings)),
         servers_router(services.server_commands),
         service_router(readiness, QueueMetrics(services.database, readiness, services.catalog, services.store)),
+        *_console(services),
         *(router for wire_format in WIRE_FORMATS for router in wire_format.routers(services)),
     ]
+
+
+def _console(services: Services) -> list[Router]:
+    if not services.settings.console:
+        return []
+    parts = services.database, services.request_limits, services.store, services.session_cookie, services.settings
+    return [console_router(*parts)]
 
 
 def create_app(app_settings: Settings | None = None) -> Litestar:
@@ -78,7 +87,9 @@ def create_app(app_settings: Settings | None = None) -> Litestar:
         database=services.database,
         limits=services.request_limits,
         secret_key=app_settings.secret_key,
+        cookie=services.session_cookie,
         note_use=services.key_use.note,
+        note_seen=services.session_use.note,
     )
     prefix = public_path(app_settings, "")
     documents = DialectDocuments([one.document for one in WIRE_FORMATS if one.document is not None])

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from litestar import Litestar
 from litestar.di import Provide
 
-from api.account.key_use import KeyUse
+from api.account.last_use import LastUse
 from api.chains.operations import ChainOperations
 from api.chains.submissions import ChainSubmissions
 from api.estimates.estimator import Estimator
@@ -26,6 +27,7 @@ from api.operations.server_commands import ServerCommands
 from api.operations.voice_directory import VoiceDirectory
 from api.operations.voice_samples import VoiceSamples
 from api.operations.voices import VoiceOperations
+from api.session.cookie import SessionCookie
 from api.submit.endpoint import SubmitEndpoint
 from api.submit.groups import GroupSubmissions
 from api.submit.media_intake import MediaIntake
@@ -34,6 +36,8 @@ from api.submit.service import Submissions
 from core.settings import Settings
 from core.storage.store import open_store
 from core.tracing import start_tracing
+from jobs.statements.api_keys import USE_SECONDS, note_use
+from jobs.statements.console.sessions import SEEN_SECONDS, note_seen
 from pipelines.catalog.aliases import load_aliases
 from pipelines.catalog.loader import load_catalog
 from pipelines.weights.footprint import footprints
@@ -56,7 +60,10 @@ class Services:
         self.event_hub = EventHub(settings)
         self.notifier = Notifier(settings)
         self.request_limits = RequestLimits(settings)
-        self.key_use = KeyUse(self.database)
+        self.session_cookie = SessionCookie(settings)
+        self.key_use = LastUse(self.database, note_use, USE_SECONDS)
+        note = partial(note_seen, idle_seconds=settings.session_idle_seconds, most_seconds=settings.session_seconds)
+        self.session_use = LastUse(self.database, note, SEEN_SECONDS)
         self.server_commands = ServerCommands(settings)
         self.intake = MediaIntake(self.store, settings)
         self.media_library = MediaLibrary(self.database, self.store, settings)
@@ -100,6 +107,7 @@ class Services:
         stop_tracing = start_tracing(self.settings, "atelier-api")
         self.event_hub.start()
         self.key_use.start()
+        self.session_use.start()
         try:
             yield
         finally:
@@ -109,5 +117,6 @@ class Services:
             self.intake.close()
             await self.request_limits.close()
             await self.key_use.stop()
+            await self.session_use.stop()
             await self.database.close()
             await asyncio.to_thread(stop_tracing)

@@ -76,6 +76,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 4096
     connections_per_address: int = 2048
     cors_origins: str = ""
+    console: bool = True
+    session_idle_seconds: float = 43_200.0
+    session_seconds: float = 604_800.0
     link_seconds: float = 3600.0
     wait_limit: float = 300.0
     sync_seconds: float = 55.0

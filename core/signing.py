@@ -66,6 +66,16 @@ def key_digests(secret_key: str, key: str) -> tuple[str, ...]:
     return tuple(_mac(one, "api-key", key).hex() for one in _ring(secret_key))
 
 
+def new_session() -> str:
+    """Return the value of a fresh session's cookie: 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+def session_digests(secret_key: str, session: str) -> tuple[str, ...]:
+    """Return the digests that may be stored of a session's cookie, one by each key of the ring."""
+    return tuple(_mac(one, "console-session", session).hex() for one in _ring(secret_key))
+
+
 def webhook_secret(secret_key: str, owner: str, generation: int) -> str:
     """Return the `whsec_` secret of a generation (Standard Webhooks 1.0).
 

@@ -1,6 +1,11 @@
-"""Authentication: an API key, as X-API-Key or Authorization: Bearer, identifies a tenant."""
+"""Authentication: an API key, as X-API-Key or Authorization: Bearer, identifies a tenant.
+
+Without a key in its headers, a request is one of the console's where it has the cookie of a session; the session stands
+for the key that it was begun with.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,14 +16,16 @@ from api.http.batcher import Batcher
 from api.http.database import Database
 from api.http.request_ids import find_header
 from api.limits.request_limits import RequestLimits
+from api.session.cookie import SessionCookie
 from core.errors.access import Forbidden, Unauthenticated
 from core.errors.unknown import UnknownJob
 from core.ids import check_id, is_id
 from core.logs import bind
-from core.signing import key_digests
+from core.signing import key_digests, session_digests
 from jobs.scopes import ADMIN, granted, sets_with
 from jobs.statements.api_keys import renew_digest
-from jobs.statements.queue.look import Glance, JobView, Looked, look
+from jobs.statements.query import Query
+from jobs.statements.queue.look import Glance, JobView, Looked, LookedFirst, look, look_by_session
 
 PUBLIC: dict[str, Any] = {"exclude_from_auth": True}
 """`opt` of a route that requires no key."""
@@ -85,17 +92,25 @@ class KeyAuthentication:
         database: Database,
         limits: RequestLimits,
         secret_key: str,
+        cookie: SessionCookie,
         note_use: Callable[[str], None],
+        note_seen: Callable[..., None],
     ) -> None:
         self._app = app
-        self._note_use = note_use
+        self._note_use, self._note_seen = note_use, note_seen
         self._database = database
-        self._keys = Batcher[Glance, Looked | None](self._look, most=MOST_LOOKS, at_once=LOOKS_AT_ONCE)
+        self._keys, self._sessions = (
+            Batcher[Glance, Looked | None](partial(self._look, query), most=MOST_LOOKS, at_once=LOOKS_AT_ONCE)
+            for query in (look, look_by_session)
+        )
         self._limits = limits
         self._secret_key = secret_key
+        self._cookie = cookie
 
-    async def _look(self, asked: Sequence[Glance]) -> dict[Glance, Looked | None]:
-        found = {looked.place: looked for looked in await self._database.fetch(look(asked))}
+    async def _look(
+        self, query: Callable[[Sequence[Glance]], Query[LookedFirst]], asked: Sequence[Glance]
+    ) -> dict[Glance, Looked | None]:
+        found = {looked.place: looked for looked in await self._database.fetch(query(asked))}
         return {glance: found.get(place) for place, glance in enumerate(asked, start=1)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,17 +125,12 @@ class KeyAuthentication:
         Raises `Unauthenticated` for a key that is missing, mistyped, unknown, revoked or expired, before the database
         is asked `RateLimited` or `TooManyUnknownKeys`, and `Forbidden` without the scope of the route.
         """
-        digests = key_digests(self._secret_key, presented_key(scope["headers"]))
-        digest, connection = digests[0], ASGIConnection[Any, Any, Any, Any](scope)
-        await self._limits.admit(connection, digest)
-        found = await self._keys.get(Glance(digests, _shown_job(scope)))
-        if found is None:
-            self._limits.count_unknown(connection)
-            raise Unauthenticated("This key is unknown, was revoked or has expired; `atelier keys create` makes one.")
-        self._limits.remember(digest)
+        headers = scope["headers"]
+        session = None if find_key(headers) else self._cookie.read(headers)
+        found = await (
+            self._by_key(scope, presented_key(headers)) if session is None else self._by_session(scope, session)
+        )
         key = found.key
-        if key.digest != digest:
-            await self._database.row(renew_digest(key.id, digest))
         bind(tenant_id=key.tenant)
         self._note_use(key.id)
         caller = Caller(key.tenant, key.id, key.priority_ceiling, key.scopes)
@@ -129,6 +139,35 @@ class KeyAuthentication:
         scopes = scope["route_handler"].opt["scopes"]
         if scopes is not None:
             caller.require(scopes[scope.get("method", "GET") not in READING])
+
+    async def _by_key(self, scope: Scope, key: str) -> Looked:
+        digests = key_digests(self._secret_key, key)
+        digest, connection = digests[0], ASGIConnection[Any, Any, Any, Any](scope)
+        await self._limits.admit(connection, digest)
+        found = await self._keys.get(Glance(digests, _shown_job(scope)))
+        if found is None:
+            self._limits.count_unknown(connection)
+            raise Unauthenticated("This key is unknown, was revoked or has expired; `atelier keys create` makes one.")
+        self._limits.remember(digest)
+        if found.key.digest != digest:
+            await self._database.row(renew_digest(found.key.id, digest))
+        return found
+
+    async def _by_session(self, scope: Scope, session: str) -> Looked:
+        """Return the key of a session. Raises `CrossSiteRequest` for a change that another page asks for."""
+        if scope.get("method", "GET") not in READING:
+            self._cookie.check_own_page(scope["headers"])
+        digests = session_digests(self._secret_key, session)
+        connection = ASGIConnection[Any, Any, Any, Any](scope)
+        self._limits.check_address(connection, digests[0])
+        found = await self._sessions.get(Glance(digests, _shown_job(scope)))
+        if found is None:
+            self._limits.count_unknown(connection)
+            raise Unauthenticated("This session has ended, or its key was revoked or has expired; sign in again.")
+        self._limits.remember(digests[0])
+        await self._limits.count(connection, found.key.digest)
+        self._note_seen(*digests)
+        return found
 
 
 def shown_job(connection: ASGIConnection[Any, Caller, JobView | None, Any]) -> JobView:
@@ -147,10 +186,16 @@ def _shown_job(scope: Scope) -> str | None:
 
 def presented_key(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """Return the key of a request; X-API-Key comes first. Raises `Unauthenticated` when there is none."""
+    key = find_key(headers)
+    if not key:
+        raise Unauthenticated
+    return key
+
+
+def find_key(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Return the key of a request, "" when there is none."""
     key = (find_header(headers, b"x-api-key") or "").strip()
     if not key:
         scheme, _, rest = (find_header(headers, b"authorization") or "").strip().partition(" ")
         key = rest.strip() if scheme.lower() == "bearer" else ""
-    if not key:
-        raise Unauthenticated
     return key

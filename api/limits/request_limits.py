@@ -42,12 +42,20 @@ class RequestLimits:
 
     async def admit(self, connection: ASGIConnection[Any, Any, Any, Any], digest: str) -> None:
         """Count a request of the key with this digest. Raises `RateLimited` or `TooManyUnknownKeys`."""
+        self.check_address(connection, digest)
+        await self.count(connection, digest)
+
+    def check_address(self, connection: ASGIConnection[Any, Any, Any, Any], digest: str) -> None:
+        """Raise `TooManyUnknownKeys` for a key or a session that is not known, of an address that sent many such."""
         if self._of_address and self._known.get(digest, 0.0) < time.monotonic():
             address = client_address(connection, self._proxies)
             taken = self._addresses.take(address, self._of_address, look_only=True)
             if not taken.allowed:
                 self._warn_of_proxy(connection, address)
                 raise TooManyUnknownKeys(retry_after=taken.retry_after)
+
+    async def count(self, connection: ASGIConnection[Any, Any, Any, Any], digest: str) -> None:
+        """Count a request of a valid key. Raises `RateLimited`."""
         if self._of_key:
             taken = await self._keys.take(digest, self._of_key)
             connection.scope["state"][_STATE] = (self._of_key, taken)
@@ -55,7 +63,7 @@ class RequestLimits:
                 raise RateLimited(retry_after=taken.retry_after)
 
     def remember(self, digest: str) -> None:
-        """Note that the key with this digest is valid."""
+        """Note that the key or the session with this digest is valid."""
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
         self._known[digest] = time.monotonic() + KNOWN_SECONDS

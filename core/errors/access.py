@@ -23,6 +23,13 @@ class Forbidden(RequestRefused):
     )
 
 
+class CrossSiteRequest(RequestRefused):
+    """A change that a browser's session asks for, and that does not come from the console's own pages."""
+
+    code, status = "cross_site_request", 403
+    advice = "A session of the console only counts for the console itself; send an API key as X-API-Key instead."
+
+
 class StoreMismatch(RequestRefused):
     """A path with a store that is not the key's."""
 

@@ -38,6 +38,7 @@
     │   ├── HeadTooLarge                431  head_too_large
     │   ├── Unauthenticated             401  unauthenticated
     │   ├── Forbidden                   403  forbidden
+    │   ├── CrossSiteRequest            403  cross_site_request
     │   ├── StoreMismatch               403  store_mismatch
     │   ├── NotEntitled                 403  not_entitled
     │   ├── BudgetExhausted             402  budget_exhausted

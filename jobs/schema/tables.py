@@ -119,6 +119,18 @@ api_keys = Table(
     CheckConstraint("reserved_usd >= 0", name="reserved_usd"),
 )
 
+console_sessions = Table(
+    "console_sessions",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("key_id", Text, nullable=False),
+    Column("agent", Text, nullable=False, server_default=""),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    Column("seen_at", Time, nullable=False, server_default=_now),  # to the minute
+    Column("expires_at", Time, nullable=False, index=True),  # moves while it is in use
+)
+"""Browsers that were signed in to the console with a key; only a digest of their cookie is stored."""
+
 jobs = Table(
     "jobs",
     metadata,

@@ -85,7 +85,8 @@ async def _service(readiness: Readiness, database: Database, catalog: Catalog, s
 
 def _page(answer: ServiceAnswer, settings: Settings) -> str:
     """Return the page; every text that is put into it is escaped."""
-    links = {
+    console = {"The console: make, see and operate in the browser": public_path(settings, "/console")}
+    links = (console if settings.console else {}) | {
         "API reference, to read and to try": answer.documentation,
         "OpenAPI document, for generators of clients": answer.openapi,
         "Guides and every route, as text for agents": public_path(settings, "/llms.txt"),

@@ -10,13 +10,23 @@ from sqlalchemy import ARRAY, Text, TextClause, bindparam, text
 from jobs.statements.maintenance import due
 from jobs.statements.queue import commit_function, forecast
 from jobs.statements.queue.claim_function import claim_function
-from jobs.statements.queue.look import LOOK, LOOK_AGAIN
+from jobs.statements.queue.look import LOOK, LOOK_AGAIN, LOOK_SESSION
 from jobs.statements.queue.submit_function import SUBMIT
 from jobs.statements.webhooks import delivery_functions
 
 KEPT_DAYS = 30
 """How long a function stays after another version has superseded it: for processes that were not restarted since."""
-KINDS = ("claim", "forecast", "look", "look_again", "submit", due.KIND, commit_function.KIND, *delivery_functions.KINDS)
+KINDS = (
+    "claim",
+    "forecast",
+    "look",
+    "look_again",
+    "look_session",
+    "submit",
+    due.KIND,
+    commit_function.KIND,
+    *delivery_functions.KINDS,
+)
 """What the names begin with, before the digest."""
 FORMER_KINDS = ("delivery_subjects",)
 """Those of versions before, which none of this version replaces."""
@@ -35,7 +45,7 @@ def definitions() -> dict[str, str]:
         **{claim.name: claim.definition for claim in claims},
         forecast.NAME: forecast.DEFINITION,
         **{function.name: function.definition for function in others},
-        **{function.name: function.definition for function in (LOOK, LOOK_AGAIN, SUBMIT)},
+        **{function.name: function.definition for function in (LOOK, LOOK_AGAIN, LOOK_SESSION, SUBMIT)},
     }
 
 

@@ -1,6 +1,7 @@
 """Looking at jobs: callers' keys, their jobs and the jobs' forecasts in one statement, for polls and for followers.
 
-A key that is revoked or has expired gives no row. The id of another tenant's job, of a deleted one and of none at all
+A key that is revoked or has expired gives no row, nor does a session of the console that is over or whose key is not
+valid. The id of another tenant's job, of a deleted one and of none at all
 give the same row, without a job.
 """
 
@@ -32,7 +33,7 @@ class JobView(msgspec.Struct, frozen=True):
 
 
 class Glance(msgspec.Struct, frozen=True):
-    """What a request asks: its key, by the digests that may be stored of it, and the job that it shows, if any."""
+    """What a request asks: its key or session, by the digests that may be stored of it, and the job that it shows."""
 
     digests: tuple[str, ...]
     job_id: str | None = None
@@ -100,13 +101,31 @@ LOOK_AGAIN = DatabaseFunction(
     """,
     options=_OPTIONS,
 )
-_LOOK, _LOOK_AGAIN = LOOK.call, LOOK_AGAIN.call
+LOOK_SESSION = DatabaseFunction(
+    kind="look_session",
+    arguments=LOOK.arguments,
+    body=f"""
+    SELECT json_build_object('place', asked.place, {_JOB})::text
+    FROM unnest($1, $2) WITH ORDINALITY AS asked (digests, job_id, place)
+    JOIN console_sessions ON console_sessions.digest = ANY(string_to_array(asked.digests, ','))
+        AND console_sessions.expires_at > now()
+    JOIN api_keys ON api_keys.id = console_sessions.key_id AND {is_valid("api_keys")}
+    LEFT JOIN jobs ON jobs.id = asked.job_id AND {_OWN}
+    {_FORECAST}
+    """,
+    options=_OPTIONS,
+)
+_LOOK, _LOOK_AGAIN, _LOOK_SESSION = LOOK.call, LOOK_AGAIN.call, LOOK_SESSION.call
 
 
 def look(asked: Sequence[Glance]) -> Query[LookedFirst]:
     """Return the keys that are valid, each with its tenant's job with the id of the question, if any."""
-    digests = text_array(",".join(glance.digests) for glance in asked)
-    return Query(_LOOK, (digests, text_array(glance.job_id for glance in asked), True), LookedFirst, reads=True)
+    return Query(_LOOK, _asked(asked), LookedFirst, reads=True)
+
+
+def look_by_session(asked: Sequence[Glance]) -> Query[LookedFirst]:
+    """Return the same as `look`, where the digests are those of sessions of the console."""
+    return Query(_LOOK_SESSION, _asked(asked), LookedFirst, reads=True)
 
 
 def look_again(followed: Sequence[FollowedJob], *, counted: bool) -> Query[LookedAgain]:
@@ -116,3 +135,8 @@ def look_again(followed: Sequence[FollowedJob], *, counted: bool) -> Query[Looke
     """
     ids = text_array(one.job_id for one in followed), text_array(one.key_id for one in followed)
     return Query(_LOOK_AGAIN, (*ids, counted), LookedAgain, reads=True)
+
+
+def _asked(asked: Sequence[Glance]) -> tuple[str, str, bool]:
+    digests = text_array(",".join(glance.digests) for glance in asked)
+    return digests, text_array(glance.job_id for glance in asked), True

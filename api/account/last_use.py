@@ -1,28 +1,31 @@
-"""When keys were last used, written without a write for each request."""
+"""When keys and sessions were last used, written without a write for each request."""
 
 import asyncio
 import logging
+from collections.abc import Callable, Collection
+
+from sqlalchemy import Executable
 
 from api.http.database import Database
 from core.database import is_unreachable
 from core.errors.unavailable import DatabaseUnavailable
-from jobs.statements.api_keys import USE_SECONDS, note_use
 
 log = logging.getLogger(__name__)
 
 
-class KeyUse:
-    """The keys that were used since the last write: one statement for all of them, once in `USE_SECONDS`."""
+class LastUse:
+    """What was used since the last write: one statement for all of it, once in so many seconds."""
 
-    def __init__(self, database: Database, seconds: float = USE_SECONDS) -> None:
+    def __init__(self, database: Database, write: Callable[[Collection[str]], Executable], seconds: float) -> None:
         self._database = database
+        self._statement = write
         self._seconds = seconds
         self._used = set[str]()
         self._task: asyncio.Task[None] | None = None
 
-    def note(self, key_id: str) -> None:
-        """Note that a key was used now."""
-        self._used.add(key_id)
+    def note(self, *used: str) -> None:
+        """Note what was used now."""
+        self._used.update(used)
 
     def start(self) -> None:
         """Begin to write."""
@@ -45,8 +48,8 @@ class KeyUse:
             return
         used, self._used = self._used, set()
         try:
-            await self._database.row(note_use(sorted(used)))
+            await self._database.row(self._statement(sorted(used)))
         except Exception as error:
             self._used |= used
             if not isinstance(error, DatabaseUnavailable) and not is_unreachable(error):
-                log.exception("key use: not written keys=%d", len(used))
+                log.exception("last use: not written count=%d", len(used))

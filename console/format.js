@@ -1,0 +1,60 @@
+/** Numbers, sizes and times in words. Times are those of this browser's zone. */
+const language = "en";
+const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
+const absolute = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+const day = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
+const money = new Intl.NumberFormat(language, { style: "currency", currency: "USD", maximumFractionDigits: 4 });
+
+export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+export const number = (value) => new Intl.NumberFormat(language).format(value);
+export const dollars = (value) => money.format(value);
+
+/** `2 min ago` of today, else the day. */
+export function ago(time, now = Date.now()) {
+  const seconds = (new Date(time) - now) / 1000;
+  const size = Math.abs(seconds);
+  if (size < 5) return "now";
+  if (size < 60) return relative.format(Math.round(seconds), "second");
+  if (size < 3600) return relative.format(Math.round(seconds / 60), "minute");
+  if (size < 86_400) return relative.format(Math.round(seconds / 3600), "hour");
+  return day.format(new Date(time));
+}
+
+export const moment = (time) => absolute.format(new Date(time));
+export const date = (time) => day.format(new Date(time));
+
+/** A length of time: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`. */
+export function seconds(value) {
+  if (value === null || value === undefined) return "";
+  if (value < 10) return `${Math.round(value * 10) / 10} s`;
+  if (value < 120) return `${Math.round(value)} s`;
+  if (value < 7200) return `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
+  return `${Math.floor(value / 3600)} h ${Math.round((value % 3600) / 60)} min`;
+}
+
+/** Seconds between two times. */
+export const between = (from, until) => Math.max(0, (new Date(until) - new Date(from)) / 1000);
+
+export function bytes(value) {
+  for (const [unit, size] of [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]]) {
+    if (value >= size) return `${(value / size).toPrecision(3)} ${unit}`;
+  }
+  return `${value} B`;
+}
+
+export const gib = (value) => `${(value / 2 ** 30).toFixed(1)} GiB`;
+
+/** `1 job`, `2 jobs`. */
+export const count = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
+
+const ENDINGS = { one: "st", two: "nd", few: "rd", other: "th" };
+export const ordinal = (value) => {
+  const rule = new Intl.PluralRules(language, { type: "ordinal" }).select(value);
+  return value + ENDINGS[rule];
+};
+
+/** A code in words: `gpu_out_of_memory` is `Gpu out of memory`. */
+export const words = (code) => {
+  const text = String(code).replaceAll("_", " ").replaceAll("-", " ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+};

@@ -1,0 +1,113 @@
+/** The widget of each kind of field. All have the id of the field, so that a problem's field can be focused. */
+import { html, useState } from "../html.js";
+import { Icon } from "../parts/icons.js";
+import { words } from "../format.js";
+import { DropField } from "./drop.js";
+
+export const fieldId = (name) => `field-${name}`;
+
+/** A field with its label, its description and its problem. */
+export function Field({ field, value, onChange, error }) {
+  const id = fieldId(field.name);
+  if (field.widget === "media" || field.widget === "media-list") {
+    const many = field.widget === "media-list";
+    const accept = /voice/.test(field.name) ? "audio/*" : "image/*";
+    return html`<${DropField} ...${{ id, value, onChange, many, error, accept }} label=${field.label} hint=${field.isRequired ? "needed" : many ? `up to ${field.most ?? field.schema.maxItems}` : "optional"} most=${field.most ?? field.schema.maxItems} />`;
+  }
+  if (field.widget === "switch") {
+    return html`<div><label class="switch" for=${id}><input id=${id} type="checkbox" checked=${value ?? field.default} aria-describedby=${`${id}-note`} onChange=${(event) => onChange(event.target.checked === field.default ? undefined : event.target.checked)} />${field.label}</label><${FieldNote} ...${{ field, error }} /></div>`;
+  }
+  const Widget = WIDGETS[field.widget] ?? Line;
+  const isGroup = field.widget === "size" || (field.widget === "choice" && field.schema.enum.length <= 4);
+  const hint = field.most && typeof value === "string" ? `${value.length} / ${field.most}` : "";
+  const head = html`${field.label} ${hint && html`<small class="num">${hint}</small>`}`;
+  return html`<div>
+    ${isGroup ? html`<span class="label" id=${`${id}-label`}>${head}</span>` : html`<label for=${id}>${head}</label>`}
+    <${Widget} ...${{ field, value, onChange, id }} isWrong=${Boolean(error)} />
+    <${FieldNote} ...${{ field, error }} />
+  </div>`;
+}
+
+function FieldNote({ field, error }) {
+  const id = `${fieldId(field.name)}-note`;
+  if (error) return html`<p id=${id} class="field-error" role="alert">${error}</p>`;
+  return html`<p id=${id} class="quiet tiny">${field.description}</p>`;
+}
+
+const shared = (field, id, isWrong) => ({ id, "aria-describedby": `${id}-note`, "aria-invalid": isWrong ? "true" : undefined });
+
+function LongText({ field, value, onChange, id, isWrong }) {
+  return html`<textarea ...${shared(field, id, isWrong)} dir="auto" maxlength=${field.most ?? field.schema.maxLength} value=${value ?? ""} placeholder=${field.default ?? ""} onInput=${(event) => onChange(event.target.value)}></textarea>`;
+}
+
+function Line({ field, value, onChange, id, isWrong }) {
+  return html`<input ...${shared(field, id, isWrong)} class="in" dir="auto" value=${value ?? ""} placeholder=${field.default ?? ""} maxlength=${field.schema.maxLength} onInput=${(event) => onChange(event.target.value)} />`;
+}
+
+function NumberLine({ field, value, onChange, id, isWrong }) {
+  const { minimum, maximum, type } = field.schema;
+  if (field.name === "seed") return html`<${Seed} ...${{ field, value, onChange, id, isWrong }} />`;
+  return html`<input ...${shared(field, id, isWrong)} class="in num" type="number" min=${minimum} max=${maximum} step=${type === "integer" ? 1 : "any"} value=${value ?? ""} placeholder=${field.default ?? "the model's"} onInput=${(event) => onChange(event.target.value === "" ? undefined : Number(event.target.value))} />`;
+}
+
+/** The largest number that JSON and JavaScript agree on would be long to read; a seed of 32 bits is as good. */
+const randomSeed = () => crypto.getRandomValues(new Uint32Array(1))[0];
+
+function Seed({ field, value, onChange, id, isWrong }) {
+  const isDrawn = value === undefined;
+  return html`<div class="seed">
+    <input ...${shared(field, id, isWrong)} class="in num" inputmode="numeric" pattern="[0-9]*" value=${value ?? ""} placeholder=${field.default === -1 ? "a new one each time" : String(field.default)} onInput=${(event) => onChange(/^\d+$/.test(event.target.value) ? Number(event.target.value) : undefined)} />
+    <button type="button" class="btn" onClick=${() => onChange(randomSeed())}><${Icon} name="dice" />Draw</button>
+    <button type="button" class="btn" disabled=${isDrawn} onClick=${() => onChange(undefined)}>Clear</button>
+  </div>`;
+}
+
+function Choice({ field, value, onChange, id, isWrong }) {
+  const chosen = value ?? field.default;
+  const set = (one) => onChange(one === field.default ? undefined : one);
+  const options = field.schema.enum;
+  if (options.length <= 4) {
+    return html`<div class="seg" role="radiogroup" aria-labelledby=${`${id}-label`}>
+      ${options.map((one, place) => html`<label key=${one} class=${one === chosen ? "on" : ""}><input class="sr" type="radio" name=${id} id=${place ? undefined : id} checked=${one === chosen} onChange=${() => set(one)} />${words(one)}</label>`)}
+    </div>`;
+  }
+  return html`<select ...${shared(field, id, isWrong)} class="in" value=${chosen ?? ""} onChange=${(event) => set(options.find((one) => String(one) === event.target.value))}>
+    ${chosen === null && html`<option value="">the model's</option>`}
+    ${options.map((one) => html`<option key=${one} value=${one} selected=${one === chosen}>${one}</option>`)}
+  </select>`;
+}
+
+function Size({ field, value, onChange, id }) {
+  const [isOwn, setOwn] = useState(Boolean(value && !field.sizes.some((one) => one.width === value.width && one.height === value.height)));
+  const { width, height } = field.schema;
+  const chosen = value ?? { width: width.default, height: height.default };
+  const side = (name, schema) => html`<label>${name === "width" ? "Width" : "Height"}
+    <input class="in num" type="number" min=${schema.minimum} max=${schema.maximum} step=${schema.multipleOf ?? 1} value=${chosen[name]} onInput=${(event) => onChange({ ...chosen, [name]: Number(event.target.value) })} /></label>`;
+  return html`<div class="seg wrap" role="radiogroup" aria-labelledby=${`${id}-label`}>
+      ${field.sizes.map((one, place) => {
+        const isOn = !isOwn && value && one.width === value.width && one.height === value.height;
+        return html`<label key=${one.ratio} class=${isOn ? "on" : ""}><input class="sr" type="radio" name=${id} id=${place ? undefined : id} checked=${isOn} onChange=${() => { setOwn(false); onChange({ width: one.width, height: one.height }); }} />${one.ratio}<small>${one.width}×${one.height}</small></label>`;
+      })}
+      <label class=${isOwn ? "on" : ""}><input class="sr" type="radio" name=${id} checked=${isOwn} onChange=${() => { setOwn(true); onChange(chosen); }} />Own<small>pixels</small></label>
+    </div>
+    ${isOwn && html`<div class="pair">${side("width", width)}${side("height", height)}</div>`}`;
+}
+
+function Color({ field, value, onChange, id, isWrong }) {
+  return html`<div class="seed"><input ...${shared(field, id, isWrong)} type="color" value=${value ?? "#ffffff"} onInput=${(event) => onChange(event.target.value)} /><span class="num">${value ?? "none"}</span><button type="button" class="btn" disabled=${!value} onClick=${() => onChange(undefined)}>Clear</button></div>`;
+}
+
+/** A list of texts: one a line, or separated by commas. */
+function List({ field, value, onChange, id, isWrong }) {
+  const read = (text) => text.split(/[\s,]+/).filter(Boolean);
+  return html`<input ...${shared(field, id, isWrong)} class="in mono" placeholder=${field.name === "palette" ? "#FF5733, #1D1A16" : "separated by commas"} value=${(value ?? []).join(", ")} onChange=${(event) => onChange(read(event.target.value))} />`;
+}
+
+/** Pairs of a label: `shop: eu, campaign: spring`. */
+function Labels({ field, value, onChange, id, isWrong }) {
+  const read = (text) => Object.fromEntries(text.split(",").map((pair) => pair.split(":").map((part) => part.trim())).filter(([key, one]) => key && one));
+  const text = Object.entries(value ?? {}).map(([key, one]) => `${key}: ${one}`).join(", ");
+  return html`<input ...${shared(field, id, isWrong)} class="in" placeholder="campaign: spring, shop: eu" value=${text} onChange=${(event) => onChange(read(event.target.value))} />`;
+}
+
+const WIDGETS = { "long-text": LongText, number: NumberLine, choice: Choice, size: Size, color: Color, list: List, labels: Labels };

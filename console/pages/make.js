@@ -1,0 +1,172 @@
+/** Make: a form of any modality, what it will take, the job as it runs, and what came of it. */
+import { html, useEffect, useMemo, useRef, useState } from "../html.js";
+import { get, idempotencyKey, post, useApi } from "../api.js";
+import { setQuery, to } from "../router.js";
+import { Loading, Note, ProblemNote, Empty } from "../parts/state.js";
+import { toast } from "../parts/dialog.js";
+import { Snippet } from "../parts/snippet.js";
+import { useJob } from "../parts/follow.js";
+import { bytes } from "../format.js";
+import { bodyOf, fieldsOf, modalitiesOf, valuesOf } from "../make/fields.js";
+import { Field, fieldId } from "../make/widgets.js";
+import { Estimate, useEstimate } from "../make/estimate.js";
+import { snippets } from "../make/snippet.js";
+import { JobFacts, Stage } from "../make/stage.js";
+import { Session, noteJob } from "../make/session.js";
+
+const draftKey = (name) => `atelier-draft-${name}`;
+
+function readDraft(name) {
+  try {
+    return JSON.parse(sessionStorage.getItem(draftKey(name)) ?? "{}");
+  } catch {
+    return {};
+  }
+}
+
+/** The links of pictures that were chosen in this tab end with it. */
+function writeDraft(name, values) {
+  const bare = (value) => (value?.url?.startsWith("blob:") ? { ...value, url: "" } : value);
+  const kept = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, Array.isArray(value) ? value.map(bare) : bare(value)]));
+  sessionStorage.setItem(draftKey(name), JSON.stringify(kept));
+}
+
+export default function Make({ id, query, me }) {
+  const document_ = useApi("/schema/openapi.json");
+  const models = useApi("/models/v1", 30);
+  const modalities = useMemo(() => document_.data && modalitiesOf(document_.data), [document_.data]);
+  const error = document_.error ?? models.error;
+  if (error && !(modalities && models.data)) return html`<${ProblemNote} error=${error} retry=${document_.error ? document_.reload : models.reload} />`;
+  if (!modalities || !models.data) return html`<${Loading} />`;
+  const modality = modalities.find((one) => one.name === (id ?? "image")) ?? modalities[0];
+  return html`<div class="head">
+      <h1>Make</h1>
+      <nav class="tabs" aria-label="What to make">
+        ${modalities.map((one) => html`<a key=${one.name} href=${to(`/make/${one.name}`)} aria-current=${one === modality ? "page" : undefined}>${one.title}</a>`)}
+      </nav>
+    </div>
+    <${Bench} key=${modality.name} ...${{ modality, modalities, query, me }} models=${models.data.models.filter((model) => model.modality === modality.name)} />`;
+}
+
+function Bench({ modality, modalities, models, query, me }) {
+  const [values, setValues] = useState(() => ({ ...readDraft(modality.name), ...fromQuery(query, modality) }));
+  const [problem, setProblem] = useState(null);
+  const [isSending, setSending] = useState(false);
+  const model = models.find((one) => one.id === values.model) ?? null;
+  const effective = model ?? models.find((one) => one.default && one.available) ?? models.find((one) => one.available) ?? null;
+  const fields = useMemo(() => fieldsOf(modality, effective), [modality, effective]);
+  const body = bodyOf(values, fields);
+  const missing = fields.filter((field) => field.isRequired && body[field.name] === undefined);
+  const isUploading = fields.some((field) => [values[field.name]].flat().some((one) => one?.progress === "Uploading…"));
+  const estimated = useEstimate(modality, body, missing.length === 0 && !isUploading && me.granted.includes("jobs:write"));
+  const jobId = query.get("job");
+  const { job, error: jobError, reload } = useJob(jobId);
+  const form = useRef(null);
+
+  useEffect(() => writeDraft(modality.name, values), [values]);
+  useEffect(() => {
+    if (query.get("from")) fillFrom(query.get("from"));
+  }, [query.get("from")]);
+
+  async function fillFrom(source) {
+    try {
+      const request = await get(`/jobs/v1/${source}/request`);
+      if (request.params === null) toast("The request of this job was removed, as its retention says.", "bad");
+      else setValues(valuesOf({ ...request.params, model: request.model }, fieldsOf(modality, models.find((one) => one.id === request.model) ?? null)));
+    } catch (failed) {
+      toast(failed.message, "bad");
+    }
+    setQuery({ from: null });
+  }
+
+  async function send(event) {
+    event?.preventDefault();
+    if (isSending) return;
+    setSending(true);
+    setProblem(null);
+    try {
+      const made = await post(modality.path, body, { "idempotency-key": idempotencyKey() });
+      noteJob(made.job_id);
+      setQuery({ job: made.job_id, from: null }, { replace: false });
+    } catch (failed) {
+      setProblem(failed);
+      document.getElementById(fieldId(failed.field))?.focus();
+    }
+    setSending(false);
+  }
+  const keys = (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(event);
+  };
+  const set = (name) => (value) => {
+    setValues((known) => ({ ...known, [name]: value }));
+    if (problem?.field === name) setProblem(null);
+  };
+  const errorOf = (name) => (problem?.field === name || (name === "size" && ["width", "height"].includes(problem?.field)) ? problem.message : "");
+  const group = (name) => fields.filter((field) => field.group === name).map((field) => html`<${Field} key=${field.name} field=${field} value=${values[field.name]} onChange=${set(field.name)} error=${errorOf(field.name)} />`);
+  const isShownAtField = problem && fields.some((field) => errorOf(field.name));
+  const more = fields.filter((field) => field.group === "more");
+  const isWriter = me.granted.includes("jobs:write");
+
+  return html`<div class="bench">
+    <form class="form" aria-label="Request" ref=${form} onSubmit=${send} onKeyDown=${keys} novalidate>
+      <${ModelField} ...${{ models, model, effective }} onChange=${set("model")} error=${errorOf("model")} />
+      ${group("main")}
+      ${more.length > 0 && html`<details open=${more.some((field) => errorOf(field.name))}><summary>More: ${more.slice(0, 3).map((field) => field.label.toLowerCase()).join(", ")}…</summary><div class="form">${group("more")}</div></details>`}
+      <details open=${Boolean(problem && fields.some((field) => field.group === "job" && errorOf(field.name)))}><summary>Where, when, labels</summary><div class="form">${group("job")}</div></details>
+      <div class="send">
+        <${Estimate} ...${estimated} />
+        ${problem && !isShownAtField && html`<${ProblemNote} error=${problem} />`}
+        ${isWriter
+          ? html`<button class="btn go" disabled=${isSending || isUploading}>${isUploading ? "Uploading…" : `Make ${modality.title.toLowerCase().replace("3d", "3D")}`} <kbd>Ctrl ↵</kbd></button>`
+          : html`<${Note} kind="off" title="Look only">This key lacks the scope <code>jobs:write</code>.<//>`}
+      </div>
+    </form>
+    <section class="stage" aria-label="Result">
+      ${models.length === 0 || !effective ? html`<${NoModel} models=${models} me=${me} modality=${modality} />` : null}
+      ${jobError && html`<${ProblemNote} error=${jobError} retry=${reload} />`}
+      ${job && html`<${Stage} ...${{ job, modalities, send, me }} again=${() => { setValues((known) => ({ ...known, seed: undefined })); setTimeout(send); }} />`}
+      ${!jobId && effective && html`<${Empty} title="Nothing made here yet">Fill in the form and press <kbd>Ctrl ↵</kbd>. The job goes on when you close this page, and its address shows it again.<//>`}
+      <${Session} current=${jobId} />
+    </section>
+    <aside class="slip" aria-label="Request and facts">
+      <${Snippet} texts=${snippets(modality, body)} />
+      ${job && html`<${JobFacts} job=${job} />`}
+    </aside>
+  </div>`;
+}
+
+/** Values that a link brings: texts as they are, media by their ids. */
+function fromQuery(query, modality) {
+  const found = {};
+  for (const field of fieldsOf(modality, null)) {
+    const value = query.get(field.name);
+    if (value === null) continue;
+    if (field.widget === "media") found[field.name] = { id: value, name: value };
+    else if (field.widget === "media-list") found[field.name] = [{ id: value, name: value }];
+    else if (field.widget === "number") found[field.name] = Number(value);
+    else found[field.name] = value;
+  }
+  if (query.get("model")) found.model = query.get("model");
+  return found;
+}
+
+function ModelField({ models, model, effective, onChange, error }) {
+  const words = (one) => `${one.title}${one.tier === "demo" ? " (demo)" : ""}${one.available ? "" : ": no server has it"}`;
+  const shown = model ?? effective;
+  return html`<div>
+    <label for=${fieldId("model")}>Model <small>${shown ? shown.licence.name : ""}</small></label>
+    <select id=${fieldId("model")} class="in" value=${model?.id ?? ""} onChange=${(event) => onChange(event.target.value)} aria-invalid=${error ? "true" : undefined} aria-describedby="model-note">
+      <option value="" selected=${!model}>${effective ? `Default: ${effective.title}` : "Default"}</option>
+      ${models.map((one) => html`<option key=${one.id} value=${one.id} selected=${one === model}>${words(one)}</option>`)}
+    </select>
+    <p id="model-note" class=${error ? "field-error" : "quiet tiny"}>${error || (shown?.vram_bytes ? `Takes ${bytes(shown.vram_bytes)} on the device` : "")}</p>
+  </div>`;
+}
+
+function NoModel({ models, me, modality }) {
+  const isOperator = me.granted.includes("servers:write");
+  return html`<${Empty} title=${`No server makes ${modality.title.toLowerCase()} at present`}>
+    ${models.length === 0 ? "The catalog has no model for it. " : "A job waits until one does. "}
+    ${isOperator ? html`Start a worker that has one of its models: <code>atelier worker gpu</code>.` : "Ask your operator to start one."}
+  <//>`;
+}

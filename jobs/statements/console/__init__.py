@@ -1,0 +1,1 @@
+"""Statements about sessions of the console."""

@@ -1,0 +1,125 @@
+"""Making something in the browser, end to end, on a real stack."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.console.conftest import excused
+from tests.support.wait import until
+
+PROMPT = 'compute=0.3 steps=3 side=64 <img src=x onerror=alert(1)> "quoted" ßõ 🎈'
+
+
+def make(page, prompt=PROMPT):
+    """Submit a prompt; the id of the job."""
+    page.get_by_label("Prompt", exact=False).first.fill(prompt)
+    page.get_by_role("button", name="Make image").click()
+    page.wait_for_url(re.compile(r"job=job_"))
+    return re.search(r"job=(job_[0-9a-f]+)", page.url)[1]
+
+
+def test_a_page_has_no_fault_of_accessibility(open_page, violations):
+    page = open_page()
+    page.get_by_label("Prompt", exact=False).first.wait_for()
+    assert [] == violations(page)
+
+
+class TestMake:
+    pytestmark = pytest.mark.long
+
+    def test_the_estimate_is_there_before_the_job(self, open_page):
+        page = open_page("/make/image")
+        page.get_by_label("Prompt", exact=False).first.fill("a tree")
+        page.get_by_text("Starts at once").wait_for()
+        page.get_by_text("Costs").wait_for()
+
+    def test_a_reload_shows_the_same_job(self, open_page):
+        page = open_page("/make/image")
+        make(page, "compute=3 steps=30")
+        page.reload()
+        page.get_by_role("progressbar").wait_for()
+        page.locator(".plate img").wait_for()
+        assert page.evaluate("document.querySelector('.plate img').naturalWidth") > 0
+
+    def test_a_problem_is_at_its_field(self, open_page, faults):
+        page = open_page("/make/image")
+        page.get_by_label("Prompt", exact=False).first.fill("a tree")
+        page.get_by_text("Where, when, labels").click()
+        with excused(faults, "422"):
+            page.get_by_label("Deadline seconds").fill("0")
+            page.get_by_role("button", name="Make image").click()
+            page.locator("#field-deadline_seconds[aria-invalid=true]").wait_for()
+        assert "field-deadline_seconds" == page.evaluate("document.activeElement.id")
+
+    def test_a_job_is_cancelled(self, open_page, stack):
+        page = open_page("/make/image")
+        job_id = make(page, "compute=60 steps=600")
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_text("This job was cancelled.").wait_for()
+        assert "cancelled" == stack.ended(job_id).status
+
+    def test_a_file_that_is_dropped_is_uploaded_and_used(self, open_page, stack, tmp_path):
+        page = open_page("/make/image?model=chaos-edit")
+        picture = stack.client.get(
+            stack.client.get(f"/jobs/v1/{ended(stack)}").json()["outputs"][0]["url"], follow_redirects=True
+        )
+        file = tmp_path / "first.webp"
+        file.write_bytes(picture.content)
+        page.locator("input[type=file]").first.set_input_files(file)
+        page.get_by_text("first.webp").wait_for()
+        page.locator(".files img").wait_for()
+        page.get_by_role("button", name="Make image").wait_for()
+        job_id = make(page, "echo=1")
+        assert "completed" == stack.ended(job_id).status
+        assert stack.client.get(f"/jobs/v1/{job_id}/request").json()["params"]["input_image"].startswith("inp_")
+
+    def test_the_code_that_is_shown_makes_the_same_job(self, open_page, stack, node):
+        page = open_page("/make/image")
+        page.get_by_label("Prompt", exact=False).first.fill(PROMPT)
+        page.get_by_label("Seed").fill("77")
+        shown = {}
+        for language in ("curl", "Python", "TypeScript", "JSON"):
+            page.get_by_role("tab", name=language).click()
+            shown[language] = page.get_by_role("tabpanel").inner_text()
+        environment = {"ATELIER_API_KEY": stack.key, "PATH": "/usr/bin:/bin", "HOME": "/tmp"}
+        python = shown["Python"].replace("print(answer.json())", "import json; print(json.dumps(answer.json()))")
+        typescript = shown["TypeScript"].replace(
+            "console.log(await answer.json())", "console.log(JSON.stringify(await answer.json()))"
+        )
+        programs = {
+            "curl": ["bash", "-c", shown["curl"]],
+            "Python": [sys.executable, "-c", python],
+            "TypeScript": [str(node), "--input-type=module-typescript", "-e", typescript],
+        }
+        asked = []
+        for program in programs.values():
+            done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=120, check=False)
+            assert 0 == done.returncode, done.stderr
+            job_id = json.loads(done.stdout)["job_id"]
+            asked.append(stack.client.get(f"/jobs/v1/{job_id}/request").json()["params"])
+        assert {"prompt": PROMPT, "seed": 77} == json.loads(shown["JSON"])
+        assert asked[0] == asked[1] == asked[2]
+        assert (PROMPT, 77) == (asked[0]["prompt"], asked[0]["seed"])
+
+    def test_a_revoked_key_asks_again_and_the_form_stays(self, open_page, stack, faults):
+        """The session ends with its key; what was written is still there after signing in with another one."""
+        made = stack.client.post("/keys/v1", json={"name": "Short", "scopes": ["write"]}).json()
+        page = open_page("/make/image", key=made["key"])
+        page.get_by_label("Prompt", exact=False).first.fill("a poem about keys")
+        page.get_by_text("Starts at once").wait_for()
+        with excused(faults, "401"):
+            assert 204 == stack.client.delete(f"/keys/v1/{made['key_id']}").status_code
+            page.get_by_role("button", name="Make image").click()
+            page.get_by_role("dialog").get_by_label("API key").fill(stack.key)
+            page.get_by_role("dialog").get_by_role("button", name="Sign in").click()
+            page.get_by_role("dialog").wait_for(state="detached")
+        assert "a poem about keys" == page.get_by_label("Prompt", exact=False).first.input_value()
+
+
+def ended(stack):
+    job_id = stack.submit("side=64")
+    until(lambda: stack.job(job_id).status.terminal, 30, "the job")
+    return job_id

@@ -1,0 +1,42 @@
+"""Every page at two sizes, light and dark: no fault, nothing beside the screen, no violation; and a screenshot."""
+
+import pytest
+
+from tests.support.paths import ROOT
+
+SHOTS = ROOT / "out" / "console"
+PAGES = {
+    "make": "/make/image",
+    "make-speech": "/make/speech",
+    "jobs": "/jobs",
+    "job": "/jobs/{job_id}",
+}
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def job_id(stack):
+    made = stack.submit("side=256 compute=0.2 steps=2", labels={"campaign": "spring"})
+    stack.ended(made)
+    return made
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_every_page_looks_as_it_should(open_page, violations, job_id, width, scheme):
+    page = open_page("", width, scheme, key="")
+    look(page, "sign-in", width, scheme, violations)
+    page = open_page("", width, scheme)
+    for name, path in PAGES.items():
+        page.goto(f"/console{path.format(job_id=job_id)}")
+        page.locator("main h1").wait_for()
+        page.wait_for_load_state("networkidle")
+        look(page, name, width, scheme, violations)
+
+
+def look(page, name, width, scheme, violations):
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
+    assert width >= page.evaluate("document.documentElement.scrollWidth"), f"{name} is wider than {width}"
+    assert [] == violations(page), name
