@@ -2,7 +2,7 @@
 
 A browser sends the cookie by itself, so it alone says nothing about who asks. SameSite=Strict keeps it from requests of
 other sites. Pages of other origins of the same site (another port, another name below the domain) are kept out by a
-header that no form can send, and that CORS grants nobody (`api.front.cross_origin`).
+header that no form can send, and that no origin is granted by CORS (`api.front.cross_origin`).
 """
 
 from collections.abc import Iterable

@@ -94,11 +94,11 @@ def open_page(chromium: Any, stack: Service, faults: list[str]) -> Iterator[Open
 def report(page: Any, url: str, faults: list[str]) -> None:
     """Note what a page complains of, and what it asks of others."""
 
-    def hear(message: Any) -> None:
+    def note(message: Any) -> None:
         if message.type in ("error", "warning"):
             faults.append(message.text)
 
-    page.on("console", hear)
+    page.on("console", note)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on(
         "request", lambda asked: None if asked.url.startswith((url, "data:", "blob:")) else faults.append(asked.url)
