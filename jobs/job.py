@@ -66,11 +66,13 @@ NO_TIME = DeviceTime()
 class JobRun(msgspec.Struct, frozen=True):
     """The attempt that completed a job: the digest of its environment, and the seconds of its phases.
 
-    The phases are load, compile, compute, encode and upload; those that there were.
+    The phases are load, compile, compute, encode and upload; those that there were. `jobs` is how many jobs were
+    computed in one run, this one included.
     """
 
     environment: str
     seconds: dict[str, float] = {}
+    jobs: int = 1
 
 
 class JobError(msgspec.Struct, frozen=True):

@@ -52,7 +52,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     environment: model, weights, settings of the catalog, versions, device and backend. Equal fields, inputs and
     environments make equal pixels. What no environment was written for, since an earlier version has completed it, has
     no weights and no versions. `timings` are the seconds of the phases of the attempt that completed it, and
-    `gpu_seconds` and `load_seconds` those of all attempts.
+    `gpu_seconds` and `load_seconds` those of all attempts. `jobs_in_run` is how many jobs of one image were computed in
+    one run with it, itself included: above 1 the seconds on the device are this job's part of the run, and the pixels
+    of the same job computed alone may differ by a level of 255.
     """
 
     version: int = VERSION
@@ -76,6 +78,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     timings: dict[str, float]
     gpu_seconds: float
     load_seconds: float
+    jobs_in_run: int
     created_at: UtcTime
     started_at: UtcTime | None
     finished_at: UtcTime | None
@@ -113,6 +116,7 @@ def manifest_of(job: Job, environment: Environment | None, inputs: Iterable[Row[
         timings=job.run.seconds if job.run else {},
         gpu_seconds=job.gpu_seconds,
         load_seconds=job.load_seconds,
+        jobs_in_run=1 if job.run is None else job.run.jobs,
         created_at=job.created_at,
         started_at=job.started_at,
         finished_at=job.finished_at,

@@ -270,13 +270,15 @@ class Preset(Entry, frozen=True, kw_only=True):
 
 
 class BatchLimits(Entry, frozen=True, kw_only=True):
-    """How many images of one job are computed at once: at most `images`, and no more than have `pixels` together.
+    """How many images are computed at once: at most `images` of one job, and no more than have `pixels` together.
 
-    Each image is the one that would be made alone, up to roundings. Large images fill a GPU by themselves, which
-    `pixels` is for.
+    `jobs` is how many jobs of one image share a run, of whichever callers: those that follow one another in the fair
+    order and are equal but for prompt and seed. Each image is the one that would be made alone, up to roundings. Large
+    images fill a GPU by themselves, which `pixels` is for.
     """
 
     images: Annotated[int, Meta(ge=1, le=MAX_IMAGES)] = 1
+    jobs: Annotated[int, Meta(ge=1, le=MAX_IMAGES)] = 1
     pixels: Annotated[int, Meta(ge=1)] | None = None
 
 
@@ -380,7 +382,7 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     """GPUs that compute one video together, by context parallel, where a worker has as many (`ATELIER_PEER_DEVICES`);
     elsewhere one computes it. Each holds the whole model. Wan's models only."""
     batch: BatchLimits = BatchLimits()
-    """How many images of a job are computed at once. `diffusers-image` only."""
+    """How many images are computed at once, of one job and of several. `diffusers-image` only."""
 
     def __post_init__(self) -> None:
         if self.compile and self.offload_blocks:

@@ -1,5 +1,6 @@
 """The family `diffusers-image`: any image pipeline of diffusers, by its `model_index.json`."""
 
+from collections.abc import Sequence
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -22,7 +23,7 @@ from pipelines.diffusion.prompt_cache import PromptCache
 from pipelines.diffusion.warmup import PROMPT, STEPS, minimal_inputs
 from pipelines.image.arguments import Call, Plan, plan_call
 from pipelines.image.batching import images_at_once
-from pipelines.image.inputs import gather_images
+from pipelines.image.inputs import ImageInputs, gather_images
 from pipelines.image.lora import load_loras, schedulers, use_lora
 from pipelines.image.pixels import fill_pixels
 from pipelines.image.progress import StepProgress
@@ -41,6 +42,15 @@ CALLS: dict[str, dict[str, str]] = {
 }
 """Pipelines with other argument names than most: their values for `Call`. Qwen-Image's authors pass one space for no
 negative prompt."""
+SHARED = {
+    "Flux2KleinPipeline",
+    "FluxPipeline",
+    "QwenImagePipeline",
+    "StableDiffusionXLPipeline",
+    "ZImagePipeline",
+}
+"""Pipelines that make the image of each of several prompts as if it were alone, however long the others are: they pad
+prompts to a fixed length, or mask what was padded. Tests show it of each."""
 
 
 class DiffusersImage:
@@ -62,9 +72,11 @@ class DiffusersImage:
             self.image_to_image = _sibling(self.pipe)
             self.image_to_image_call = _call(self.image_to_image)
             pipes.append(self.image_to_image)
-        if spec.batch.images > 1:
+        if max(spec.batch.images, spec.batch.jobs) > 1:
             for pipe in pipes:
                 _check_batch(_call(pipe), pipe)
+        if spec.batch.jobs > 1 and type(self.pipe).__name__ not in SHARED:
+            raise ModelLoadFailed(f"{type(self.pipe).__name__} computes one job at once; remove `batch.jobs`.")
         self.acceleration = Acceleration(pipes, spec, device)
         self.prompts = PromptCache()
         for pipe in pipes:
@@ -104,40 +116,71 @@ class DiffusersImage:
         plan = plan_call(self.spec, params, size, call, images)
         for warning in plan.warnings:
             ctx.warn(warning)
+        prompt = plan.arguments["prompt"]
+        asked = [_Image(prompt, ctx.seed + number, str(number), ctx) for number in range(params.num_images)]
+        most = min(images_at_once(self.spec, params), ctx.batch)
+        made = self._make_images(pipe, call, plan, size, asked, most)
+        return self._output(made, plan, call, ctx.seed, size, most)
+
+    def run_shared(self, jobs: Sequence[tuple[ImageParams, RunContext]]) -> list[RawOutput]:
+        """Make the one image of each job, as many at once as there is memory for; see `Pipeline`."""
+        (first, ctx), *_ = jobs
+        size = plan_size(self.spec, (first.width, first.height), self.multiple)
+        plans = [plan_call(self.spec, params, size, self.call, ImageInputs()) for params, _ in jobs]
+        asked = []
+        for plan, (_, own) in zip(plans, jobs, strict=True):
+            for warning in plan.warnings:
+                own.warn(warning)
+            asked.append(_Image(plan.arguments["prompt"], own.seed, "0", own))
+        most = min(len(jobs), ctx.batch)
+        made = self._make_images(self.pipe, self.call, plans[0], size, asked, most)
+        return [
+            self._output([pixels], plan, self.call, own.seed, size, most)
+            for pixels, plan, (_, own) in zip(made, plans, jobs, strict=True)
+        ]
+
+    def _make_images(
+        self, pipe: Any, call: Call, plan: Plan, size: SizePlan, images: Sequence["_Image"], most: int
+    ) -> list[NDArray[np.uint8]]:
+        """Make the images, which differ in prompt and seed alone, up to `most` at once."""
         use_lora(self.pipe, self.spec, plan.lora)
         self.prompts.lora = plan.lora
         pipe.scheduler = self.schedulers[plan.lora]
-        arrays: dict[str, NDArray[np.uint8]] = {}
-        most = min(images_at_once(self.spec, params), ctx.batch)
-        for first in range(0, params.num_images, most):
-            numbers = range(first, min(first + most, params.num_images))
-            compiles = self.acceleration.compiles(pipe, plan.reuse, plan.lora, len(numbers))
-            progress = StepProgress(ctx, first, params.num_images, compiles, len(numbers))
+        pixels: list[NDArray[np.uint8]] = []
+        for first in range(0, len(images), most):
+            part = images[first : first + most]
+            compiles = self.acceleration.compiles(pipe, plan.reuse, plan.lora, len(part))
+            progress = StepProgress(images[0].ctx, first, len(images), compiles, len(part))
             progress.begin()
-            make = partial(_make, pipe, call, plan, [ctx.seed + number for number in numbers], progress)
-            made = self.acceleration.run(pipe, plan.reuse, make, plan.lora, len(numbers))
-            for number, values in zip(numbers, made, strict=True):
-                arrays[str(number)] = self._pixels(values, size, str(number), ctx)
+            make = partial(_make, pipe, call, plan, part, progress)
+            made = self.acceleration.run(pipe, plan.reuse, make, plan.lora, len(part))
+            pixels += [self._pixels(values, size, image) for image, values in zip(part, made, strict=True)]
+        return pixels
+
+    def _output(
+        self, made: Sequence[NDArray[np.uint8]], plan: Plan, call: Call, seed: int, size: SizePlan, most: int
+    ) -> RawOutput:
+        """Return the images of one job; up to `most` images were made at once."""
         return RawOutput(
-            arrays=dict(arrays),
+            arrays={str(number): pixels for number, pixels in enumerate(made)},
             warnings=plan.warnings,
             metadata={
-                "seed": ctx.seed,
+                "seed": seed,
                 "num_inference_steps": plan.arguments.get("num_inference_steps"),
                 "guidance_scale": plan.arguments.get(call.guidance),
                 "strength": plan.arguments.get("strength"),
                 "cache": None if plan.reuse is None else plan.reuse.kind,
-                "batch_size": min(most, params.num_images),
+                "batch_size": most,
                 "precision": self.acceleration.precision,
                 "made_width": size.make[0],
                 "made_height": size.make[1],
             },
         )
 
-    def _pixels(self, values: torch.Tensor, size: SizePlan, name: str, ctx: RunContext) -> NDArray[np.uint8]:
+    def _pixels(self, values: torch.Tensor, size: SizePlan, image: "_Image") -> NDArray[np.uint8]:
         """Return the image that the pipeline made. Raises `NotFinite`."""
         width, height = size.asked
-        pixels = ctx.empty(name, (height, width, 3))
+        pixels = image.ctx.empty(image.name, (height, width, 3))
         if not fill_pixels(pixels, values, size):
             raise NotFinite(f"{self.spec.id} computed values that are not finite; it made no image.")
         return pixels
@@ -149,17 +192,34 @@ class DiffusersImage:
             self.run(ImageParams(prompt=PROMPT, num_inference_steps=STEPS, width=width, height=height), inputs, ctx)
 
 
-def _make(pipe: Any, call: Call, plan: Plan, seeds: list[int], progress: StepProgress) -> torch.Tensor:
-    """Call the pipeline once; return n x 3 x height x width in 0 to 1, one for each seed, where it was computed."""
-    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-    extras = {"callback_on_step_end": progress.on_step_end, "output_type": "pt"}
-    if len(seeds) == 1:
+class _Image(msgspec.Struct, frozen=True):
+    """One image of a run: what it differs in from the others, and whose it is.
+
+    `name` is that of its array in the output of the job that `ctx` belongs to.
+    """
+
+    prompt: str
+    seed: int
+    name: str
+    ctx: RunContext
+
+
+def _make(pipe: Any, call: Call, plan: Plan, images: Sequence[_Image], progress: StepProgress) -> torch.Tensor:
+    """Call the pipeline once; return n x 3 x height x width in 0 to 1, one for each image, where it was computed."""
+    generators = [torch.Generator("cpu").manual_seed(image.seed) for image in images]
+    prompts = [image.prompt for image in images]
+    extras = {"callback_on_step_end": progress.on_step_end, "output_type": "pt", "prompt": prompts[0]}
+    if len(images) == 1:
         extras["generator"] = generators[0]
-    else:
-        extras |= {"generator": generators, "num_images_per_prompt": len(seeds)}
+    elif len(set(prompts)) == 1:
+        extras |= {"generator": generators, "num_images_per_prompt": len(images)}
         start = plan.arguments.get("image")
         if isinstance(start, Image.Image):  # each has noise of its own added to it
-            extras["image"] = [start] * len(seeds)
+            extras["image"] = [start] * len(images)
+    else:
+        extras |= {"generator": generators, "prompt": prompts}
+        if "negative_prompt" in plan.arguments:
+            extras["negative_prompt"] = [plan.arguments["negative_prompt"]] * len(images)
     arguments = plan.arguments | {name: value for name, value in extras.items() if name in call.accepts}
     with decode_retried(pipe, progress.ctx.make_room):
         made: torch.Tensor = pipe(**arguments).images

@@ -136,6 +136,11 @@ class Pipeline(Protocol):
     A pipeline that keeps CUDA graphs from one run to the next has `graph_bytes`, what they take of the device, and
     `free_graphs()`: they hold addresses of its weights, so it is called before those move, and when memory is short.
 
+    A pipeline whose entry may have `batch.jobs` above 1 also has `run_shared(jobs)`: one output for each pair of params
+    and context, in their order, as `run` makes it of the job alone. The params differ in prompt and seed only and take
+    no media. The contexts have `seed`, `warn` and `empty` of their own; `progress`, `make_room` and `batch` are those
+    of the run, so it is enough to call one's.
+
     A pipeline whose first run is slow also has `warm_up(ctx)`: a run of few steps at the default size, whose result is
     discarded.
     """

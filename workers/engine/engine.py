@@ -33,8 +33,9 @@ from workers.engine.peers import Peers, PeersOutOfStep
 from workers.engine.residency import Residency
 from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.messages import (
-    Compute,
     Computed,
+    ComputedShared,
+    ComputeRequest,
     EngineRequest,
     Failed,
     HashedFiles,
@@ -48,7 +49,8 @@ from workers.ipc.messages import (
 
 log = logging.getLogger(__name__)
 
-Answer = Computed | SweepDone | Stopped | Failed
+Request = ComputeRequest | EngineRequest
+Answer = Computed | ComputedShared | SweepDone | Stopped | Failed
 
 
 class Engine:
@@ -67,7 +69,7 @@ class Engine:
         self._imports = imports or FamilyImports(())
         self._loader = loader
         self._residency = residency
-        self._requests: queue.SimpleQueue[Compute | EngineRequest | None] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         """Requests in order; `None` says that there may be something to do while the engine is idle."""
         self._interrupts: dict[str, Interrupt] = {}
         self._baseline: int | None = None
@@ -83,7 +85,7 @@ class Engine:
             with log_context(job_id=request.job_id):
                 self._handle(request)
 
-    def _next_request(self) -> Compute | EngineRequest:
+    def _next_request(self) -> Request:
         """Wait for a request; meanwhile import families, then copy weights to the host, a part at a time."""
         while True:
             while self._requests.empty() and self._work_ahead():
@@ -115,22 +117,23 @@ class Engine:
                 message = self._channel.receive()
             except ChannelClosed:
                 os._exit(0)
-            if isinstance(message, Compute | EngineRequest):
+            if isinstance(message, Request):
                 self._requests.put(message)
             elif isinstance(message, Interrupt):
                 self._interrupts[message.ticket] = message
             elif isinstance(message, HashedFiles):
                 self._hashes.add(message.files)
 
-    def _handle(self, request: Compute | EngineRequest) -> None:
+    def _handle(self, request: Request) -> None:
         try:
             self._channel.send(self._with_inventory(self._answer_to(request)))
         except ChannelClosed:
             os._exit(0)
         finally:
-            self._interrupts.pop(request.ticket, None)
+            for ticket in request.tickets:
+                self._interrupts.pop(ticket, None)
 
-    def _answer_to(self, request: Compute | EngineRequest) -> Answer:
+    def _answer_to(self, request: Request) -> Answer:
         """Carry out a request, and return its answer, also for an error. Raises `ChannelClosed`."""
         try:
             return self._executor.execute(request)
@@ -169,15 +172,15 @@ class Engine:
         known = sum(model.bytes for model in models if model.where == "device")
         if self._loader.device.name == "cpu":
             known += self._residency.host_bytes  # there it is the same memory
-        if self._baseline is None and isinstance(answer, Computed):
+        if self._baseline is None and isinstance(answer, Computed | ComputedShared):
             self._baseline = used - known
         drift = 0 if self._baseline is None else max(0, used - known - self._baseline)
         return msgspec.structs.replace(happened, models=models, memory_used=used, drift=drift)
 
-    def _is_machine_fault(self, error: Exception, request: Compute | EngineRequest) -> bool:
+    def _is_machine_fault(self, error: Exception, request: Request) -> bool:
         """Return whether the device or the machine is at fault, not the job: another attempt may go well."""
-        if isinstance(error, NotFinite) and isinstance(request, Compute):
-            return not self._is_healthy(request.model)
+        if isinstance(error, NotFinite) and isinstance(request, ComputeRequest):
+            return not self._is_healthy(request.jobs[0].model)
         return is_device_fault(error) or isinstance(error, OSError | PeersOutOfStep)
 
     def _is_healthy(self, model: str) -> bool:

@@ -1,9 +1,10 @@
 """Requests of the supervisor, carried out one at a time: jobs, preloads, unloads and sweeps."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -20,8 +21,6 @@ from pipelines.catalog.variants import model_of, variant_id
 from pipelines.image.batching import images_at_once
 from pipelines.runtime.protocol import (
     Inputs,
-    JobCancelled,
-    JobPreempted,
     RawOutput,
     RunContext,
     empty_array,
@@ -32,11 +31,26 @@ from workers.engine.auto_cutout import after_cutouts, cut_out, find_opaque
 from workers.engine.model_loader import ModelLoader
 from workers.engine.residency import Residency
 from workers.engine.residency_entry import ModelInUse
+from workers.engine.run_reports import RunReports
 from workers.engine.working_memory import job_size, warm_up_size
 from workers.ipc.channel import Channel, ChannelClosed
-from workers.ipc.messages import Compute, Computed, EngineCommand, EngineRequest, Interrupt, StageProgress, SweepDone
+from workers.ipc.messages import (
+    Compute,
+    Computed,
+    ComputedShared,
+    ComputeRequest,
+    ComputeShared,
+    EngineCommand,
+    EngineRequest,
+    Interrupt,
+    StageProgress,
+    Stopped,
+    SweepDone,
+)
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class RequestExecutor:
@@ -53,17 +67,21 @@ class RequestExecutor:
         self._weights: dict[str, BundleWeights] = {}
         """Those that the present job was computed with, by bundle."""
 
-    def execute(self, request: Compute | EngineRequest) -> Computed | SweepDone:
+    def execute(self, request: ComputeRequest | EngineRequest) -> Computed | ComputedShared | SweepDone:
         """Carry out a request, and return its answer.
 
         Raises `Interrupted`, `ChannelClosed`, and any error of the model or of the device.
         """
         try:
-            if isinstance(request, Compute):
-                self._compute(request)
-                return Computed(ticket=request.ticket, weights=tuple(self._weights.values()))
-            self._maintain(request)
-            return SweepDone(ticket=request.ticket)
+            match request:
+                case Compute():
+                    self._compute(request.jobs)
+                    return Computed(ticket=request.ticket, weights=tuple(self._weights.values()))
+                case ComputeShared():
+                    return ComputedShared(ticket=request.ticket, answers=self._compute_shared(request.jobs))
+                case _:
+                    self._maintain(request)
+                    return SweepDone(ticket=request.ticket)
         except Exception as error:
             model = _model_of(request)
             if model and (is_out_of_memory(error) or isinstance(error, GpuOutOfMemory)):
@@ -106,48 +124,50 @@ class RequestExecutor:
             except Exception:
                 log.warning("engine: first run failed model=%s", model, exc_info=True)
 
-    def _compute(self, request: Compute) -> None:
-        warnings: list[str] = []
-        reported: tuple[float, Stage] = (0.0, "prepare")
+    def _compute_shared(self, jobs: Sequence[Compute]) -> tuple[Computed | Stopped, ...]:
+        """Compute the jobs in one run; return the answer for each."""
+        made, weights = self._compute(jobs), tuple(self._weights.values())
+        return tuple(
+            Computed(ticket=job.ticket, weights=weights) if job.ticket in made else Stopped(ticket=job.ticket)
+            for job in jobs
+        )
 
-        def progress(fraction: float, stage: Stage) -> None:
-            nonlocal reported
-            reported = fraction, stage
-            interrupt = self._interrupts.get(request.ticket)
-            if interrupt is not None:
-                raise JobPreempted if interrupt.preempt else JobCancelled
-            self._channel.send(
-                StageProgress(ticket=request.ticket, fraction=fraction, stage=stage, warnings=tuple(warnings))
-            )
+    def _compute(self, jobs: Sequence[Compute]) -> Collection[str]:
+        """Compute the jobs in one run; return the tickets of those whose arrays are in their folders."""
+        reports = RunReports(self._channel, self._interrupts, [job.ticket for job in jobs])
+        model, variant = jobs[0].model, self._variant_of(jobs[0])
+        made: Collection[str] = ()
 
         def make_room() -> bool:
-            progress(*reported)  # the stage begins again
-            self._out_of_memory.append(request.model)
-            return self._residency.make_room(self._variant_of(request))
+            reports.repeat()
+            self._out_of_memory.append(model)
+            return self._residency.make_room(variant)
 
-        def warn(text: str) -> None:
-            if text not in warnings:  # a run in smaller batches says it again
-                warnings.append(text)
+        def context(job: Compute) -> RunContext:
+            return RunContext(
+                seed=job.seed,
+                progress=reports.progress,
+                warn=reports.warn(job.ticket),
+                empty=partial(empty_array, Path(job.folder)),
+                make_room=make_room,
+            )
 
         def run() -> None:
-            warnings.clear()
+            nonlocal made
+            reports.clear()
             self._weights.clear()
-            save_raw(self._run(request, context), folder)
+            outputs = self._run([(job, context(job)) for job in jobs])
+            made = reports.wanted() if len(jobs) > 1 else [jobs[0].ticket]
+            for job, raw in zip(jobs, outputs, strict=True):
+                if job.ticket in made:
+                    save_raw(raw, Path(job.folder))
 
-        folder = Path(request.folder)
-        context = RunContext(
-            seed=request.seed,
-            progress=progress,
-            warn=warn,
-            empty=partial(empty_array, folder),
-            make_room=make_room,
-        )
-        variant = self._variant_of(request)
         try:
             self._retry_after_oom(variant, run)
         finally:
-            if request.params.get("auto_unload"):
+            if any(job.params.get("auto_unload") for job in jobs):
                 self._residency.release(variant)
+        return made
 
     def _retry_after_oom(self, model: str, work: Callable[[], None]) -> None:
         """Call `work` again while memory runs out and another model can leave: same seed, same quality.
@@ -168,16 +188,36 @@ class RequestExecutor:
             self._out_of_memory.append(model_of(model))
             self._residency.make_room(model)
 
-    def _run(self, request: Compute, ctx: RunContext) -> RawOutput:
-        """Run the job as its model makes it, which the warnings say where it was asked for otherwise."""
-        asked = read_params(request.params, PARAMS_OF[request.modality])
-        settled = settle(self._loader.spec(request.model), asked)
-        for warning in settled.warnings:
-            ctx.warn(warning)
-        raw = self._run_settled(request, settled.params, ctx)
-        return msgspec.structs.replace(raw, warnings=(*settled.warnings, *raw.warnings)) if settled.warnings else raw
+    def _run(self, jobs: Sequence[tuple[Compute, RunContext]]) -> list[RawOutput]:
+        """Run the jobs as their model makes them, which the warnings say where it was asked for otherwise."""
+        settled = []
+        for job, ctx in jobs:
+            settled.append(settle(self._loader.spec(job.model), read_params(job.params, PARAMS_OF[job.modality])))
+            for warning in settled[-1].warnings:
+                ctx.warn(warning)
+        if len(jobs) == 1:
+            outputs = [self._run_settled(*jobs[0], settled[0].params)]
+        else:
+            outputs = self._run_shared(jobs, [each.params for each in settled])
+        return [
+            msgspec.structs.replace(raw, warnings=(*each.warnings, *raw.warnings)) if each.warnings else raw
+            for raw, each in zip(outputs, settled, strict=True)
+        ]
 
-    def _run_settled(self, request: Compute, params: Params, ctx: RunContext) -> RawOutput:
+    def _run_shared(self, jobs: Sequence[tuple[Compute, RunContext]], params: Sequence[Params]) -> list[RawOutput]:
+        (first, ctx), *_ = jobs
+
+        def run(used: ModelInUse) -> list[RawOutput]:
+            pairs = [
+                (with_palette(own, None), msgspec.structs.replace(context, batch=used.batch))
+                for own, (_, context) in zip(params, jobs, strict=True)
+            ]
+            outputs: list[RawOutput] = used.pipeline.run_shared(pairs)  # type: ignore[attr-defined]
+            return outputs
+
+        return self._with_model(first, ctx, job_size(params[0], 0), len(jobs), run)
+
+    def _run_settled(self, request: Compute, ctx: RunContext, params: Params) -> RawOutput:
         inputs = Inputs({name: Path(file) for name, file in request.inputs.items()})
         if SUBJECT in inputs.files:
             return self._run_behind(request, params, inputs, ctx)
@@ -208,14 +248,23 @@ class RequestExecutor:
         return with_subject(raw, params, subject[SUBJECT])
 
     def _run_pipeline(self, request: Compute, params: Params, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        size, variant = job_size(params, len(inputs.files)), self._variant_of(request)
+        def run(used: ModelInUse) -> RawOutput:
+            return used.pipeline.run(params, inputs, msgspec.structs.replace(ctx, batch=used.batch))
+
         batch = images_at_once(self._loader.spec(request.model), params)
+        return self._with_model(request, ctx, job_size(params, len(inputs.files)), batch, run)
+
+    def _with_model(
+        self, request: Compute, ctx: RunContext, size: int, batch: int, run: Callable[[ModelInUse], T]
+    ) -> T:
+        """Call `run` with the request's model, and memory for up to `batch` images at once of a job of this size."""
+        variant = self._variant_of(request)
         while True:
             used: ModelInUse | None = None
             try:
                 with self._residency.using(variant, lambda: ctx.progress(0.0, "load"), size, batch) as used:
                     self._note_weights(variant)
-                    return used.pipeline.run(params, inputs, msgspec.structs.replace(ctx, batch=used.batch))
+                    return run(used)
             except Exception as error:
                 batch = 0 if used is None else used.batch // 2
                 if batch == 0 or isinstance(error, GpuOutOfMemory) or not is_out_of_memory(error):
@@ -237,10 +286,10 @@ class RequestExecutor:
             return cut_out(used.pipeline, images, folder, ctx)
 
 
-def _model_of(request: Compute | EngineRequest) -> str | None:
+def _model_of(request: ComputeRequest | EngineRequest) -> str | None:
     match request:
-        case Compute():
-            return request.model
+        case Compute() | ComputeShared():
+            return request.jobs[0].model
         case EngineCommand():
             return request.command.model
         case _:

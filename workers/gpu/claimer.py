@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 
 from core.database import is_unreachable
+from jobs.job import Job
 from jobs.statements.queue.claim import Claimant
+from pipelines.image.batching import jobs_at_once
 from workers.gpu.claim_gate import ClaimGate
 from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.pipeline import JobServices
@@ -26,7 +28,10 @@ RECENT_SECONDS = 1.0
 
 
 class Claimer:
-    """Claims at a doorbell, after a job, and every few seconds without either; `start_job` runs each job.
+    """Claims at a doorbell, after a job, and every few seconds without either; `start_run` begins each run.
+
+    A run is of one job. Where the catalog has equal jobs of the model share a run, it is also of those that are next in
+    the fair order, one after the other, as long as they are equal; no job is overtaken.
 
     After a job it asks again only if that can find something: not when it has just asked, ahead of the job's end, and
     not when the job is the only one that a doorbell has announced since the queue was empty.
@@ -38,13 +43,13 @@ class Claimer:
         offer: ServerOffer,
         lease: ServerLease,
         gate: ClaimGate,
-        start_job: Callable[[ClaimedJob], None],
+        start_run: Callable[..., None],
     ) -> None:
         self._services = services
         self._offer = offer
         self._lease = lease
         self._gate = gate
-        self._start_job = start_job
+        self._start_run = start_run
         self._bell = threading.Event()
         self._announced = math.inf
         """How many jobs were announced since the last claim began; infinitely many where that is not known."""
@@ -79,20 +84,31 @@ class Claimer:
             self._asked_at = -math.inf
             return None
         self._asked_at = began = time.monotonic()
-        job = self._services.job_store.claim(
-            Claimant(
-                server_id=self._lease.server_id,
-                incarnation=self._lease.incarnation,
-                models=self._offer.models,
-                resident=self._services.engine.inventory.on_device,
-                dedicated=self._offer.dedicated,
-            )
-        )
+        job = self._services.job_store.claim(self._claimant())
         if job is None:
             return None
         self._asked_at = -math.inf
-        folder = self._services.scratch.folder(f"{job.id}-{job.fence}")
-        return ClaimedJob.begin(job, self._offer.catalog.get(job.model), folder, time.monotonic() - began)
+        return self._begin(job, time.monotonic() - began)
+
+    def claim_equals(self, first: ClaimedJob) -> list[ClaimedJob]:
+        """Claim the jobs that share the run of `first`: those next in the fair order, while they are equal to it.
+
+        An error ends the search, since what was claimed has to be computed.
+        """
+        found: list[ClaimedJob] = []
+        if first.job.fence > 1 or first.job.origin.reproduces is not None:  # both are computed alone
+            return found
+        most = jobs_at_once(first.spec, first.job.read_params())
+        try:
+            while len(found) + 1 < most and self._gate.is_open:
+                began = time.monotonic()
+                job = self._services.job_store.claim(self._claimant(), equal_to=first.job)
+                if job is None:
+                    break
+                found.append(self._begin(job, time.monotonic() - began, beside=first))
+        except Exception as error:
+            log.warning("claim: no further job for the run reason=%r", str(error))
+        return found
 
     def claim_next(self) -> bool:
         """Claim a job and start it; return whether another claim may find one at once.
@@ -103,10 +119,11 @@ class Claimer:
         self._asked_at = began = time.monotonic()
         self._bell.clear()
         announced, self._announced = self._announced, 0.0
-        if not self._claim_and_start():
+        found = self._claim_and_start(is_only_one=self._is_empty and announced == 1)
+        if not found:
             self._is_empty = math.isfinite(self._asked_at)
             return False
-        self._is_empty = self._is_empty and announced == 1
+        self._is_empty = self._is_empty and announced == found
         if self._is_empty:
             self._asked_at = began
         return not self._is_empty
@@ -132,17 +149,32 @@ class Claimer:
             if not looks_again:
                 self._bell.wait(poll_seconds * random.uniform(0.75, 1.25))
 
-    def _claim_and_start(self) -> bool:
+    def _claimant(self) -> Claimant:
+        return Claimant(
+            server_id=self._lease.server_id,
+            incarnation=self._lease.incarnation,
+            models=self._offer.models,
+            resident=self._services.engine.inventory.on_device,
+            dedicated=self._offer.dedicated,
+        )
+
+    def _begin(self, job: Job, seconds: float, beside: ClaimedJob | None = None) -> ClaimedJob:
+        folder = self._services.scratch.folder(f"{job.id}-{job.fence}")
+        return ClaimedJob.begin(job, self._offer.catalog.get(job.model), folder, seconds, beside)
+
+    def _claim_and_start(self, *, is_only_one: bool) -> int:
+        """Return how many jobs were claimed; `is_only_one` says that no more than one waits."""
         try:
             claimed = self.claim()
             if claimed is None:
-                return False
-            self._start_job(claimed)
+                return 0
+            run = [claimed] if is_only_one else [claimed, *self.claim_equals(claimed)]
+            self._start_run(*run)
         except Exception as error:  # this thread must outlive whatever goes wrong with one claim
             self._asked_at = -math.inf
             if is_unreachable(error):
                 log.warning("claim: failed reason=%r", str(error))
             else:
                 log.exception("claim: failed")
-            return False
-        return True
+            return 0
+        return len(run)

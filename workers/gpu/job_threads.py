@@ -22,15 +22,23 @@ class JobThreads:
         self._telemetry = telemetry
         self._on_end = on_end
 
-    def start(self, claimed: ClaimedJob) -> None:
-        """Run a job; returns at once."""
-        thread = threading.Thread(target=self._run, args=[claimed], name=claimed.job.id, daemon=True)
-        self._services.slots.add(claimed)
-        try:
-            thread.start()
-        except RuntimeError:
-            self._end(claimed)
-            raise
+    def start(self, *run: ClaimedJob) -> None:
+        """Run the jobs of a run, each in a thread of its own; returns at once.
+
+        Raises `RuntimeError` where the machine has no thread for a job; the others of the run go on without it.
+        """
+        self._services.slots.add(*run)
+        failure: RuntimeError | None = None
+        for claimed in run:
+            thread = threading.Thread(target=self._run, args=[claimed], name=claimed.job.id, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                failure = error
+                claimed.cancellation.preempt()
+                self._end(claimed)
+        if failure is not None:
+            raise failure
 
     def _run(self, claimed: ClaimedJob) -> None:
         with about_job(claimed.job):

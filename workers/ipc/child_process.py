@@ -14,8 +14,9 @@ from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.child_launcher import ChildLauncher, LaunchedChild
 from workers.ipc.messages import (
     AnyMessage,
-    Compute,
     Computed,
+    ComputedShared,
+    ComputeRequest,
     Encode,
     EngineRequest,
     Failed,
@@ -96,7 +97,7 @@ class ChildProcess:
         self._device = ""
         self._hashed: dict[str, HashedFile] = {}
         """What processes have hashed, by path: the next one need not."""
-        self._on_ticket: str | None = None
+        self._on_tickets: tuple[str, ...] = ()
         self._on_answer = on_answer
         self._on_loss = on_loss
         self._spent = 0.0
@@ -176,7 +177,10 @@ class ChildProcess:
         raise ChildProcessDied(self.name, self.defect)
 
     def request(
-        self, request: Compute | Encode | EngineRequest, deadlines: Deadlines, listener: RequestListener | None = None
+        self,
+        request: ComputeRequest | Encode | EngineRequest,
+        deadlines: Deadlines,
+        listener: RequestListener | None = None,
     ) -> AnyMessage:
         """Send a request and return its last answer; each report renews the deadline of its stage.
 
@@ -188,11 +192,11 @@ class ChildProcess:
             self._start()
             assert self._channel is not None
             with self._turn:
-                self._on_ticket = request.ticket
+                self._on_tickets = request.tickets
             try:
                 listener.begin()
             except BaseException:
-                self._on_ticket = None
+                self._on_tickets = ()
                 raise
             self._since = time.monotonic()
             try:
@@ -209,12 +213,12 @@ class ChildProcess:
                 self._since = None  # first: a concurrent reader sees less, not twice as much
                 self._spent = spent
                 with self._turn:
-                    self._on_ticket = None
+                    self._on_tickets = ()
 
     def _await(
         self,
         channel: Channel,
-        request: Compute | Encode | EngineRequest,
+        request: ComputeRequest | Encode | EngineRequest,
         deadlines: Deadlines,
         listener: RequestListener,
     ) -> AnyMessage:
@@ -228,10 +232,10 @@ class ChildProcess:
             if isinstance(message, HashedFiles):
                 self._hashed |= {hashed.identity.path: hashed for hashed in message.files}
                 continue
-            if message.ticket != request.ticket:
+            if message.ticket not in request.tickets:
                 raise ChannelClosed(f"an answer to {message.ticket} instead of {request.ticket}")
             if not isinstance(message, StageProgress):
-                if isinstance(message, Computed | SweepDone | Stopped | Failed):
+                if isinstance(message, Computed | ComputedShared | SweepDone | Stopped | Failed):
                     self.inventory = message.inventory
                     self._on_answer(message.inventory)
                 if isinstance(message, Failed) and message.fatal:
@@ -243,7 +247,7 @@ class ChildProcess:
     def interrupt(self, ticket: str, *, preempt: bool) -> None:
         """Ask the process to stop working on a request at its next report; from any thread."""
         channel = self._channel
-        if channel is not None and self._on_ticket == ticket:
+        if channel is not None and ticket in self._on_tickets:
             try:
                 channel.send(Interrupt(ticket=ticket, preempt=preempt))
             except ChannelClosed:
@@ -252,7 +256,7 @@ class ChildProcess:
     def abort(self, ticket: str) -> None:
         """End the process if it works on this request; from any thread."""
         with self._turn:
-            if self._on_ticket == ticket and self._process is not None:
+            if ticket in self._on_tickets and self._process is not None:
                 self._process.kill()
 
     def recycle(self, reason: str = "ordered") -> None:

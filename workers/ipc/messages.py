@@ -22,9 +22,14 @@ class EngineMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type")
     ticket: str = ""
 
     @property
+    def tickets(self) -> tuple[str, ...]:
+        """The tickets of all attempts that it is about."""
+        return (self.ticket,)
+
+    @property
     def job_id(self) -> str:
-        """The job that it is about; empty for a command."""
-        return self.ticket.rpartition("-")[0]
+        """The job that it is about, or the jobs; empty for a command."""
+        return " ".join(ticket.rpartition("-")[0] for ticket in self.tickets)
 
 
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,9 +111,31 @@ class Compute(EngineMessage, frozen=True, kw_only=True, tag="compute"):
     folder: str
     inputs: dict[str, str] = {}
 
+    @property
+    def jobs(self) -> tuple["Compute", ...]:
+        """The jobs of the run: this one."""
+        return (self,)
+
+
+class ComputeShared(EngineMessage, frozen=True, kw_only=True, tag="compute_shared"):
+    """To the engine: compute these jobs in one run, which are equal but for prompt and seed and take no media.
+
+    The message has the ticket of the first; each is reported on, and interrupted, by its own.
+    """
+
+    jobs: tuple[Compute, ...]
+
+    @property
+    def tickets(self) -> tuple[str, ...]:
+        """The tickets of all attempts that it is about."""
+        return tuple(job.ticket for job in self.jobs)
+
 
 class Interrupt(EngineMessage, frozen=True, kw_only=True, tag="interrupt"):
-    """To the engine: stop at the next report. `preempt`: the job will run again elsewhere."""
+    """To the engine: stop at the next report. `preempt`: the job will run again elsewhere.
+
+    A run that is shared stops once all its jobs are interrupted; before that, what one would have made is left out.
+    """
 
     preempt: bool = False
 
@@ -169,6 +196,13 @@ class Stopped(EngineMessage, frozen=True, kw_only=True, tag="stopped"):
     inventory: Inventory = Inventory()
 
 
+class ComputedShared(EngineMessage, frozen=True, kw_only=True, tag="computed_shared"):
+    """From the engine: the run has ended, with an answer for each of its jobs; the inventory is here alone."""
+
+    answers: tuple[Computed | Stopped, ...]
+    inventory: Inventory = Inventory()
+
+
 class Failed(EngineMessage, frozen=True, kw_only=True, tag="failed"):
     """From a process: the request failed. `fatal`: this process must not be used again."""
 
@@ -177,6 +211,8 @@ class Failed(EngineMessage, frozen=True, kw_only=True, tag="failed"):
     inventory: Inventory = Inventory()
 
 
+ComputeRequest = Compute | ComputeShared
+"""The requests of a run, of one job or of several."""
 EngineRequest = EngineCommand | Sweep
 """The requests that the engine carries out between jobs."""
 
@@ -188,11 +224,12 @@ AnyMessage = (
     | PeerCommand
     | Proceed
     | HashedFiles
-    | Compute
+    | ComputeRequest
     | EngineRequest
     | Interrupt
     | StageProgress
     | Computed
+    | ComputedShared
     | SweepDone
     | Encode
     | Encoded

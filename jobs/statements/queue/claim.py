@@ -12,6 +12,9 @@ The order, in which each line decides between what those above it leave equal:
 
 A tenant that runs as many jobs as it may (`tenants.max_running_jobs`), or whose queue is paused, is left out.
 
+A worker whose job could share its run with equal ones asks again with that job as `EQUAL_TO`. It gets the first job of
+the same order if that is equal, else none: it never gets a job before another one that is next.
+
 Workers execute it as a function of the database (`claim_function`), which keeps its plan. The arguments of the function
 are the parameters named in `ARGUMENTS`.
 
@@ -44,6 +47,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from jobs.job import JobStatus
+from jobs.params.base import Params
 from jobs.schema.tables import jobs, servers, tenants
 from jobs.statements.clauses import after, now
 from jobs.statements.outbox import with_outbox_events
@@ -56,8 +60,15 @@ ARGUMENTS: Mapping[str, TypeEngine[Any]] = {
     "resident": ARRAY(Text),
     "lease": Double(),
     "bound": Double(),
+    "equal_to": Text(),
 }
-"""The parameters of the claim: name and incarnation of the server, its models, those in memory, and seconds."""
+"""The parameters of the claim: name and incarnation of the server, its models, those in memory, seconds, and
+`EQUAL_TO`."""
+EQUAL_TO = "equal_to"
+"""The parameter that names a job whose run the claimed one is to share; null, unless the statement is executed with a
+value for it."""
+OWN_FIELDS = ("prompt", "seed", "watermark", "profile_id", *(field.name for field in msgspec.structs.fields(Params)))
+"""The fields in which jobs of one run may differ."""
 
 
 class Claimant(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,11 +127,12 @@ def arguments(claimant: Claimant, lease_seconds: float, warm_bound_seconds: floa
         "resident": list(claimant.resident),
         "lease": lease_seconds,
         "bound": warm_bound_seconds,
+        EQUAL_TO: None,
     }
 
 
 def _best(dedicated: bool, given: Mapping[str, BindParameter[Any]]) -> TextualSelect:
-    """Select id and model of the first job in the order that is not locked."""
+    """Select id and model of the first job in the order that is not locked; none if that cannot share the run."""
     partitions = {"own": OWN} if dedicated else {"open": OPEN, "own": OWN}
     live = " OR ".join(f"({earliest(partition, 'served.model')}) <= now()" for partition in partitions.values())
     statement = f"""
@@ -143,18 +155,32 @@ def _best(dedicated: bool, given: Mapping[str, BindParameter[Any]]) -> TextualSe
         ) AS pass (number, models)
         ORDER BY priority DESC, pass.number
     ),
-    {RUNNING}
-    SELECT pick.id, pick.model, me.server_id
-    FROM step
-    CROSS JOIN LATERAL ({turns(partitions, "step.priority")}) AS turn
-    CROSS JOIN LATERAL ({_pick(partitions)}) AS pick
-    CROSS JOIN me
-    -- asked last, of the tenant of a job that is locked: asking keeps other claimers from this tenant
-    WHERE CASE WHEN turn.cap IS NULL OR pick.id IS NULL THEN true ELSE has_room(turn.tenant, turn.cap) END
-    LIMIT 1
+    {RUNNING},
+    found AS MATERIALIZED (
+        SELECT pick.id, pick.model, me.server_id
+        FROM step
+        CROSS JOIN LATERAL ({turns(partitions, "step.priority")}) AS turn
+        CROSS JOIN LATERAL ({_pick(partitions)}) AS pick
+        CROSS JOIN me
+        -- asked last, of the tenant of a job that is locked: asking keeps other claimers from this tenant
+        WHERE CASE WHEN turn.cap IS NULL OR pick.id IS NULL THEN true ELSE has_room(turn.tenant, turn.cap) END
+        LIMIT 1
+    )
+    SELECT found.id, found.model, found.server_id FROM found
+    WHERE CASE WHEN :equal_to IS NULL THEN true ELSE EXISTS ({_EQUAL}) END
     """
-    asked = (given[name] for name in ("server", "holder", "models", "resident", "bound"))
+    asked = (given[name] for name in ("server", "holder", "models", "resident", "bound", EQUAL_TO))
     return text(statement).bindparams(*asked).columns(id=Text, model=Text, server_id=Text)
+
+
+_OWN = ", ".join(f"'{name}'" for name in OWN_FIELDS)
+_EQUAL = f"""
+    SELECT FROM (SELECT * FROM jobs WHERE id = found.id OFFSET 0) AS job,
+        (SELECT * FROM jobs WHERE id = :equal_to OFFSET 0) AS other
+    WHERE job.fence = 0 AND job.origin ->> 'reproduces' IS NULL AND job.model = other.model
+        AND job.params - ARRAY[{_OWN}] = other.params - ARRAY[{_OWN}]"""
+"""A query with a row if the job that was found can share the run of `:equal_to`. One that was begun before is computed
+alone, and so is one that makes another again, whose pixels are to be the same."""
 
 
 def _pick(partitions: Mapping[str, QueuePartition]) -> str:

@@ -32,6 +32,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,15 @@ class Chaos:
             warnings=warnings,
             metadata={"seed": ctx.seed, "steps": steps},
         )
+
+    def run_shared(self, jobs: Sequence[tuple[AnyParams, RunContext]]) -> list[RawOutput]:
+        """What each would be alone, of one round of computing, with the orders of all together."""
+        orders = {name: value for params, _ in jobs for name, value in _orders(getattr(params, "prompt", "")).items()}
+        _compute(orders, int(orders.get("steps", 1)), jobs[0][1])
+        if "fail" in orders:
+            raise RuntimeError(orders["fail"])
+        _go_wrong(orders, jobs[0][1].seed)
+        return [RawOutput(arrays={"0": draw_image(ctx.seed)}, metadata={"seed": ctx.seed}) for _, ctx in jobs]
 
 
 _LEAKED: list[bytearray] = []

@@ -24,7 +24,10 @@ from workers.gpu.server.lease import Beat
 from workers.ipc.child_process import NoListener, RequestListener
 from workers.ipc.messages import (
     AnyMessage,
+    Compute,
     Computed,
+    ComputedShared,
+    ComputeShared,
     Encode,
     Encoded,
     EngineCommand,
@@ -36,6 +39,7 @@ from workers.ipc.messages import (
 )
 
 CHAOS = load_catalog(CATALOG).get("chaos")
+SHARED = load_catalog(CATALOG).get("chaos-shared")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WAIT_SECONDS = 10.0
 """Longest wait of a test for another thread: a fault is a red test within seconds."""
@@ -145,7 +149,8 @@ class FakeChild:
                 if isinstance(step, Exception):
                     raise step
                 if isinstance(step, StageProgress):
-                    listener.report(step)
+                    for ticket in [step.ticket] if step.ticket else request.tickets:
+                        listener.report(msgspec.structs.replace(step, ticket=ticket))
                 elif callable(step):
                     step()
                 else:
@@ -189,8 +194,14 @@ class FakeChild:
             case Unload(unwanted):
                 models = {name: model for name, model in models.items() if unwanted not in (None, name)}
         self.inventory = Inventory(models=tuple(models.values()), drift=self.inventory.drift)
-        answer = Computed if type(request).__name__ == "Compute" else SweepDone
-        return answer(inventory=self.inventory)
+        match request:
+            case Compute():
+                return Computed(inventory=self.inventory)
+            case ComputeShared():
+                answers = tuple(Computed(ticket=job.ticket) for job in request.jobs)
+                return ComputedShared(answers=answers, inventory=self.inventory)
+            case _:
+                return SweepDone(inventory=self.inventory)
 
 
 def stopped() -> Stopped:
@@ -207,6 +218,8 @@ class FakeJobStore:
         self.copies: dict[str, str] = {}
         self.queue: list[Job | Exception] = []
         self.claimants: list[Any] = []
+        self.runs_of: list[str] = []
+        """The jobs for whose run another one was asked for."""
         self.progress_gate: Callable[[], object] = lambda: None
         self.refused: list[str] = []
         """Jobs whose outputs the store refused."""
@@ -224,9 +237,13 @@ class FakeJobStore:
         """Return the fractions that were written."""
         return [write[2] for write in self.writes if write[:2] == ("progress", job_id)]
 
-    def claim(self, claimant: Any) -> Job | None:
-        """Return the next job of `queue`."""
+    def claim(self, claimant: Any, equal_to: Job | None = None) -> Job | None:
+        """Return the next job of `queue`, with `equal_to` if it has the same model."""
         self.claimants.append(claimant)
+        if equal_to is not None:
+            self.runs_of.append(equal_to.id)
+            if self.queue and isinstance(self.queue[0], Job) and self.queue[0].model != equal_to.model:
+                return None
         job = self.queue.pop(0) if self.queue else None
         if isinstance(job, Exception):
             raise job
@@ -271,6 +288,7 @@ class FakeJobStore:
 
     def release(self, job: Job, used: DeviceTime) -> Job | None:
         """Note a job that was handed back."""
+        self.used.append(used)
         return self._write(job, JobStatus.QUEUED, "release")
 
     def postpone(self, job: Job, used: DeviceTime = NO_TIME) -> Job | None:

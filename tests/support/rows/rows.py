@@ -105,9 +105,12 @@ class Rows:
         incarnation = self.scalar(servers.register(server_id, facts, lease_seconds=lease_seconds))
         return claim.Claimant(server_id=server_id, incarnation=incarnation, models=tuple(serves), **more)
 
-    def claim(self, claimant: claim.Claimant, lease_seconds: float = 600.0) -> Job | None:
-        """The claimant's next job, as a worker claims it."""
-        return self.change(claim_function.call(claimant, lease_seconds=lease_seconds))
+    def claim(
+        self, claimant: claim.Claimant, lease_seconds: float = 600.0, *, equal_to: Job | None = None
+    ) -> Job | None:
+        """The claimant's next job, as a worker claims it; with `equal_to` only one that shares the run of that."""
+        statement = claim_function.call(claimant, lease_seconds=lease_seconds)
+        return self.change(statement if equal_to is None else statement.params({claim.EQUAL_TO: equal_to.id}))
 
     def beat(self, server_id: str, incarnation: int, claims: Sequence[HeldClaim], **leases: float) -> Any:
         """The row of a server's beat that changes nothing of its facts; None after the loss of its name."""

@@ -21,7 +21,7 @@ def commit(uploaded: UploadedJob, engine: Ready, job_store: JobStore, store: Sto
     """
     claimed, job = uploaded.claimed, uploaded.claimed.job
     claimed.activity.wait_for("upload", claimed.seconds_left)
-    params, used = job.read_params(), claimed.activity.timer.device_time()
+    params, used = job.read_params(), claimed.device_time
     cost, metered = claimed.spec.price_of(params), claimed.spec.metered_price(params, used.gpu_seconds)
     environment = environment_of(claimed.spec, uploaded.weights, engine.versions, engine.product)
     digest, seconds = environment.digest, claimed.activity.timer.seconds()
@@ -33,7 +33,7 @@ def commit(uploaded: UploadedJob, engine: Ready, job_store: JobStore, store: Sto
         cost,
         metered=metered,
         used=used,
-        run=JobRun(digest, {phase: round(spent, 3) for phase, spent in seconds.items()}),
+        run=JobRun(digest, {phase: round(spent, 3) for phase, spent in seconds.items()}, claimed.run.size),
     )
     if completed is None:
         job_store.note_use(job, used)

@@ -1,18 +1,26 @@
 """The second part of a job: arrays, computed by the engine when it is the job's turn at the device."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobs.manifests.environment import BundleWeights
 from workers.gpu.job.cancellation import JobUnwanted
 from workers.gpu.job.claimed_job import ClaimedJob
-from workers.gpu.job.failures import RequestFailed
+from workers.gpu.job.failures import RequestFailed, SharedRunFailed
 from workers.gpu.job.progress_writer import ProgressWriter
 from workers.gpu.job.slots import JobSlots
 from workers.gpu.job.stage import StagedJob
-from workers.ipc.child_process import ChildProcess
-from workers.ipc.messages import Compute, Computed, Failed, StageProgress
+from workers.ipc.child_process import ChildProcess, ChildProcessDied, StageOverran
+from workers.ipc.messages import (
+    AnyMessage,
+    Compute,
+    Computed,
+    ComputedShared,
+    ComputeShared,
+    Failed,
+    StageProgress,
+)
 
 
 @dataclass(frozen=True)
@@ -28,15 +36,22 @@ class ComputedJob:
 
 
 def compute(staged: StagedJob, engine: ChildProcess, slots: JobSlots, progress: ProgressWriter) -> ComputedJob:
-    """Have the engine compute the job, once the job before it has left the device.
+    """Have the engine compute the job, once the run before its own has left the device.
 
-    Raises `JobUnwanted`, `RequestFailed`, `ChildProcessDied` and `StageOverran`.
+    Raises `JobUnwanted`, `RequestFailed`, `SharedRunFailed`, `ChildProcessDied` and `StageOverran`.
     """
     claimed = staged.claimed
+
+    def ask(wanted: Sequence[ClaimedJob]) -> Mapping[ClaimedJob, AnyMessage]:
+        listener = _ReportListener(wanted, engine, slots, progress)
+        if len(wanted) > 1:
+            return _ask_for_all(wanted, engine, listener)
+        (only,) = wanted
+        inputs = staged.inputs if only is claimed else {}
+        return {only: engine.request(_request(StagedJob(only, inputs)), only.spec.deadlines, listener)}
+
     with slots.device(claimed):
-        answer = engine.request(
-            _request(staged), claimed.spec.deadlines, _ReportListener(claimed, engine, slots, progress)
-        )
+        answer = claimed.run.answer_to(claimed, ask)
     claimed.activity.leave()
     if isinstance(answer, Computed):
         return ComputedJob(claimed, _raw(claimed), staged.inputs, answer.weights)
@@ -45,23 +60,42 @@ def compute(staged: StagedJob, engine: ChildProcess, slots: JobSlots, progress: 
     raise JobUnwanted
 
 
-class _ReportListener:
-    """Follows the engine's work on one job."""
+def _ask_for_all(
+    wanted: Sequence[ClaimedJob], engine: ChildProcess, listener: "_ReportListener"
+) -> Mapping[ClaimedJob, AnyMessage]:
+    """Have the engine compute equal jobs in one run, without inputs. Raises `JobUnwanted` and `SharedRunFailed`."""
+    jobs = tuple(_request(StagedJob(claimed, {})) for claimed in wanted)
+    try:
+        answer = engine.request(ComputeShared(ticket=jobs[0].ticket, jobs=jobs), wanted[0].spec.deadlines, listener)
+    except (ChildProcessDied, StageOverran) as error:
+        raise SharedRunFailed(str(error)) from error
+    if isinstance(answer, Failed):
+        raise SharedRunFailed(f"{answer.error.code}: {answer.error.message}")
+    answers = answer.answers if isinstance(answer, ComputedShared) else ()
+    return {claimed: each for claimed in wanted for each in answers if each.ticket == claimed.ticket}
 
-    def __init__(self, claimed: ClaimedJob, engine: ChildProcess, slots: JobSlots, progress: ProgressWriter) -> None:
-        self._claimed = claimed
+
+class _ReportListener:
+    """Follows the engine's work on one run."""
+
+    def __init__(
+        self, members: Sequence[ClaimedJob], engine: ChildProcess, slots: JobSlots, progress: ProgressWriter
+    ) -> None:
+        self._members = {claimed.ticket: claimed for claimed in members}
         self._engine = engine
         self._slots = slots
         self._progress = progress
 
     def begin(self) -> None:
-        """Begin with the model, unless the job is unwanted by now."""
-        self._claimed.cancellation.raise_if_set()
-        self._claimed.activity.enter("load")
+        """Begin with the model, unless all jobs are unwanted by now."""
+        if all(claimed.cancellation.is_set for claimed in self._members.values()):
+            raise JobUnwanted
+        for claimed in self._members.values():
+            claimed.activity.enter("load")
 
     def report(self, report: StageProgress) -> None:
         """Renew the stage; stop the engine if the job is unwanted, else have the progress written."""
-        claimed = self._claimed
+        claimed = self._members[report.ticket]
         claimed.activity.report(report.fraction)
         claimed.activity.enter(report.stage)
         self._slots.notify()  # the claim of the next job waits for the end of this one to be near

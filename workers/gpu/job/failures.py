@@ -32,8 +32,13 @@ class OutputsRefused(Exception):
         self.refusal = refusal
 
 
+class SharedRunFailed(Exception):
+    """A run of several jobs failed, and any of them may be the cause."""
+
+
 EARLY_ENDS = (
     JobUnwanted,
+    SharedRunFailed,
     RequestFailed,
     OutputsRefused,
     StageOverran,
@@ -47,7 +52,7 @@ def settle(claimed: ClaimedJob, error: Exception, job_store: JobStore) -> Job | 
     """Write what one of `EARLY_ENDS` makes of the job; returns the job as it then is, None when the claim was gone."""
     job = claimed.job
     claimed.activity.leave()
-    used = claimed.activity.timer.device_time()
+    used = claimed.device_time
     if not isinstance(error, JobUnwanted):
         log.error("job: attempt ended early job=%s reason=%r", job.id, str(error))
     match error:
@@ -60,11 +65,11 @@ def settle(claimed: ClaimedJob, error: Exception, job_store: JobStore) -> Job | 
         case ChildProcessDied() if not claimed.cancellation.is_set:
             kind = EngineLost if error.name == "engine" else AttemptsExhausted
             return job_store.lose(job, _last_error(kind, f"{error}."), used)
-        case JobUnwanted() | ChildProcessDied() if claimed.cancellation.claim_is_gone:
+        case JobUnwanted() | SharedRunFailed() | ChildProcessDied() if claimed.cancellation.claim_is_gone:
             if used != NO_TIME:
                 job_store.note_use(job, used)
             return None
-        case JobUnwanted() | ChildProcessDied():
+        case JobUnwanted() | SharedRunFailed() | ChildProcessDied():  # a job that was begun before is computed alone
             hand_back = job_store.postpone if claimed.activity.store_is_refusing else job_store.release
             return hand_back(job, used)
         case StorageUnavailable():  # of its inputs: nothing is computed yet

@@ -2,8 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Executable, Update
 from sqlalchemy.exc import ProgrammingError
@@ -51,15 +51,19 @@ class JobStore:
         """Stop waiting for a database that is away."""
         self._closing.set()
 
-    def claim(self, claimant: claims.Claimant) -> Job | None:
-        """Claim the best job for this worker. Raises what the database raises."""
+    def claim(self, claimant: claims.Claimant, equal_to: Job | None = None) -> Job | None:
+        """Claim the best job for this worker, with `equal_to` only if it can share that one's run.
+
+        Raises what the database raises.
+        """
         job = self._by_function(
             lambda by_function: self._change(
                 (claim_function.call if by_function else claims.claim)(
                     claimant,
                     lease_seconds=self._settings.lease_seconds,
                     warm_bound_seconds=self._settings.warm_bound_seconds,
-                )
+                ),
+                {claims.EQUAL_TO: None if equal_to is None else equal_to.id},
             )
         )
         self._notify(job)
@@ -182,9 +186,9 @@ class JobStore:
         self._notify(settled)
         return settled
 
-    def _change(self, statement: Executable) -> Job | None:
+    def _change(self, statement: Executable, parameters: Mapping[str, Any]) -> Job | None:
         with self._single.connect() as connection:
-            row = connection.execute(statement).one_or_none()
+            row = connection.execute(statement, parameters).one_or_none()
         return None if row is None else job_from_row(row)
 
     def _persist(self, work: Callable[[Connection], T], seconds: float = AWAY_SECONDS, db: Engine | None = None) -> T:

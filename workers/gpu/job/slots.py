@@ -10,10 +10,11 @@ from workers.gpu.job.claimed_job import ClaimedJob
 log = logging.getLogger(__name__)
 
 FINISHING = 3
-"""Jobs that may wait for the encoder, be encoded or uploaded before no further job is claimed: one for each, so that
-the device never waits for files as long as they are not slower than it is."""
+"""Runs whose jobs may wait for the encoder, be encoded or uploaded before no further job is claimed: one for each, so
+that the device never waits for files as long as they are not slower than it is. A run is of one job, unless equal ones
+share it."""
 UPLOADING = 2
-"""Of those, jobs that may be uploading: a store that is stuck stops the claims."""
+"""Of those, runs that may be uploading: a store that is stuck stops the claims."""
 AHEAD_SECONDS = 0.5
 """A job is claimed, and its inputs are staged, before the one that computes has ended: only when that one has less than
 this left, so that hardly a job waits here that another worker could have begun."""
@@ -29,7 +30,7 @@ class JobSlots:
         self._on_device_free = on_device_free
         self._jobs: dict[str, ClaimedJob] = {}
         self._at_device: list[ClaimedJob] = []
-        """The job that computes, then the one that was claimed ahead."""
+        """The jobs of the run that computes, then those of the one that was claimed ahead."""
         self._changed = threading.Condition()
 
     @property
@@ -39,13 +40,14 @@ class JobSlots:
 
     @property
     def computing(self) -> ClaimedJob | None:
-        """The job whose turn it is at the device."""
+        """The job whose turn it is at the device, the first of those that share a run."""
         return next(iter(self._at_device), None)
 
     @property
     def waiting(self) -> list[ClaimedJob]:
         """The jobs that were claimed ahead and have not begun."""
-        return self._at_device[1:]
+        computing = self.computing
+        return [claimed for claimed in self._at_device if computing is None or claimed.run is not computing.run]
 
     @property
     def can_claim(self) -> bool:
@@ -57,11 +59,12 @@ class JobSlots:
         """Whether a doorbell could be of use to this worker, were its device free."""
         return self._can_finish()
 
-    def add(self, claimed: ClaimedJob) -> None:
-        """Take in a job that was claimed, last in the line for the device."""
+    def add(self, *run: ClaimedJob) -> None:
+        """Take in the jobs of a run that were claimed, last in the line for the device."""
         with self._changed:
-            self._jobs[claimed.ticket] = claimed
-            self._at_device.append(claimed)
+            for claimed in run:
+                self._jobs[claimed.ticket] = claimed
+                self._at_device.append(claimed)
 
     def remove(self, claimed: ClaimedJob) -> None:
         """Forget a job that has ended."""
@@ -72,9 +75,12 @@ class JobSlots:
 
     @contextmanager
     def device(self, claimed: ClaimedJob) -> Iterator[None]:
-        """Wait for the job's turn, and give the device to the next job at the end. Raises `JobUnwanted`."""
+        """Wait for the turn of the job's run, and leave the device at the end. Raises `JobUnwanted`.
+
+        The next run has the device once all jobs of this one have left.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: claimed.cancellation.is_set or self.computing is claimed)
+            self._changed.wait_for(lambda: claimed.cancellation.is_set or self._is_turn_of(claimed))
         claimed.cancellation.raise_if_set()
         try:
             yield
@@ -102,14 +108,22 @@ class JobSlots:
                 return
             self._at_device.remove(claimed)
             self._changed.notify_all()
+            is_free = all(other.run is not claimed.run for other in self._at_device)
+        if not is_free:
+            return
         try:
             self._on_device_free()
         except Exception:  # the end of this job must not depend on the claim of the next one
             log.exception("slots: device free")
 
+    def _is_turn_of(self, claimed: ClaimedJob) -> bool:
+        return self.computing is not None and self.computing.run is claimed.run
+
     def _ends_soon(self) -> bool:
-        return len(self._at_device) == 1 and self._at_device[0].activity.remaining_seconds < AHEAD_SECONDS
+        computing = self.computing
+        return computing is not None and not self.waiting and computing.activity.remaining_seconds < AHEAD_SECONDS
 
     def _can_finish(self) -> bool:
         finishing = [claimed for claimed in self.jobs if claimed not in self._at_device]
-        return len(finishing) < FINISHING and sum(job.activity.stage == "upload" for job in finishing) < UPLOADING
+        uploading = {job.run for job in finishing if job.activity.stage == "upload"}
+        return len({job.run for job in finishing}) < FINISHING and len(uploading) < UPLOADING

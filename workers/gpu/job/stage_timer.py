@@ -41,11 +41,11 @@ class StageTimer:
             self.phases.append(Phase(*self._open, self.now()))
             self._open = None
 
-    def device_time(self) -> DeviceTime:
-        """Return what the attempt has taken of the device."""
+    def device_time(self, jobs: int = 1) -> DeviceTime:
+        """Return what the attempt has taken of the device, where so many `jobs` had it together."""
         spent = self.seconds()
         gpu_seconds = spent.get("compile", 0.0) + spent.get("compute", 0.0)
-        return DeviceTime(round(gpu_seconds, 3), round(spent.get("load", 0.0), 3))
+        return DeviceTime(round(gpu_seconds / jobs, 3), round(spent.get("load", 0.0) / jobs, 3))
 
     def now(self) -> float:
         """Return seconds since 1970, counted from the beginning of the attempt."""

@@ -9,15 +9,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
-from core.errors.failures import GpuOutOfMemory
+from core.errors.failures import GpuOutOfMemory, NotFinite
 from jobs.manifests.environment import BundleWeights
 from pipelines.catalog.spec import BatchLimits
 from pipelines.runtime import nvml
 from pipelines.runtime.device_memory import memory_used
-from pipelines.runtime.protocol import RawOutput, RunContext, load_raw
+from pipelines.runtime.protocol import Interrupted, JobCancelled, JobPreempted, RawOutput, RunContext, load_raw
 from pipelines.weights import hash_cache
 from pipelines.weights.hash_cache import HashCache, HashedFile
 from tests.support.checkpoints.specs import spec
@@ -27,7 +28,20 @@ from workers.engine.engine import Engine, await_turn
 from workers.engine.family_imports import FamilyImports
 from workers.engine.residency_entry import ModelInUse
 from workers.ipc.channel import Channel, ChannelClosed
-from workers.ipc.messages import AnyMessage, Begin, Compute, Computed, Failed, HashedFiles, Inventory, Sweep
+from workers.ipc.messages import (
+    AnyMessage,
+    Begin,
+    Compute,
+    Computed,
+    ComputedShared,
+    ComputeShared,
+    Failed,
+    HashedFiles,
+    Interrupt,
+    Inventory,
+    Stopped,
+    Sweep,
+)
 
 GONE = RuntimeError("CUDA error: an illegal memory access was encountered")
 
@@ -74,7 +88,7 @@ class Models:
     graph_bytes = 0
 
     def __init__(self, run: Callable[..., RawOutput], others: int = 0) -> None:
-        self._pipeline = SimpleNamespace(run=run)
+        self.pipeline = SimpleNamespace(run=run)
         self.others = others
         self.sizes: list[int] = []
         self.used: list[str] = []
@@ -83,7 +97,7 @@ class Models:
     def using(self, model: str, before_load: Callable[[], None], job_size: int, batch: int) -> Iterator[ModelInUse]:
         self.sizes.append(job_size)
         self.used.append(model)
-        yield ModelInUse(self._pipeline, batch)
+        yield ModelInUse(self.pipeline, batch)
 
     def take_evicted(self) -> tuple[str, ...]:
         return ("other",)
@@ -300,6 +314,134 @@ class TestOutOfMemory:
         assert [True, False] == left
         assert [(0.75, "decode")] * 3 == [(one.fraction, one.stage) for one in reports]
         assert ("m", "m") == found.inventory.out_of_memory
+
+
+class TestSharedRun:
+    """Three jobs in one run: each has its reports, its interrupt and its answer."""
+
+    def answer(
+        self, device: Device, folder: Path, run: Callable[..., list[RawOutput]], **more: Any
+    ) -> list[AnyMessage]:
+        """Return what the engine sends; jobs 1 to 3 are computed by `run`, which gets their pairs and the engine."""
+        channel: Any = Sent()
+        models = Models(works)
+        engine = Engine(channel, device, models)  # type: ignore[arg-type]
+        models.pipeline.run_shared = lambda pairs: run(pairs, engine)
+        jobs = tuple(
+            msgspec.structs.replace(job(folder / str(number), **more), ticket=f"job-{number}", seed=number)
+            for number in (1, 2, 3)
+        )
+        engine._handle(ComputeShared(ticket="job-1", jobs=jobs))
+        return channel.messages
+
+    def draw(self, pairs: Any, engine: Engine) -> list[RawOutput]:
+        pairs[0][1].progress(0.5, "step")
+        return [RawOutput(arrays={"0": np.full((2, 2, 3), ctx.seed, np.uint8)}) for _, ctx in pairs]
+
+    def test_each_has_its_arrays_and_its_answer(self, device: Device, tmp_path: Path) -> None:
+        *reports, found = self.answer(device, tmp_path, self.draw)
+        assert ["job-1", "job-2", "job-3"] == [report.ticket for report in reports]
+        assert isinstance(found, ComputedShared)
+        assert [("job-1", Computed), ("job-2", Computed), ("job-3", Computed)] == [
+            (answer.ticket, type(answer)) for answer in found.answers
+        ]
+        assert [["m"]] * 3 == [[one.bundle for one in answer.weights] for answer in found.answers]  # type: ignore[union-attr]
+        assert 1000 == found.inventory.memory_used
+        seen = [load_raw(tmp_path / str(number) / "raw").arrays["0"][0, 0, 0] for number in (1, 2, 3)]
+        assert [1, 2, 3] == seen
+
+    def test_an_interrupt_leaves_one_out(self, device: Device, tmp_path: Path) -> None:
+        def run(pairs: Any, engine: Engine) -> list[RawOutput]:
+            engine._interrupts["job-2"] = Interrupt(ticket="job-2")
+            return self.draw(pairs, engine)
+
+        *reports, found = self.answer(device, tmp_path, run)
+        assert ["job-1", "job-3"] == [report.ticket for report in reports]
+        assert isinstance(found, ComputedShared)
+        assert [Computed, Stopped, Computed] == [type(answer) for answer in found.answers]
+        assert [True, False, True] == [(tmp_path / str(number) / "raw").exists() for number in (1, 2, 3)]
+
+    @pytest.mark.parametrize("is_preempted", [False, True])
+    def test_it_stops_when_all_are_interrupted(self, device: Device, tmp_path: Path, is_preempted: bool) -> None:
+        errors: list[type[Exception]] = []
+
+        def run(pairs: Any, engine: Engine) -> list[RawOutput]:
+            for number in (1, 2, 3):
+                ticket = f"job-{number}"
+                engine._interrupts[ticket] = Interrupt(ticket=ticket, preempt=is_preempted and number == 2)
+            try:
+                return self.draw(pairs, engine)
+            except Interrupted as error:
+                errors.append(type(error))
+                raise
+
+        (found,) = self.answer(device, tmp_path, run)
+        assert isinstance(found, Stopped)
+        assert [JobPreempted if is_preempted else JobCancelled] == errors
+
+    def test_its_interrupts_are_forgotten(self, device: Device, tmp_path: Path) -> None:
+        engines: list[Engine] = []
+
+        def run(pairs: Any, engine: Engine) -> list[RawOutput]:
+            engines.append(engine)
+            engine._interrupts["job-2"] = Interrupt(ticket="job-2")
+            return self.draw(pairs, engine)
+
+        self.answer(device, tmp_path, run)
+        assert {} == engines[0]._interrupts
+
+    def test_each_is_warned_of_its_own(self, device: Device, tmp_path: Path) -> None:
+        def run(pairs: Any, engine: Engine) -> list[RawOutput]:
+            pairs[1][1].warn("cut off")
+            return self.draw(pairs, engine)
+
+        *reports, _ = self.answer(device, tmp_path, run, negative_prompt="blur")
+        said = "m does not use `negative_prompt`; it was ignored"
+        assert [(said,), (said, "cut off"), (said,)] == [report.warnings for report in reports]  # type: ignore[union-attr]
+        assert (said,) == load_raw(tmp_path / "1" / "raw").warnings
+
+    def test_it_is_tried_in_smaller_batches_of_the_memory(self, device: Device, tmp_path: Path) -> None:
+        batches: list[int] = []
+
+        def run(pairs: Any, engine: Engine) -> list[RawOutput]:
+            batches.append(pairs[0][1].batch)
+            if len(batches) == 1:
+                raise MemoryError
+            return self.draw(pairs, engine)
+
+        *_, found = self.answer(device, tmp_path, run)
+        assert isinstance(found, ComputedShared)
+        assert ([3, 1], ("m",)) == (batches, found.inventory.out_of_memory)
+
+    def test_a_palette_is_in_the_prompt(self, device: Device, tmp_path: Path) -> None:
+        prompts: list[str] = []
+
+        def run(pairs: Any, engine: Engine) -> list[RawOutput]:
+            prompts.extend(params.prompt for params, _ in pairs)
+            return self.draw(pairs, engine)
+
+        self.answer(device, tmp_path, run, palette=["#FF0000"])
+        assert [True] * 3 == [prompt.startswith("x") and len(prompt) > 1 for prompt in prompts]
+
+    @pytest.mark.parametrize(
+        ("error", "is_healthy", "fatal"),
+        [
+            (ValueError("bad"), True, False),
+            (NotFinite(), True, False),
+            (NotFinite(), False, True),
+            (GONE, True, True),
+        ],
+    )
+    def test_an_error_is_that_of_the_whole_run(
+        self, device: Device, tmp_path: Path, error: Exception, is_healthy: bool, fatal: bool
+    ) -> None:
+        def run(pairs: Any, engine: Engine) -> list[RawOutput]:
+            engine._residency.is_healthy = lambda model: is_healthy  # type: ignore[method-assign]
+            raise error
+
+        (found,) = self.answer(device, tmp_path, run)
+        assert isinstance(found, Failed)
+        assert ("job-1", fatal) == (found.ticket, found.fatal)
 
 
 def test_a_second_engine_hashes_nothing_that_the_first_one_did(

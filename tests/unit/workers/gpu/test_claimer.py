@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from jobs.params.origin import Origin
 from jobs.wire.servers import ResidentModel
 from pipelines.catalog.loader import load_catalog
 from tests.support.gpu_worker.fakes import FakeChild, FakeClock, FakeJobStore, FakeLease, make_job
@@ -34,7 +35,13 @@ class Bench:
             scratch=SimpleNamespace(folder=lambda ticket: folder / ticket),
         )
         offer = ServerOffer(catalog=load_catalog(CATALOG), models=("chaos", "chaos-two"), dedicated=True)
-        self.claimer = Claimer(cast(Any, services), offer, cast(Any, lease), self.gate, lambda claimed: None)
+        self.runs: list[list[str]] = []
+        self.claimer = Claimer(cast(Any, services), offer, cast(Any, lease), self.gate, self.start)
+
+    def start(self, *run: ClaimedJob) -> None:
+        """Note the jobs of a run."""
+        assert all(claimed.run.members == list(run) for claimed in run)
+        self.runs.append([claimed.job.id for claimed in run])
 
 
 @pytest.fixture
@@ -155,3 +162,57 @@ def test_a_closed_gate_does_not_count_as_an_empty_queue(bench: Bench) -> None:
     bench.job_store.queue = [make_job(1)]
     bench.claimer.ring(announced=1)
     assert bench.claimer.claim_next()
+
+
+class TestEqualJobs:
+    """The model `chaos-shared` lets four equal jobs share a run."""
+
+    def jobs(self, *numbers: int, **columns: Any) -> list[Any]:
+        return [make_job(number, model="chaos-shared", **columns) for number in numbers]
+
+    def test_those_that_are_next_share_its_run(self, bench: Bench) -> None:
+        bench.job_store.queue = [*self.jobs(1, 2, 3), make_job(4), *self.jobs(5)]
+        assert all(bench.claimer.claim_next() for _ in range(3))
+        assert [["job_1", "job_2", "job_3"], ["job_4"], ["job_5"]] == bench.runs
+        assert ["job_1", "job_1", "job_1", "job_5"] == bench.job_store.runs_of
+
+    def test_no_more_than_the_catalog_allows(self, bench: Bench) -> None:
+        bench.job_store.queue = self.jobs(*range(1, 7))
+        bench.claimer.claim_next()
+        assert [["job_1", "job_2", "job_3", "job_4"]] == bench.runs
+        assert 2 == len(bench.job_store.queue)
+
+    @pytest.mark.parametrize(
+        "columns",
+        [
+            {"fence": 2},
+            {"origin": Origin(reproduces="job_0")},
+            {"params": {"modality": "image", "prompt": "x", "num_images": 2}},
+            {"params": {"modality": "image", "prompt": "x", "logo_url": "upl_1"}},
+        ],
+        ids=["begun before", "made again", "two images", "an input"],
+    )
+    def test_some_are_computed_alone(self, bench: Bench, columns: dict[str, Any]) -> None:
+        bench.job_store.queue = [*self.jobs(1, **columns), *self.jobs(2)]
+        bench.claimer.claim_next()
+        assert [["job_1"]] == bench.runs
+        assert [] == bench.job_store.runs_of
+
+    def test_what_was_claimed_before_an_error_is_run(self, bench: Bench) -> None:
+        bench.job_store.queue = [*self.jobs(1, 2), OSError("away")]
+        assert bench.claimer.claim_next()
+        assert [["job_1", "job_2"]] == bench.runs
+
+    def test_none_is_asked_for_where_only_one_was_announced(self, bench: Bench) -> None:
+        bench.claimer.claim_next()
+        bench.job_store.queue = self.jobs(1)
+        bench.claimer.ring(announced=1)
+        assert not bench.claimer.claim_next()
+        assert [] == bench.job_store.runs_of
+
+    def test_all_that_doorbells_announced_end_the_search(self, bench: Bench) -> None:
+        bench.claimer.claim_next()
+        bench.job_store.queue = self.jobs(1, 2)
+        bench.claimer.ring(announced=2)
+        assert not bench.claimer.claim_next()
+        assert [["job_1", "job_2"]] == bench.runs

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from tests.support.gpu_worker.fakes import CHAOS, WAIT_SECONDS, make_job
+from tests.support.wait import until
 from workers.gpu import job_threads
 from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.slots import JobSlots
@@ -67,3 +68,21 @@ def test_a_thread_that_cannot_start_gives_up_its_slot(bench: Bench) -> None:
         bench.threads.start(bench.claimed)
     assert [] == bench.slots.jobs
     assert bench.slots.computing is None
+
+
+def test_the_others_of_a_run_go_on_without_a_job_that_has_no_thread(bench: Bench) -> None:
+    def start(thread: threading.Thread) -> None:
+        if thread.name == "job_2":
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    begin = threading.Thread.start
+    second = ClaimedJob.begin(make_job(2), CHAOS, bench.claimed.folder, beside=bench.claimed)
+    bench.monkeypatch.setattr(threading.Thread, "start", start)
+    bench.monkeypatch.setattr(job_threads, "run_job", lambda claimed, services: "completed")
+    with pytest.raises(RuntimeError, match="start new thread"):
+        bench.threads.start(bench.claimed, second)
+    until(lambda: ("end", "completed") in bench.records, what="the end of the first job")
+    until(lambda: not bench.slots.jobs, what="both slots to be free")
+    assert second.cancellation.is_set
+    assert not bench.claimed.cancellation.is_set

@@ -1,7 +1,9 @@
 """The claim: which job a worker runs next, and that no two workers ever run the same one."""
 
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,7 +14,7 @@ from jobs.job import JobStatus
 from jobs.schema.tables import jobs, servers, tenants
 from jobs.statements.clauses import ago
 from jobs.statements.queue import claimed
-from jobs.statements.queue.claim import Claimant, arguments, claim
+from jobs.statements.queue.claim import EQUAL_TO, Claimant, arguments, claim
 from jobs.statements.queue.claim_function import PLANNING, claim_function
 from jobs.statements.servers import leave
 from tests.support.rows.plans import rows_read, scans, scans_of_function
@@ -298,6 +300,87 @@ def test_two_workers_never_get_the_same_job(rows):
         assert all(row.worker == claimant.server_id for row in rows.execute(jobs.select().where(jobs.c.id.in_(ids))))
 
 
+class TestEqual:
+    """A second claim for a run that was begun: the next job of the order if it is equal, else none."""
+
+    def test_equal_jobs_of_several_tenants_come_in_their_order(self, rows):
+        claimant, many, few = rows.server(), rows.tenant("many"), rows.tenant("few")
+        first = rows.submit(many)
+        others = [rows.submit(many, prompt="a green square", labels={"shop": "1"}, output_format="png", priority=5)]
+        others = [rows.submit(few, prompt="a blue star", callback_url="https://shop.example/hook"), *others]
+        claimed_ = rows.claim(claimant)
+        assert first.id == claimed_.id
+        assert [job.id for job in others] == [rows.claim(claimant, equal_to=claimed_).id for _ in others]
+        assert rows.claim(claimant, equal_to=claimed_) is None
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"width": 512},
+            {"num_inference_steps": 9},
+            {"guidance_scale": 2.0},
+            {"quality": "fast"},
+            {"negative_prompt": "blur"},
+            {"num_images": 2},
+            {"input_image": "upl_1"},
+            {"model": "another"},
+        ],
+        ids=lambda other: next(iter(other)),
+    )
+    def test_none_is_overtaken_by_an_equal_one(self, rows, other):
+        tenant, claimant = rows.tenant(), rows.server(serves=("chaos", "another"))
+        rows.submit(tenant)
+        between, equal = rows.submit(tenant, **other), rows.submit(tenant)
+        rows.set(between, status="queued", queued_at=func.now())  # one with an input waits for that
+        first = rows.claim(claimant)
+        assert rows.claim(claimant, equal_to=first) is None
+        assert ("queued", 0) == (rows.job(between).status, rows.job(between).fence)
+        assert [between.id, equal.id] == order(rows, claimant)
+
+    def test_a_job_of_higher_priority_is_next(self, rows):
+        tenant, claimant = rows.tenant(), rows.server()
+        rows.submit(tenant)
+        first = rows.claim(claimant)
+        rows.submit(tenant)
+        urgent = rows.submit(tenant, priority=9, width=512)
+        assert rows.claim(claimant, equal_to=first) is None
+        assert urgent.id == rows.claim(claimant).id
+
+    def test_a_job_that_was_begun_before_is_alone(self, rows):
+        tenant, claimant = rows.tenant(), rows.server()
+        rows.submit(tenant)
+        again = rows.claim(claimant)
+        rows.change(claimed.release(again.id, again.fence))
+        rows.submit(tenant, priority=9)
+        first = rows.claim(claimant)
+        assert rows.claim(claimant, equal_to=first) is None
+        assert again.id == rows.claim(claimant).id
+
+    def test_a_job_that_makes_another_again_is_alone(self, rows):
+        tenant, claimant = rows.tenant(), rows.server()
+        rows.submit(tenant)
+        first = rows.claim(claimant)
+        rows.set(rows.submit(tenant), origin={"reproduces": first.id})
+        assert rows.claim(claimant, equal_to=first) is None
+
+    def test_a_tenant_at_its_cap_has_no_second_job_in_the_run(self, rows):
+        tenant, claimant = rows.tenant(), rows.server()
+        rows.execute(update(tenants).values(max_running_jobs=1))
+        first, waits = rows.submit(tenant), rows.submit(tenant)
+        assert rows.claim(claimant, equal_to=rows.claim(claimant)) is None
+        assert first.id != waits.id
+
+    def test_the_plain_statement_does_the_same(self, rows):
+        tenant, claimant = rows.tenant(), rows.server()
+        rows.submit(tenant)
+        statement = claim(claimant, lease_seconds=30.0)
+        first = rows.change(statement)
+        second, other = rows.submit(tenant), rows.submit(tenant, width=512)
+        assert second.id == rows.change(statement.params({EQUAL_TO: first.id})).id
+        assert rows.change(statement.params({EQUAL_TO: first.id})) is None
+        assert other.id == rows.change(statement).id
+
+
 def test_a_claimer_does_not_wait_for_another_ones_transaction(rows):
     tenant, claimant = rows.tenant(), rows.server()
     first, second = rows.submit(tenant), rows.submit(tenant)
@@ -345,4 +428,18 @@ def test_a_deep_queue_is_not_read_by_the_plan_of_a_short_one(rows):
     given = arguments(claimant, 30.0, 60.0)
     function = claim_function(dedicated=False)
     found = scans_of_function(rows.engine, function, given, lambda: deep_queue(rows), planning=PLANNING)
+    assert_little_was_read(found)
+
+
+def test_a_second_claim_for_a_run_reads_as_little(rows):
+    claimant, tenant = rows.server(serves=DEEP, resident=("two",)), rows.tenant()
+    rows.submit(tenant, model="two")
+    first = rows.claim(claimant)
+
+    def deep() -> Mapping[str, Any]:
+        deep_queue(rows)
+        return arguments(claimant, 30.0, 60.0) | {EQUAL_TO: first.id}
+
+    function = claim_function(dedicated=False)
+    found = scans_of_function(rows.engine, function, arguments(claimant, 30.0, 60.0), deep, planning=PLANNING)
     assert_little_was_read(found)

@@ -201,3 +201,64 @@ def test_a_failing_callback_leaves_device_and_slot_free() -> None:
     leave_device(slots, claimed)
     slots.remove(claimed)
     assert ([], None) == (slots.jobs, slots.computing)
+
+
+class TestSharedRun:
+    """Jobs that share a run count as one."""
+
+    def claim_run(self, slots: JobSlots, *numbers: int) -> list[ClaimedJob]:
+        run: list[ClaimedJob] = []
+        for number in numbers:
+            run.append(ClaimedJob.begin(make_job(number), CHAOS, Path("/nowhere"), beside=run[0] if run else None))
+        slots.add(*run)
+        return run
+
+    def test_all_its_jobs_have_the_device(self) -> None:
+        freed: list[str] = []
+        slots = JobSlots(lambda: freed.append("free"))
+        first, second = self.claim_run(slots, 1, 2)
+        with slots.device(second), slots.device(first):
+            assert [] == slots.waiting
+            assert not slots.can_claim
+        assert ["free"] == freed
+        assert slots.computing is None
+
+    def test_the_next_run_waits_for_all_of_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        slots, inside = JobSlots(), threading.Event()
+        first, second = self.claim_run(slots, 1, 2)
+        near_its_end(first, monkeypatch)
+        assert slots.can_claim
+        later = self.claim_run(slots, 3, 4)
+        assert later == slots.waiting
+        assert not slots.can_claim
+        leave_device(slots, first)
+        asleep = waiting(slots)
+
+        def compute() -> None:
+            with slots.device(later[1]):
+                inside.set()
+
+        thread = spawn_thread(compute)
+        assert asleep.wait(WAIT_SECONDS)
+        assert not inside.is_set()
+        leave_device(slots, second)
+        assert inside.wait(WAIT_SECONDS / 2)
+        join_all([thread])
+
+    def test_it_finishes_as_one(self) -> None:
+        slots = JobSlots()
+        runs = [self.claim_run(slots, 10 * number, 10 * number + 1) for number in range(1, FINISHING + 1)]
+        for claimed in [claimed for run in runs for claimed in run]:
+            leave_device(slots, claimed)
+        assert not slots.can_claim
+        slots.remove(runs[0][0])
+        assert not slots.can_claim
+        slots.remove(runs[0][1])
+        assert slots.can_claim
+
+    def test_its_uploads_are_one(self) -> None:
+        slots = JobSlots()
+        for claimed in self.claim_run(slots, *range(UPLOADING)):
+            leave_device(slots, claimed)
+            claimed.activity.enter("upload")
+        assert slots.can_claim

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from jobs.job import DeviceTime
 from workers.gpu.job.stage_timer import Phase, StageTimer
 
 
@@ -56,3 +57,13 @@ def test_a_clock_that_is_set_back_changes_no_phase(clock: Any) -> None:
     clock.now, clock.wall = 101.0, 10.0
     stages.end()
     assert [Phase("upload", 1_000, 1_001)] == stages.phases
+
+
+def test_jobs_that_had_the_device_together_share_its_time(clock: Any) -> None:
+    stages = StageTimer()
+    for stage in ("load", "compile", "step", "upload"):
+        stages.begin(stage)  # type: ignore[arg-type]
+        clock.now += 1
+    stages.end()
+    assert DeviceTime(2.0, 1.0) == stages.device_time()
+    assert DeviceTime(0.5, 0.25) == stages.device_time(4)

@@ -1,0 +1,51 @@
+"""What a run reports to the supervisor: its progress, and the warnings of each of its jobs. No torch."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from pipelines.catalog.spec import Stage
+from pipelines.runtime.protocol import JobCancelled, JobPreempted
+from workers.ipc.channel import Channel
+from workers.ipc.messages import Interrupt, StageProgress
+
+
+class RunReports:
+    """Reports of one run, a message for each of its jobs by their `tickets`; one that is in `interrupts` gets none."""
+
+    def __init__(self, channel: Channel, interrupts: Mapping[str, Interrupt], tickets: Sequence[str]) -> None:
+        self._channel = channel
+        self._interrupts = interrupts
+        self._warnings: dict[str, list[str]] = {ticket: [] for ticket in tickets}
+        self._last: tuple[float, Stage] = (0.0, "prepare")
+
+    def progress(self, fraction: float, stage: Stage) -> None:
+        """See `RunContext`. Raises `JobCancelled` or `JobPreempted` once all jobs are interrupted."""
+        self._last = fraction, stage
+        wanted = self.wanted()
+        if not wanted:
+            is_preempted = any(self._interrupts[ticket].preempt for ticket in self._warnings)
+            raise JobPreempted if is_preempted else JobCancelled
+        for ticket in wanted:
+            warnings = tuple(self._warnings[ticket])
+            self._channel.send(StageProgress(ticket=ticket, fraction=fraction, stage=stage, warnings=warnings))
+
+    def repeat(self) -> None:
+        """Report the last stage again: it begins again. Raises as `progress`."""
+        self.progress(*self._last)
+
+    def wanted(self) -> list[str]:
+        """Return the tickets of the jobs that are not interrupted."""
+        return [ticket for ticket in self._warnings if ticket not in self._interrupts]
+
+    def warn(self, ticket: str) -> Callable[[str], None]:
+        """Return the `warn` of a job's context."""
+
+        def warn(text: str) -> None:
+            if text not in self._warnings[ticket]:  # a run in smaller batches says it again
+                self._warnings[ticket].append(text)
+
+        return warn
+
+    def clear(self) -> None:
+        """Forget all warnings: the run begins again."""
+        for warnings in self._warnings.values():
+            warnings.clear()
