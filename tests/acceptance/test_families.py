@@ -3,10 +3,12 @@
 import base64
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 import torch
@@ -41,6 +43,8 @@ CASES = [((64, 64), 1), ((128, 64), 7)]
 """Size and seed."""
 
 
+SHARED = "zimage-shared"
+"""The same weights as `zimage`; up to four equal jobs share a run."""
 SLOW_MESHES = "triposg-slow"
 """The same model with so many steps that a job can be seen, and cancelled, while it computes."""
 
@@ -50,6 +54,8 @@ def catalog(full: bool) -> str:
         entry(name, family="diffusers-image", modality="image", **CHANGES[name])
         for name in (IMAGES if full else QUICK_IMAGES)
     ]
+    shared = {"source": {"path": "zimage"}, "batch": {"jobs": 4}, "capabilities": ["text-to-image"]}
+    images.append(entry(SHARED, family="diffusers-image", modality="image", **shared))
     films = [
         entry(
             name,
@@ -130,11 +136,11 @@ def submit(families: Service, kind: str, name: str, **fields: Any) -> str:
     return str(answer.json()["job_id"])
 
 
-def download(families: Service, job_id: str) -> bytes:
+def download(families: Service, job_id: str, caller: httpx.Client | None = None) -> bytes:
     """The first output of a job, once it is completed."""
     job = families.ended(job_id, 120)
     assert JobStatus.COMPLETED == job.status, job.error
-    url = families.client.get(f"/jobs/v1/{job_id}").json()["result_url"]
+    url = (caller or families.client).get(f"/jobs/v1/{job_id}").json()["result_url"]
     return finished.download(url)
 
 
@@ -203,6 +209,46 @@ class TestPictures:
         size = {} if name == "sdxl" else {"width": 64, "height": 64}
         expected = from_image(weights / name, 2, image=start, strength=0.7, **size)
         assert np.array_equal(expected, pixels(download(families, job_id)))
+
+
+class TestSharedRuns:
+    @pytest.mark.contract("F15")
+    def test_equal_jobs_of_several_callers_are_computed_in_one_run(self, families: Service, weights: Path) -> None:
+        """One of them is cancelled meanwhile, while the engine stands still; the others are those made alone."""
+        size: dict[str, Any] = {"width": 64, "height": 64, "num_inference_steps": 200}
+        prompts = ("a red apple", "x", "the one that is cancelled", "a longer prompt than all of the others are")
+        with ExitStack() as stack:
+            callers = [stack.enter_context(families.caller(name)) for name in ("one", "two", "three")]
+            before = families.submit(PROMPT, model="zimage", **size)  # they wait for it together
+            families.running(before, 60)
+            jobs = []
+            for number, prompt in enumerate(prompts):
+                body = {"model": SHARED, "prompt": prompt, "seed": number, "output_format": "png", **size}
+                caller = callers[number % 3]
+                answer = caller.post("/generate/image/v1", json=body)
+                assert 202 == answer.status_code, answer.text
+                jobs.append((caller, answer.json()["job_id"]))
+            families.running(jobs[0][1], 60)
+            engine = engine_of(families.newest["families"].pid)
+            assert engine is not None
+            with frozen(engine):
+                caller, cancelled = jobs.pop(2)
+                assert "cancelled" == caller.post(f"/jobs/v1/{cancelled}/cancel").json()["status"]
+                until(
+                    lambda: f"claim: gone job={cancelled}" in families.log("families"), 30, "the worker to hear of it"
+                )
+
+            files = [download(families, job_id, caller) for caller, job_id in jobs]
+            manifests = [caller.get(f"/jobs/v1/{job_id}/manifest").json() for caller, job_id in jobs]
+
+        for file, number in zip(files, (0, 1, 3), strict=True):
+            alone = directly(weights / "zimage", number, prompt=prompts[number], **size)
+            assert np.abs(alone.astype(int) - pixels(file).astype(int)).max() <= 1
+        assert [(4, 1)] * 3 == [(manifest["jobs_in_run"], manifest["attempt"]) for manifest in manifests]
+        for manifest in manifests:
+            assert manifest["timings"]["compute"] / 4 == pytest.approx(manifest["gpu_seconds"], abs=0.002)
+        assert not families.objects(cancelled)
+        until(lambda: families.job(cancelled).gpu_seconds > 0, 10, "its part of the run to be counted")
 
 
 class TestReproductions:

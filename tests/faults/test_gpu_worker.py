@@ -103,6 +103,21 @@ def test_11_poison_job_fails_after_its_attempts_and_alone(stack: Service, order:
     assert [(JobStatus.COMPLETED, 1)] * 4 == [(ended.status, ended.attempt) for ended in map(stack.ended, healthy)]
 
 
+@pytest.mark.parametrize("order", ["crash=1", "fail=oops"])
+def test_a_poison_job_costs_those_of_its_run_no_attempt(stack: Service, order: str) -> None:
+    """Four jobs share a run; whatever ends it, each is computed alone then, and only the poison job fails."""
+    stack.running(stack.submit("compute=1.5 steps=15"))  # they wait for it together
+    prompts = ["compute=0.05", "null=1", order, "compute=0.01"]
+    first, second, poison, third = [stack.submit(prompt, model="chaos-shared") for prompt in prompts]
+    job = stack.ended(poison, 60)
+    assert job.error is not None
+    expected = (3, "engine_lost") if order == "crash=1" else (1, "pipeline_failed")
+    assert (JobStatus.FAILED, *expected) == (job.status, job.attempt, job.error.code)
+    healthy = [stack.ended(job_id) for job_id in (first, second, third)]
+    assert [(JobStatus.COMPLETED, 1, 2)] * 3 == [(ended.status, ended.attempt, ended.fence) for ended in healthy]
+    assert [1, 1, 1] == [ended.run.jobs for ended in healthy if ended.run is not None]
+
+
 @pytest.mark.contract("E15", "F19")
 def test_leaking_engine_is_replaced_and_its_pins_come_back(stack: Service) -> None:
     """The idle model leaves without a new process; the leak brings one, and no job notices."""

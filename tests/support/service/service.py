@@ -76,7 +76,7 @@ class Service:
         self.newest: dict[str, subprocess.Popen[bytes]] = {}
         """The process that was started last under each name: `api`, `cpu`, or that of a GPU worker."""
         self._before: dict[str, int] = {}
-        self.tenant, self.key = self._make_key()
+        self.tenant, self.key = self._make_key("tests", [api_keys.ADMIN])
         self.client = httpx.Client(base_url=self.url, headers={"X-API-Key": self.key}, timeout=30, verify=NO_TLS)
 
     def api(self) -> subprocess.Popen[bytes]:
@@ -117,6 +117,13 @@ class Service:
     def cpu(self, **settings: str) -> subprocess.Popen[bytes]:
         """Start a CPU worker."""
         return self._start("cpu", ["-m", "workers.cpu.main"], **settings)
+
+    @contextmanager
+    def caller(self, name: str) -> Iterator[httpx.Client]:
+        """A client of another tenant."""
+        headers = {"X-API-Key": self._make_key(name, [])[1]}
+        with httpx.Client(base_url=self.url, headers=headers, timeout=30, verify=NO_TLS) as client:
+            yield client
 
     def submit(self, prompt: str, **fields: Any) -> str:
         """Submit a job on the chaos model; returns its id."""
@@ -198,14 +205,12 @@ class Service:
             rows = connection.execute(servers.fleet()).all()
         return next((row.incarnation for row in rows if row.server_id == server_id), 0)
 
-    def _make_key(self) -> tuple[str, str]:
+    def _make_key(self, name: str, scopes: list[str]) -> tuple[str, str]:
         key = new_key()
         with self.database.begin() as connection:
-            tenant = connection.execute(api_keys.ensure_tenant("tests")).scalar_one()
+            tenant = connection.execute(api_keys.ensure_tenant(name)).scalar_one()
             digest = key_digest(self.settings.secret_key, key)
-            connection.execute(
-                api_keys.add_key(new_id("key"), tenant, name="tests", digest=digest, scopes=[api_keys.ADMIN])
-            )
+            connection.execute(api_keys.add_key(new_id("key"), tenant, name=name, digest=digest, scopes=scopes))
         return tenant, key
 
 
