@@ -70,7 +70,7 @@ def test_a_thread_that_cannot_start_gives_up_its_slot(bench: Bench) -> None:
     assert bench.slots.computing is None
 
 
-def test_the_others_of_a_run_go_on_without_a_job_that_has_no_thread(bench: Bench) -> None:
+def test_a_run_goes_on_without_a_job_that_has_no_thread(bench: Bench) -> None:
     def start(thread: threading.Thread) -> None:
         if thread.name == "job_2":
             raise RuntimeError("can't start new thread")
