@@ -267,7 +267,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     environment: model, weights, settings of the catalog, versions, device and backend. Equal fields, inputs and
     environments make equal pixels. What no environment was written for, since an earlier version has completed it, has
     no weights and no versions. `timings` are the seconds of the phases of the attempt that completed it, and
-    `gpu_seconds` and `load_seconds` those of all attempts.
+    `gpu_seconds` and `load_seconds` those of all attempts. `jobs_in_run` is how many jobs of one image were computed in
+    one run with it, itself included: above 1 the seconds on the device are this job's part of the run, and the pixels
+    of the same job computed alone may differ by a level of 255.
     """
 
     version: int = 1
@@ -291,6 +293,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     timings: dict[str, float]
     gpu_seconds: float
     load_seconds: float
+    jobs_in_run: int
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
