@@ -31,6 +31,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "credits": "What it did cost, in credits of the service.",
     "gpu_seconds": "Seconds of computing.",
     "load_seconds": "Seconds of loading the model.",
+    "jobs_in_run": "How many jobs of one image were computed in one run, this one included.",
     "error": "Why the job failed; null unless it did.",
     "processing_time_seconds": "Seconds from its last start to its end.",
     "balance_remaining_usd": "What the tenant may still spend, in US dollars; null without a budget.",
