@@ -220,16 +220,16 @@ def test_a_quality_means_the_settings_of_the_model(tiny: TinyModels) -> None:
 
 @pytest.mark.contract("B45")
 def test_a_resolution_is_made_by_a_model_that_has_it(tiny: TinyModels) -> None:
-    able = tiny.entry("sdxl", limits={"resolutions": ["2K", "4K"], "max_side": 4096})
-    unable = tiny.entry("sdxl")
-    made = image(tiny, "sdxl", able, resolution="2K", width=1024, height=64, num_inference_steps=1)
+    able = tiny.entry("qwenimage", limits={"resolutions": ["2K", "4K"], "max_side": 4096})
+    unable = tiny.entry("qwenimage")
+    made = image(tiny, "qwenimage", able, resolution="2K", width=1024, height=64, num_inference_steps=1)
     assert (128, 2048, 3) == made.shape
     asked = ImageParams(prompt="a", resolution="4K")
     assert (4096, 4096) == (settle(able, asked).params.width, settle(able, asked).params.height)
-    assert ("sdxl makes 1K; this image is 1K",) == settle(unable, asked).warnings
-    strict = tiny.entry("sdxl", unsupported={"size": "refuse"})
+    assert ("qwenimage makes 1K; this image is 1K",) == settle(unable, asked).warnings
+    strict = tiny.entry("qwenimage", unsupported={"size": "refuse"})
     (unmet,) = unmet_requirements(strict, asked)
-    assert "`resolution` must be 1K for sdxl" == unmet.sentence
+    assert "`resolution` must be 1K for qwenimage" == unmet.sentence
 
 
 @pytest.mark.contract("B46")
