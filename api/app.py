@@ -51,7 +51,12 @@ def routers(services: Services) -> list[Router]:
     return [
         generate_router(services.submit_endpoint, services.status_builder, services.settings),
         jobs_router(services.job_control, services.server_commands, services.reproductions, services.settings),
-        chains_router(services.chain_submissions, services.chain_operations),
+        chains_router(
+            services.chain_submissions,
+            services.chain_operations,
+            services.storyboard_submissions,
+            services.chain_estimates,
+        ),
         media_router(services.voice_operations, services.voice_directory, services.voice_samples, services.settings),
         account_router(
             KeyOperations(services.database, services.settings), UsageReports(services.database, services.settings)

@@ -9,7 +9,9 @@ from litestar import Litestar
 from litestar.di import Provide
 
 from api.account.last_use import LastUse
+from api.chains.estimates import ChainEstimates
 from api.chains.operations import ChainOperations
+from api.chains.storyboards import StoryboardSubmissions
 from api.chains.submissions import ChainSubmissions
 from api.estimates.estimator import Estimator
 from api.follow.event_hub import EventHub
@@ -75,11 +77,13 @@ class Services:
         self.reproductions = Reproductions(self.database, self.catalog, self.notifier, settings)
         self.job_control = JobControl(self.database, self.notifier, self.server_commands)
         self.chain_submissions = ChainSubmissions(self.database, self.catalog, self.notifier, self.intake, settings)
+        self.storyboard_submissions = StoryboardSubmissions(self.database, self.catalog, self.chain_submissions)
         self.chain_operations = ChainOperations(self.database, self.job_control)
         self.submit_endpoint = SubmitEndpoint(
             self.submissions, self.groups, self.job_control.cancel, self.watcher, settings
         )
         self.estimator = Estimator(self.database, self.catalog, self.footprints, settings)
+        self.chain_estimates = ChainEstimates(self.estimator)
         self.voice_operations = VoiceOperations(self.database, self.intake, settings)
         self.voice_directory = VoiceDirectory(self.database, self.catalog, self.store, settings)
         self.voice_samples = VoiceSamples(self.database, self.catalog, self.submissions, settings)

@@ -13,6 +13,7 @@ from api.dialects.mcp.errors import render_error as mcp_error
 from api.dialects.mcp.routes import PATH as MCP
 from api.dialects.mcp.routes import mcp_router
 from api.dialects.mcp.server import mcp_server
+from api.dialects.mcp.storyboards import StoryboardTools
 from api.dialects.mcp.tools import MediaTools
 from api.dialects.openai.batches.operations import OpenAIBatches, OpenAIFiles
 from api.dialects.openai.batches.routes import batch_routers
@@ -70,6 +71,9 @@ def _mcp(services: Services) -> Sequence[Router]:
         services.catalog,
         services.aliases,
         services.store,
+        StoryboardTools(
+            services.storyboard_submissions, services.chain_operations, services.chain_estimates, services.settings
+        ),
     )
     return [mcp_router(mcp_server(tools), services.settings)]
 

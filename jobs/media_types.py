@@ -29,7 +29,7 @@ TYPES: dict[MediaKind, dict[str, str]] = {
         "audio/aac": "AAC",
         "audio/webm": "WebM",
     },
-    "video": {"video/mp4": "MP4", "video/webm": "WebM"},
+    "video": {"video/mp4": "MP4", "video/webm": "WebM", "video/quicktime": "MOV"},
 }
 """Media types that each kind of input accepts, and their usual names."""
 

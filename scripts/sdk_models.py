@@ -28,7 +28,7 @@ from jobs.wire.account import keys, usage
 from jobs.wire.estimates.estimate import EstimateAnswer
 from jobs.wire.job_request import JobRequest
 from scripts import sdk_types
-from scripts.sdk_structs import description, fields_of, ordered
+from scripts.sdk_structs import description, fields_of, ordered, parts_of_requests
 
 FOLDER = Path(__file__).parents[1] / "sdk/python/atelier_client"
 ANSWERS: tuple[type[msgspec.Struct], ...] = (
@@ -113,7 +113,8 @@ def answers_module() -> str:
 def requests_module() -> str:
     """Return the source of `requests.py`."""
     imports = "from collections.abc import Sequence\nfrom typing import Literal, Required, TypedDict\n"
-    dictionaries = "".join(_dictionary(modality) for modality in MODALITIES)
+    nested = "".join(_dictionary(struct.__name__, struct) for struct in parts_of_requests())
+    dictionaries = nested + "".join(_dictionary(request_name(modality), modality.params) for modality in MODALITIES)
     paths = "".join(f'    "{modality.name}": "{modality.path}",\n' for modality in MODALITIES)
     media = "".join(f'    "{modality.name}": {sorted(modality.params.media)!r},\n' for modality in MODALITIES)
     tables = (
@@ -133,14 +134,14 @@ def _struct(cls: type[msgspec.Struct]) -> str:
     return f"\n\nclass {cls.__name__}(msgspec.Struct, frozen=True, kw_only=True):\n{_docstring(cls)}\n{''.join(fields)}"
 
 
-def _dictionary(modality: ModalitySpec) -> str:
+def _dictionary(name: str, struct: type[msgspec.Struct]) -> str:
     lines = []
-    for field in fields_of(modality.params):
+    for field in fields_of(struct):
         annotation = _annotation(field.type, request=True)
         lines.append(f"    {field.name}: {f'Required[{annotation}]' if field.required else annotation}\n")
         text = description(field.type)
         lines.append(f'    """{text}"""\n' if text else "")
-    head = f"\n\nclass {request_name(modality)}(TypedDict, total=False):\n{_docstring(modality.params)}\n"
+    head = f"\n\nclass {name}(TypedDict, total=False):\n{_docstring(struct)}\n"
     return head + "".join(lines)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import inspect as types
 
+from jobs.params.registry import MODALITIES
+
 
 def ordered(roots: tuple[type[msgspec.Struct], ...]) -> list[type[msgspec.Struct]]:
     """Return the structs and those that their fields are made of, each after what it is made of."""
@@ -38,6 +40,12 @@ def _structs_in(type_: types.Type) -> Iterator[type[msgspec.Struct]]:
             yield from _structs_in(item)
         case types.DictType(value_type=value):
             yield from _structs_in(value)
+
+
+def parts_of_requests() -> list[type[msgspec.Struct]]:
+    """Return the structs that fields of the modalities' parameters are made of."""
+    roots = [modality.params for modality in MODALITIES]
+    return [struct for struct in ordered(tuple(roots)) if struct not in roots]
 
 
 def fields_of(cls: type[msgspec.Struct]) -> list[types.Field]:

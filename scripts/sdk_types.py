@@ -17,7 +17,7 @@ from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
 from jobs.wire import jobs, media, models, status, uploads, voices, webhooks
 from jobs.wire.estimates.estimate import EstimateAnswer
-from scripts.sdk_structs import description, fields_of, ordered
+from scripts.sdk_structs import description, fields_of, ordered, parts_of_requests
 
 FOLDER = Path(__file__).parents[1] / "sdk/typescript"
 ANSWERS: tuple[type[msgspec.Struct], ...] = (
@@ -71,6 +71,7 @@ def types_module() -> str:
         f"export type Modality = {names};\n",
         *(_enumeration(cls) for cls in _enumerations()),
         "/** Fields of every submit. */\nexport interface CommonParams " + _braces(_common()),
+        *(_part(struct) for struct in parts_of_requests()),
         *(_request(modality) for modality in MODALITIES),
         "/** The fields of a submit, by modality. */\nexport interface ParamsOf "
         + _braces(f'"{modality.name}": {modality.params.__name__};' for modality in MODALITIES),
@@ -114,6 +115,11 @@ def _request(modality: ModalitySpec) -> str:
     own = (_request_field(field) for field in fields_of(modality.params) if field.name not in shared)
     head = f"export interface {modality.params.__name__} extends CommonParams "
     return _comment(modality.params.__doc__ or "") + head + _braces(own)
+
+
+def _part(struct: type[msgspec.Struct]) -> str:
+    fields = (_request_field(field) for field in fields_of(struct))
+    return _comment(struct.__doc__ or "") + f"export interface {_name(struct)} " + _braces(fields)
 
 
 def _request_field(field: types.Field) -> str:

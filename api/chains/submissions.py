@@ -24,7 +24,7 @@ from core.settings import Settings
 from jobs.chains.chain import ChainStep, StepOutput, StepWait
 from jobs.job import Job, job_from_row
 from jobs.media import OUTPUT
-from jobs.params.media import MediaKind, Medium, media_of, with_sources
+from jobs.params.media import FilmFrame, MediaKind, Medium, media_of, with_sources
 from jobs.params.origin import CHAIN, NATIVE_ORIGIN, Origin
 from jobs.params.registry import AnyParams
 from jobs.statements.chains.chains import add_chain, add_steps
@@ -32,13 +32,15 @@ from jobs.statements.queue.submit import InputSource, NewJob, Offer, add_inputs,
 from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import ModelSpec
 
-STEP = re.compile(r"step:([a-z0-9][a-z0-9_-]{0,39})(?:/([0-9]))?")
-"""The source of a media field that is an output of an earlier step, by its name; the first one without a number."""
+STEP = re.compile(r"step:([a-z0-9][a-z0-9_-]{0,39})(?:/([0-9]|last))?")
+"""The source of a media field that is an output of an earlier step, by its name; the first one without a number.
+`step:film/last` is the picture that the film of that step ends with."""
 MAKES: Mapping[str, MediaKind] = {
     "image": "image",
     "remove-background": "image",
     "branding": "image",
     "video": "video",
+    "join": "video",
     "speech": "audio",
 }
 """What the outputs of a modality can be to a field of another one."""
@@ -104,11 +106,14 @@ class ChainSubmissions:
             )
             for job_id, step in zip(ids, asked.steps, strict=True)
         ]
-        outputs = _outputs_of(asked)
+        outputs = outputs_of(asked)
+        named = [
+            msgspec.structs.replace(step, params=with_outputs(step.params, made, ids))
+            for step, made in zip(steps, outputs, strict=True)
+        ]
         checked = [
-            await check_together(self._database, self._settings, _with_outputs(step, outputs[number], ids), place)
-            for number, step in enumerate(steps)
-            for place in [asked.place(number)]
+            await check_together(self._database, self._settings, step, asked.place(number))
+            for number, step in enumerate(named)
         ]
         sources = await self._sources(checked, outputs, asked.place)
 
@@ -191,7 +196,7 @@ class ChainSubmissions:
         return new_job(offers=[Offer(spec.id, spec.price_of(params))], spill_seconds=spill_seconds, **facts)
 
 
-def _outputs_of(asked: NewChain) -> list[tuple[StepOutput, ...]]:
+def outputs_of(asked: NewChain) -> list[tuple[StepOutput, ...]]:
     """Return which outputs of earlier steps each step takes. Raises `InvalidRequest` and `UnknownInput`."""
     numbers: dict[str, int] = {}
     found = []
@@ -213,29 +218,31 @@ def _output_of(medium: Medium, steps: Sequence[NewStep], numbers: Mapping[str, i
     if match is None or match[1] not in numbers:
         raise UnknownInput(
             f"{medium.source[:60]!r} names no step before this one; send step: and the name of one, and for another "
-            "output than its first one / and the number.",
+            "output than its first one / and the number, or /last for the last frame of its film.",
             field=medium.field,
         )
     earlier = numbers[match[1]]
-    params, output = steps[earlier].params, int(match[2] or 0)
-    made = MAKES.get(modality_of(params))
-    if made != medium.kind:
+    frame: FilmFrame | None = "last" if match[2] == "last" else medium.frame
+    params, output = steps[earlier].params, 0 if frame == "last" else int(match[2] or 0)
+    made: MediaKind | None = MAKES.get(modality_of(params))
+    if frame == "last" and (made != "video" or medium.file_kind != "image"):
+        raise InvalidRequest(
+            "`/last` is the last frame of a film, for a field that takes a picture.", field=medium.field
+        )
+    if frame != "last" and made != medium.file_kind:
         what = "nothing that another step takes" if made is None else f"{made} files"
         raise InvalidRequest(
-            f"Step {match[1]!r} makes {what}, and this field takes {medium.kind} files.", field=medium.field
+            f"Step {match[1]!r} makes {what}, and this field takes {medium.file_kind} files.", field=medium.field
         )
     count = getattr(params, "num_images", None)
     if count is not None and output >= count:
         raise UnknownInput(f"Step {match[1]!r} makes {count} outputs, counted from 0.", field=medium.field)
-    return StepOutput(InputSource(name=medium.name, kind=medium.kind), earlier, output)
+    return StepOutput(InputSource(name=medium.name, kind=medium.kind, frame=frame), earlier, output)
 
 
-def _with_outputs(step: Submission, outputs: Sequence[StepOutput], ids: Sequence[str]) -> Submission:
-    """Return a step whose media name outputs of jobs where they named those of steps."""
-    params: AnyParams = with_sources(
-        step.params, {one.name: f"{OUTPUT}{ids[one.step]}/{one.output}" for one in outputs}
-    )
-    return msgspec.structs.replace(step, params=params)
+def with_outputs(params: AnyParams, outputs: Sequence[StepOutput], ids: Sequence[str]) -> AnyParams:
+    """Return the parameters of a step whose media name outputs of jobs where they named those of steps."""
+    return with_sources(params, {one.name: f"{OUTPUT}{ids[one.step]}/{one.output}" for one in outputs})
 
 
 def _with_rules(outputs: Sequence[StepOutput], spec: ModelSpec) -> tuple[StepOutput, ...]:

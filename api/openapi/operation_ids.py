@@ -11,6 +11,7 @@ _NAMES = {
     "3d": "Mesh",
     "remove-background": "Cutout",
     "branding": "Branding",
+    "join": "Join",
 }
 OPERATION_IDS = {
     **{
@@ -61,6 +62,8 @@ OPERATION_IDS = {
     "post /chains/v1": "createChain",
     "get /chains/v1/{chain_id}": "getChain",
     "post /chains/v1/{chain_id}/cancel": "cancelChain",
+    "post /storyboards/v1": "createStoryboard",
+    "post /storyboards/v1/estimate": "estimateStoryboard",
     "get /webhooks/v1": "listWebhooks",
     "post /webhooks/v1": "createWebhook",
     "get /webhooks/v1/{webhook_id}": "getWebhook",

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -63,7 +64,7 @@ class MediaIntake:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
-        self._limit = settings.input_max_bytes
+        self._limit, self._film_limit = settings.input_max_bytes, settings.film_max_bytes
         self._scratch = settings.scratch_dir or None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="intake")
 
@@ -128,7 +129,7 @@ class MediaIntake:
                     replaced[medium.name] = f"{STORED}{medium.name}"
                     key = f"{folder}inputs/raw/{medium.name}"
                     self._put(medium, key, body)
-                    sources.append(InputSource(name=medium.name, kind=medium.kind, source_key=key))
+                    sources.append(source_of(medium, source_key=key))
                 else:
                     sources.append(self._source_of(medium, stored))
         except Exception:
@@ -141,9 +142,9 @@ class MediaIntake:
         """Return the source of a medium other than a `data:` URL. Raises what `ingest` raises."""
         if is_stored(medium.source):
             key = self._check_stored(medium, stored)
-            return InputSource(name=medium.name, kind=medium.kind, source_key=key)
+            return source_of(medium, source_key=key)
         host = httpx.URL(medium.source).netloc.decode()
-        return InputSource(name=medium.name, kind=medium.kind, url=medium.source, host=host)
+        return source_of(medium, url=medium.source, host=host)
 
     def _store_copy(
         self, medium: Medium, key: str, stored: Mapping[str, str], body: SpooledBody | None
@@ -164,7 +165,7 @@ class MediaIntake:
                         file.write(chunk)
                     file.flush()
                 with path.open("rb") as content:
-                    media_type = expect(content.read(HEAD), medium.kind, field=medium.field)
+                    media_type = expect(content.read(HEAD), medium.file_kind, field=medium.field)
                 self._store.put(key, path, media_type)
                 return StoredObject(media_type, path.stat().st_size)
         except OSError as error:
@@ -183,12 +184,13 @@ class MediaIntake:
         except UnknownOutput:
             raise UnknownInput(unknown or NOT_UPLOADED, field=medium.field) from None
         self._check_size(size, medium)
-        expect(self._store.head(key, HEAD) if size else b"", medium.kind, field=medium.field)
+        expect(self._store.head(key, HEAD) if size else b"", medium.file_kind, field=medium.field)
         return key
 
     def _check_size(self, size: int, medium: Medium) -> None:
-        if size > self._limit:
-            advice = f"The upload has {size} bytes; an input may have at most {self._limit}."
+        limit = self._film_limit if medium.file_kind == "video" else self._limit
+        if size > limit:
+            advice = f"The upload has {size} bytes; an input may have at most {limit}."
             raise InputTooLarge(advice, field=medium.field)
 
     def _discard(self, prefix: str) -> None:
@@ -196,6 +198,11 @@ class MediaIntake:
             self._store.remove_prefix(prefix)
         except StorageUnavailable as error:
             log.warning("intake: objects not removed prefix=%s error=%s", prefix, error.detail)
+
+
+def source_of(medium: Medium, **facts: Any) -> InputSource:
+    """Return the source of a medium with these facts about where its file is."""
+    return InputSource(name=medium.name, kind=medium.kind, frame=medium.frame, **facts)
 
 
 def is_stored(source: str) -> bool:

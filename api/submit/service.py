@@ -48,6 +48,7 @@ from jobs.statements.queue.submit import (
     new_job,
     submit,
 )
+from pipelines.catalog.input_files import file_rules
 from pipelines.catalog.loader import Catalog, ModelSpec
 
 log = logging.getLogger(__name__)
@@ -249,12 +250,6 @@ def refusals() -> Iterator[None]:
 
 
 def with_input_rules(sources: Sequence[InputSource], spec: ModelSpec) -> list[InputSource]:
-    """Return the sources with what the model accepts: bytes, types of pictures, and the length of recordings."""
-    limits = spec.limits
-
-    def ruled(source: InputSource) -> InputSource:
-        types = limits.input_types if source.kind == "image" else ()
-        least = limits.min_voice_seconds if source.kind == "audio" else 0.0
-        return msgspec.structs.replace(source, min_seconds=least, max_bytes=limits.max_input_bytes, types=types)
-
-    return [ruled(source) for source in sources]
+    """Return the sources with what the model accepts of files (`pipelines.catalog.input_files`)."""
+    rules = ((source, file_rules(spec, source.name, source.kind)) for source in sources)
+    return [msgspec.structs.replace(source, **msgspec.structs.asdict(rule)) for source, rule in rules]

@@ -1,6 +1,7 @@
 """Validation of a submission before any statement: URLs, companions of fields, the priority, the seed."""
 
 import secrets
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,7 +15,8 @@ from core.net.url_guard import check_literal
 from core.settings import Settings
 from jobs.params.base import Params, changed_fields, refuse_nul, refuse_unbuilt
 from jobs.params.branding import BrandingParams
-from jobs.params.media import media_of
+from jobs.params.image import ImageParams
+from jobs.params.media import Element, media_of
 from jobs.params.registry import AnyParams
 from jobs.params.speech import SpeechParams, is_speakable
 from jobs.scopes import UNMARKED
@@ -60,6 +62,8 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
         raise OutOfRange("`text` has nothing that can be spoken; write words or numbers.", field="$.text")
     if isinstance(params, BrandingParams) and params.logo_url is None and not params.palette:
         raise MissingField("`logo_url` or `palette` is required; add one of them.", field="$.logo_url")
+    if isinstance(params, ImageParams):
+        check_elements(params.elements)
     if params.callback_url is not None:
         check_url(params.callback_url, "$.callback_url", settings)
     for medium in media_of(params):
@@ -72,6 +76,25 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
             advice = f"`{name}` requires `{required}`; add it, or remove `{name}`."
             raise MissingField(advice, field=f"$.{companion}")
     return for_caller(params, caller, settings)
+
+
+def check_elements(elements: Sequence[Element]) -> None:
+    """Raise `OutOfRange`, `MissingField` or `InvalidRequest` for elements that are not as the contract has them."""
+    names = [element.name for element in elements]
+    for number, element in enumerate(elements):
+        place, pictures, films = f"$.elements[{number}]", element.element_input_urls, element.element_input_video_urls
+        if names.index(element.name) < number:
+            advice = f"Two of `elements` are called {element.name!r}; give each a `name` of its own."
+            raise InvalidRequest(advice, field=f"{place}.name")
+        if not pictures and not films:
+            advice = "An element needs 2 to 4 `element_input_urls`, or one of `element_input_video_urls`; add them."
+            raise MissingField(advice, field=f"{place}.element_input_urls")
+        if pictures and films:
+            advice = "An element takes `element_input_urls` or `element_input_video_urls`; remove one of the two."
+            raise InvalidRequest(advice, field=f"{place}.element_input_video_urls")
+        if len(pictures) == 1:
+            advice = "`element_input_urls` must have 2 to 4 pictures of the element; add another one."
+            raise OutOfRange(advice, field=f"{place}.element_input_urls")
 
 
 def for_caller(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:

@@ -28,7 +28,8 @@ class ChainAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     `progress` is the mean of its jobs. `outputs` are those of its last step. `failed_step` and `error` say which step
     ended it and why, once it has failed. `price_usd` is what it costs at most, the sum of its jobs, and `cost_usd` what
-    it has cost so far. The place of a job in the queue is in the status of the job alone.
+    it has cost so far. The place of a job in the queue is in the status of the job alone. `warnings` are about what was
+    asked for as one, and are made as several.
     """
 
     chain_id: str
@@ -43,6 +44,7 @@ class ChainAnswer(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float
     created_at: UtcTime
     finished_at: UtcTime | None
+    warnings: list[str] = []
 
 
 class ChainPage(msgspec.Struct, frozen=True):
@@ -78,6 +80,7 @@ def chain_answer(chain: Chain, steps: Sequence[ChainStep], jobs: Mapping[str, Jo
         cost_usd=round(sum(job.cost for job in known), 6),
         created_at=chain.created_at,
         finished_at=chain.ended_at,
+        warnings=list(chain.origin.warnings),
     )
 
 

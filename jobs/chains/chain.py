@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
 MOST_STEPS = 8
+"""Steps of a chain that a caller writes."""
 ChainState = Literal["running", "cancelling", "completed", "failed", "cancelled"]
 
 

@@ -112,6 +112,19 @@ def refuse_unbuilt(params: Params) -> None:
 def refuse_nul(params: Params) -> None:
     """Raise `NulInText` for the first text with U+0000 in it, which PostgreSQL cannot store."""
     for name, value in changed_fields(params):
-        texts = value if isinstance(value, list | tuple) else value.values() if isinstance(value, dict) else [value]
-        if any(isinstance(text, str) and "\0" in text for text in texts):
+        if any("\0" in text for text in _texts(value)):
             raise NulInText(f"Remove the NUL character (U+0000) from `{name}`.", field=f"$.{name}")
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every text in the value of a field."""
+    match value:
+        case str():
+            yield value
+        case list() | tuple():
+            for one in value:
+                yield from _texts(one)
+        case dict():
+            yield from _texts(list(value.values()))
+        case msgspec.Struct():
+            yield from _texts(msgspec.structs.astuple(value))

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from jobs.params.base import Corner, OutputFormat, Palette, Params, Prompt, Quality, Resolution, Seed, Watermark
-from jobs.params.media import NAMED, MediaKind, Source
+from jobs.params.media import NAMED, Elements, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
 MAX_IMAGES = 8
@@ -39,6 +39,7 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     reference_images: Annotated[
         tuple[Source, ...], Meta(max_length=16, description="Images that guide the model.")
     ] = ()
+    elements: Elements = ()
     negative_prompt: Annotated[str, Meta(max_length=4000, description="What to avoid.")] | None = None
     width: Side = 1024
     height: Side = 1024

@@ -13,6 +13,8 @@ from msgspec import Meta
 from jobs.params.base import Params
 
 MediaKind = Literal["image", "audio", "video"]
+FilmFrame = Literal["middle", "last"]
+"""Which picture of a film is an input that is an image."""
 
 Source = Annotated[
     str,
@@ -32,19 +34,52 @@ it under one of those, and so do their rows, which workers of an older version r
 NAMED = "Read as `image_path` and `image_url`, too."
 
 P = TypeVar("P", bound=Params)
+ELEMENTS = "elements"
+ELEMENT_FIELDS = {"picture": "element_input_urls", "film": "element_input_video_urls"}
+"""The fields of an element, by what is in them; `elements.0.picture.1` is the name of an input."""
+
+
+class Element(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something that a request refers to by its name: a person, a product, a place."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}(?!\n)$", description="`@name` in a prompt is it.")]
+    description: Annotated[str, Meta(min_length=1, max_length=500, description="What it is, in plain words.")]
+    element_input_urls: Annotated[
+        tuple[Source, ...],
+        Meta(max_length=4, description="2 to 4 pictures of it: JPEG or PNG of at least 300x300 pixels, at most 10 MB."),
+    ] = ()
+    element_input_video_urls: Annotated[
+        tuple[Source, ...],
+        Meta(max_length=1, description="Or one film of it: MP4 or MOV, at most 50 MB; its middle frame is used."),
+    ] = ()
+
+
+Elements = Annotated[
+    tuple[Element, ...],
+    Meta(max_length=8, description="What `@name` in the prompt means, with pictures that the model follows."),
+]
 
 
 class Medium(msgspec.Struct, frozen=True):
-    """One input that a request names: its field (`input_image`, `reference_images.0`), its kind and its source."""
+    """One input that a request names: its field (`input_image`, `reference_images.0`), its kind and its source.
+
+    With a `frame` the source is a film, and the input that picture of it.
+    """
 
     name: str
     kind: MediaKind
     source: str
+    frame: FilmFrame | None = None
 
     @property
     def field(self) -> str:
         """The path of the field in the parameters, as problems name it."""
         return f"$.{_path(self.name)}"
+
+    @property
+    def file_kind(self) -> MediaKind:
+        """What the file at the source must be."""
+        return "video" if self.frame is not None else self.kind
 
 
 def field_of(name: str) -> str:
@@ -61,8 +96,11 @@ def picture_field(type_: Any) -> str | None:
 
 
 def _path(name: str) -> str:
-    field, dot, number = name.partition(".")
-    return f"{field}[{number}]" if dot else field
+    field, *numbers = name.split(".")
+    if field == ELEMENTS and numbers:
+        element, kind, number = numbers
+        return f"{ELEMENTS}[{element}].{ELEMENT_FIELDS[kind]}[{number}]"
+    return f"{field}[{numbers[0]}]" if numbers else field
 
 
 class NamesMedia(Protocol):
@@ -79,6 +117,15 @@ def media_of(params: NamesMedia) -> Iterator[Medium]:
             yield from (Medium(f"{name}.{number}", kind, source) for number, source in enumerate(value))
         elif value is not None:
             yield Medium(name, kind, value)
+    for number, element in enumerate(getattr(params, ELEMENTS, ())):
+        yield from _of_element(number, element)
+
+
+def _of_element(number: int, element: Element) -> Iterator[Medium]:
+    for kind, field in ELEMENT_FIELDS.items():
+        frame: FilmFrame | None = "middle" if kind == "film" else None
+        for place, source in enumerate(getattr(element, field)):
+            yield Medium(f"{ELEMENTS}.{number}.{kind}.{place}", "image", source, frame)
 
 
 def with_sources(params: P, sources: Mapping[str, str]) -> P:
@@ -90,7 +137,21 @@ def with_sources(params: P, sources: Mapping[str, str]) -> P:
             changes[name] = tuple(sources.get(f"{name}.{n}", source) for n, source in enumerate(value))
         elif name in sources:
             changes[name] = sources[name]
+    elements = getattr(params, ELEMENTS, ())
+    if elements:
+        changes[ELEMENTS] = tuple(_with_sources(number, each, sources) for number, each in enumerate(elements))
     return msgspec.structs.replace(params, **changes)
+
+
+def _with_sources(number: int, element: Element, sources: Mapping[str, str]) -> Element:
+    changes = {
+        field: tuple(
+            sources.get(f"{ELEMENTS}.{number}.{kind}.{place}", source)
+            for place, source in enumerate(getattr(element, field))
+        )
+        for kind, field in ELEMENT_FIELDS.items()
+    }
+    return msgspec.structs.replace(element, **changes)
 
 
 def drop_data_urls(params: Params) -> None:
@@ -103,3 +164,5 @@ def drop_data_urls(params: Params) -> None:
         for source in value if isinstance(value, tuple) else (value or "",):
             if source[:5].lower() == "data:":
                 msgspec.structs.force_setattr(params, name, None)
+    if getattr(params, ELEMENTS, ()):
+        msgspec.structs.force_setattr(params, ELEMENTS, ())

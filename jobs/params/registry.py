@@ -6,17 +6,18 @@ from jobs.params.base import Params
 from jobs.params.branding import BRANDING, BrandingParams
 from jobs.params.cutout import CUTOUT, CutoutParams
 from jobs.params.image import IMAGE, ImageParams
+from jobs.params.join import JOIN, JoinParams
 from jobs.params.mesh import MESH, MeshParams
 from jobs.params.modality import ModalitySpec
 from jobs.params.speech import SPEECH, SpeechParams
 from jobs.params.video import VIDEO, VideoParams
 
-Modality = Literal["image", "video", "speech", "3d", "remove-background", "branding"]
+Modality = Literal["image", "video", "speech", "3d", "remove-background", "branding", "join"]
 """Names of the modalities, as rows, catalog entries and answers hold them."""
 
-AnyParams = ImageParams | VideoParams | SpeechParams | MeshParams | CutoutParams | BrandingParams
+AnyParams = ImageParams | VideoParams | SpeechParams | MeshParams | CutoutParams | BrandingParams | JoinParams
 
-MODALITIES: tuple[ModalitySpec, ...] = (IMAGE, VIDEO, CUTOUT, SPEECH, MESH, BRANDING)
+MODALITIES: tuple[ModalitySpec, ...] = (IMAGE, VIDEO, CUTOUT, SPEECH, MESH, BRANDING, JOIN)
 """In the order in which documentation lists them."""
 
 PARAMS_OF: dict[str, type[Params]] = {modality.name: modality.params for modality in MODALITIES}

@@ -8,16 +8,21 @@ from jobs.params.base import Params, Prompt, Quality, Seed, Watermark
 from jobs.params.media import NAMED, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
+MOST_SHOTS = 12
+"""Shots of a storyboard, which is made of videos (`jobs.params.storyboard`)."""
 Side = Annotated[int, Meta(ge=64, le=1536, multiple_of=32, description="Pixels, a multiple of 32.")]
 
 
 class VideoParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="video"):
     """A video from an image, or from the prompt alone without `input_image`, where the model supports it."""
 
-    media: ClassVar[dict[str, MediaKind]] = {"input_image": "image", "last_image": "image"}
+    media: ClassVar[dict[str, MediaKind]] = {"input_image": "image", "last_image": "image", "motion_video": "video"}
 
     input_image: Annotated[Source, Meta(description=f"The first frame. {NAMED}")] | None = None
     last_image: Annotated[Source, Meta(description="The last frame, for a model that supports one.")] | None = None
+    motion_video: (
+        Annotated[Source, Meta(description="A film whose motion `input_image` follows, for a model that can.")] | None
+    ) = None
     prompt: Prompt = "cinematic motion"
     negative_prompt: Annotated[str, Meta(max_length=4000, description="What to avoid.")] | None = None
     output_format: Annotated[
@@ -30,6 +35,7 @@ class VideoParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     width: Side = 896
     height: Side = 512
     duration_seconds: Annotated[float, Meta(ge=0.1, le=10, description="Seconds of video.")] = 2.0
+    sound: Annotated[bool, Meta(description="A video with sound, for a model that makes it.")] = False
     num_inference_steps: Annotated[int, Meta(ge=1, le=200, description="Denoising steps.")] | None = None
     guidance_scale: Annotated[float, Meta(ge=0, le=30, description="Adherence to the prompt.")] | None = None
     seed: Seed = 42
@@ -64,6 +70,7 @@ VIDEO = ModalitySpec(
     flags={
         "input_image": ("--input",),
         "last_image": ("--last",),
+        "motion_video": ("--motion",),
         "duration_seconds": ("--duration",),
         "num_inference_steps": ("--steps",),
         "guidance_scale": ("--guidance",),

@@ -267,6 +267,9 @@ inputs = Table(
     Column("min_seconds", Double, nullable=False, server_default="0"),
     Column("max_bytes", BigInteger),  # of the model's entry; null: only the setting's limit
     Column("types", JSONB, nullable=False, server_default="[]"),  # media types; empty: all of its kind
+    Column("max_seconds", Double),  # of a film; null: only the service's limit
+    Column("min_side", Integer, nullable=False, server_default="0"),  # pixels of a picture
+    Column("frame", Text),  # which picture of a film is the input; null: the file itself
     Column("status", Text, nullable=False, server_default="waiting"),
     Column("fence", BigInteger, nullable=False, server_default="0"),
     Column("attempt", Integer, nullable=False, server_default="0"),

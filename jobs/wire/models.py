@@ -8,6 +8,14 @@ from jobs.params.registry import Modality
 from jobs.wire.values import documented
 
 
+class ModelFilms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model accepts of the films that it is given; without `types` all that are read."""
+
+    types: tuple[str, ...] = ()
+    max_bytes: int = 100_000_000
+    max_seconds: float = 30.0
+
+
 class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of a model. Sides are in pixels; another size than a `native_size`, if there are any, is resized.
 
@@ -15,6 +23,7 @@ class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     `resolutions`: of an image, beside 1K.
     `min_seconds`, `max_seconds`: of video; `durations` are the only ones, where there are any. `input_types`: media
     types of pictures; empty for all that are read. `max_input_bytes`: of each input; null leaves it to the service.
+    `films`: of those that it is given. `max_shots`: of a storyboard; 1 where it makes one shot and no more.
     `min_voice_seconds`: a reference voice is longer; 0 where the model does not say.
     """
 
@@ -31,6 +40,8 @@ class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     input_types: tuple[str, ...] = ()
     max_input_bytes: int | None = None
     resolutions: tuple[str, ...] = ()
+    films: ModelFilms = ModelFilms()
+    max_shots: int = 12
 
 
 class ModelUnsupported(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +57,7 @@ class ModelUnsupported(msgspec.Struct, frozen=True, kw_only=True):
     negative_prompt: str = "adapt"
     quality: str = "adapt"
     strength: str = "refuse"
+    sound: str = "refuse"
 
 
 class ModelPreset(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,11 +88,12 @@ class ModelLicense(msgspec.Struct, frozen=True, kw_only=True):
 class ModelRates(msgspec.Struct, frozen=True, kw_only=True):
     """Further parts of a job's price, in US dollars; 0 for what does not count.
 
-    `per_second` of a video, `per_megapixel_step` of an image, `per_gpu_second` on the device, of which at most
-    `max_gpu_seconds` are reserved and charged.
+    `per_second` of a video, `sound_per_second` of one with sound beside that, `per_megapixel_step` of an image,
+    `per_gpu_second` on the device, of which at most `max_gpu_seconds` are reserved and charged.
     """
 
     per_second: float = 0.0
+    sound_per_second: float = 0.0
     per_megapixel_step: float = 0.0
     per_gpu_second: float = 0.0
     max_gpu_seconds: float | None = None

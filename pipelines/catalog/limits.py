@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from jobs.params.base import Params, Resolution
+from jobs.params.video import MOST_SHOTS
 
 GenerationType = Literal["text-to-image", "image-to-image", "text-to-video", "image-to-video"]
 """What a model is asked to do: what it makes, and from what."""
@@ -26,13 +27,29 @@ ImageType = Literal[
 ]  # those of `jobs.media_types`
 
 
+FilmType = Literal["video/mp4", "video/webm", "video/quicktime"]  # those of `jobs.media_types`
+
+
+class FilmLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the model accepts of films that it is given: media types, bytes and seconds of each.
+
+    Without `types` all that the service reads. A film above the service's own limits (`ATELIER_FILM_MAX_BYTES`) is
+    refused whatever is said here.
+    """
+
+    types: tuple[FilmType, ...] = ()
+    max_bytes: Annotated[int, Meta(ge=1)] = 100_000_000
+    max_seconds: Seconds = 30.0
+
+
 class Unsupported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What becomes of a field that the model does not use, and of a value beyond its limits.
 
     - `prompt`: more than `max_prompt_chars`; adapted, it is cut behind the last word that fits.
     - `duration`: none of `durations`, or outside `min_seconds` to `max_seconds`; adapted, the nearest is made.
     - `size`: a size that the model does not make; adapted, the nearest is made and resized.
-    - `negative_prompt`, `quality`, `strength`: without the capability or the preset; adapted, they are left out.
+    - `negative_prompt`, `quality`, `strength`, `sound`: without the capability or the preset; adapted, they are left
+      out.
 
     A field that the caller leaves out is never refused.
     """
@@ -43,6 +60,7 @@ class Unsupported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     negative_prompt: Policy = "adapt"
     quality: Policy = "adapt"
     strength: Policy = "refuse"
+    sound: Policy = "refuse"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,7 +75,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
       number.
     - `inputs`: the least and the most pictures of a generation type, where the capabilities do not say it:
       `{ image-to-video = [2, 2] }` takes a start and an end frame, `{ text-to-video = [0, 1] }` an optional picture.
-    - `input_types`: media types of pictures; empty: all that the service reads. `max_input_bytes`: of each input.
+    - `input_types`: media types of pictures; empty: all that the service reads. `max_input_bytes`: of each input other
+      than a film. `films`: the same of films.
+    - `max_shots`: of a storyboard (`pipelines.catalog.storyboard`); 1 is for a model that makes one shot and no more.
     - `min_voice_seconds`: a reference voice must be longer; 0 leaves it to the pipeline.
     """
 
@@ -75,6 +95,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     inputs: dict[GenerationType, tuple[Count, Count]] = {}
     input_types: tuple[ImageType, ...] = ()
     max_input_bytes: Annotated[int, Meta(ge=1)] | None = None
+    films: FilmLimits = FilmLimits()
+    max_shots: Annotated[int, Meta(ge=1, le=MOST_SHOTS)] = MOST_SHOTS
     min_voice_seconds: Annotated[float, Meta(ge=0)] = 0.0
 
     def __post_init__(self) -> None:

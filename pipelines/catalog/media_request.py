@@ -14,6 +14,7 @@ import msgspec
 from core.errors.fields import InvalidRequest, MissingField, NotThisModel, OutOfRange
 from jobs.params.base import Quality
 from jobs.params.image import ImageParams
+from jobs.params.media import Element
 from jobs.params.video import VideoParams
 from pipelines.catalog.limits import LONGEST_SIDES, GenerationType, usual_size
 from pipelines.catalog.requirements import describe_count, input_counts, settle, unmet_requirements
@@ -47,9 +48,12 @@ OWN_NAMES = {
     "duration_seconds": "duration",
     "input_image": "source_media_urls",
     "last_image": "source_media_urls",
+    "motion_video": "source_media_urls",
     "reference_images": "source_media_urls",
 }
 """Names of `MediaRequest`, by those of the parameters."""
+FILM_NAME = re.compile(r"^data:video/|\.(mp4|m4v|mov|webm)(?=[?#]|$)", re.IGNORECASE)
+"""A URL of a film."""
 OWN_NAMES_PATTERN = re.compile("|".join(OWN_NAMES))
 SECONDS = re.compile(r"(\d{1,4}(?:\.\d{1,3})?)\s*(s|sec|secs|seconds?)?", re.IGNORECASE)
 
@@ -60,6 +64,7 @@ class MediaRequest(msgspec.Struct, frozen=True, kw_only=True):
     - `generation_type`: without one, the first of the model's that takes so many `source_media_urls`.
     - `source_media_urls`: whatever a field of media takes: URLs, ids of uploads and of the library.
     - `aspect_ratio`: `16:9`. `resolution`: `1K`, `2K`, `4K`, and of videos `720p`. None leaves the size to the model.
+    - `elements`: what `@name` in the prompt means, for models of images.
     - `duration`: seconds, as a number or as `5s`. `quality`: a word of `QUALITIES`; another one is ignored.
     """
 
@@ -73,6 +78,7 @@ class MediaRequest(msgspec.Struct, frozen=True, kw_only=True):
     quality: str | None = None
     sound: bool = False
     seed: int | None = None
+    elements: Sequence[Element] = ()
 
 
 class PlannedRequest(msgspec.Struct, frozen=True):
@@ -88,7 +94,7 @@ def plan_request(spec: ModelSpec, request: MediaRequest) -> PlannedRequest:
     A field that the model does not use is ignored, with a warning. Raises `NotThisModel`, `MissingField`, `OutOfRange`
     or another `InvalidRequest` with the name of the field in `MediaRequest`, and a sentence with the rule.
     """
-    sources = list(request.source_media_urls)
+    sources, film = split_sources(spec, request.source_media_urls)
     choose_type(spec, request.generation_type, len(sources))
     size, warnings = size_for(spec, request.aspect_ratio, request.resolution)
     quality = QUALITIES.get((request.quality or "standard").strip().lower())
@@ -105,11 +111,13 @@ def plan_request(spec: ModelSpec, request: MediaRequest) -> PlannedRequest:
     asked: ImageParams | VideoParams
     if spec.modality == "image":
         fields |= _resolution(spec, request.resolution)
-        asked = ImageParams(**fields, reference_images=tuple(sources[1:]))
+        asked = ImageParams(**fields, reference_images=tuple(sources[1:]), elements=tuple(request.elements))
     else:
         if request.duration is not None:
             fields["duration_seconds"] = parse_seconds(request.duration)
-        asked = VideoParams(**fields, last_image=sources[1] if len(sources) > 1 else None)
+        last = sources[1] if len(sources) > 1 else None
+        sound = request.sound and "sound" in spec.capabilities
+        asked = VideoParams(**fields, last_image=last, motion_video=film, sound=sound)
     for unmet in unmet_requirements(spec, asked, ignores_unsupported=True):
         raise unmet.error(_in_own_words(unmet.sentence) + ".", field=_in_own_words(unmet.field))
     settled = settle(spec, asked)
@@ -121,10 +129,25 @@ def plan_request(spec: ModelSpec, request: MediaRequest) -> PlannedRequest:
     return PlannedRequest(params, (*_ignored(spec, request, quality), *warnings, *settled.warnings))
 
 
+def split_sources(spec: ModelSpec, sources: Sequence[str]) -> tuple[list[str], str | None]:
+    """Return the pictures among the sources, and the film of motion control, for a model that has it.
+
+    The film is the source whose name says so, and where none does the last of several.
+    """
+    pictures = list(sources)
+    if "motion-control" not in spec.capabilities:
+        return pictures, None
+    named = [source for source in pictures if FILM_NAME.search(source)]
+    film = named[0] if named else pictures[-1] if len(pictures) > 1 else None
+    if film is not None:
+        pictures.remove(film)
+    return pictures, film
+
+
 def _ignored(spec: ModelSpec, request: MediaRequest, quality: Quality | None) -> Iterator[str]:
     if quality is None:
         yield f"`quality` {request.quality!r} is not known; the standard one was used"
-    if request.sound:
+    if request.sound and "sound" not in spec.capabilities:
         yield f"{spec.id} makes no sound; `sound` was ignored"
     if request.duration is not None and spec.modality == "image":
         yield f"{spec.id} makes pictures; `duration` was ignored"

@@ -15,7 +15,7 @@ from core.errors.fields import InvalidRequest, MissingField, NotThisModel, OutOf
 from core.languages import find_language, not_spoken
 from jobs.params.base import Params, Resolution, changed_fields
 from jobs.params.image import ImageParams
-from jobs.params.media import media_of
+from jobs.params.media import ELEMENTS, media_of
 from jobs.params.registry import AnyParams
 from jobs.params.speech import SpeechParams
 from jobs.params.video import VideoParams
@@ -23,6 +23,8 @@ from pipelines.catalog.limits import GenerationType, Policy, size_asked
 from pipelines.catalog.sizes import nearest_size
 from pipelines.catalog.spec import ModelSpec
 
+MOTION = "motion_video"
+"""The film of a request for a video; its other media are pictures."""
 ENCODERS_OWN = ("logo_url", "subject_image")
 """Inputs that the encoder gets, and no model."""
 
@@ -97,7 +99,7 @@ def input_counts(spec: ModelSpec) -> dict[GenerationType, tuple[int, int]]:
         counts["image-to-image"] = (1, max(1, references + ("image-to-image" in able)))
     if "text-to-video" in able:
         counts["text-to-video"] = (0, 0)
-    if "image-to-video" in able:
+    if "image-to-video" in able or "motion-control" in able:
         counts["image-to-video"] = (1, 2 if "first-last-frame" in able else 1)
     return counts | spec.limits.inputs
 
@@ -116,7 +118,7 @@ def unmet_media(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequir
         sentence = f"Voice cloning is not supported by {spec.id}; remove `target_voice_path`"
         yield UnmetRequirement(error=NotThisModel, field="$.target_voice_path", sentence=sentence)
     if spec.limits.inputs:
-        yield from _unmet_counts(spec, media)
+        yield from _unmet_counts(spec, [name for name in media if name != MOTION])
 
 
 def check_media(spec: ModelSpec, media: Collection[str]) -> None:
@@ -184,6 +186,8 @@ def _unused_fields(
     """Yield the fields that the model does not use."""
     if isinstance(params, ImageParams) and params.strength is not None and _is_reference(spec, media):
         yield _unsupported(spec, "strength", spec.unsupported.strength)
+    if changed.get("sound") and "sound" not in spec.capabilities:
+        yield _unsupported(spec, "sound", spec.unsupported.sound, without=False)
     if changed.get("negative_prompt") and "negative-prompt" not in spec.capabilities:
         yield _unsupported(spec, "negative_prompt", spec.unsupported.negative_prompt)
     if "quality" in changed and changed["quality"] not in spec.quality:
@@ -248,25 +252,31 @@ def _is_reference(spec: ModelSpec, media: Collection[str]) -> bool:
 
 def _unmet_images(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequirement]:
     able, counted = spec.capabilities, _is_reference(spec, media)
-    references = sum(name.startswith("reference_images.") for name in media)
+    of_elements = sum(name.startswith(f"{ELEMENTS}.") for name in media)
+    references = of_elements + sum(name.startswith("reference_images.") for name in media)
     if not media and "text-to-image" not in able:
         yield _missing(spec, "input_image")
     if "input_image" in media and not counted and "image-to-image" not in able:
         yield _unsupported(spec, "input_image")
     if references and "references" not in able:
-        yield _unsupported(spec, "reference_images")
+        yield _unsupported(spec, ELEMENTS if of_elements else "reference_images")
     elif references + counted > spec.limits.max_references:
         count = f"{spec.limits.max_references} entries" + (", `input_image` counted as one," if counted else "")
+        count += f" with the pictures of `{ELEMENTS}`" if of_elements else ""
         sentence = f"`reference_images` must have at most {count} for {spec.id}"
         yield UnmetRequirement(error=OutOfRange, field="$.reference_images", sentence=sentence)
 
 
 def _unmet_frames(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequirement]:
-    able = spec.capabilities
-    if "input_image" not in media and ("last_image" in media or "text-to-video" not in able):
+    able, moves = spec.capabilities, MOTION in media
+    if moves and "motion-control" not in able:
+        yield _unsupported(spec, MOTION)
+    if "input_image" not in media and (moves or "last_image" in media or "text-to-video" not in able):
         yield _missing(spec, "input_image")
-    if "input_image" in media and "image-to-video" not in able:
+    if "input_image" in media and "image-to-video" not in able and "motion-control" not in able:
         yield _unsupported(spec, "input_image")
+    if not moves and "motion-control" in able and not {"text-to-video", "image-to-video"} & {*able}:
+        yield _missing(spec, MOTION)
     if "last_image" in media and "first-last-frame" not in able:
         yield _unsupported(spec, "last_image")
 
@@ -302,14 +312,19 @@ def _missing(spec: ModelSpec, field: str) -> UnmetRequirement:
     )
 
 
-def _unsupported(spec: ModelSpec, field: str, policy: Policy | None = None) -> UnmetRequirement:
-    """Return the requirement of a field that the model does not use, which may be left out where it has a `policy`."""
+def _unsupported(
+    spec: ModelSpec, field: str, policy: Policy | None = None, *, without: object = None
+) -> UnmetRequirement:
+    """Return the requirement of a field that the model does not use, which may be left out where it has a `policy`.
+
+    `without` is its value then.
+    """
     return UnmetRequirement(
         error=NotThisModel,
         field=f"$.{field}",
         sentence=f"`{field}` is not supported by {spec.id}; remove it",
         policy=policy or "refuse",
-        instead=None if policy is None else {field: None},
+        instead=None if policy is None else {field: without},
         warning=f"{spec.id} does not use `{field}`; it was ignored",
     )
 

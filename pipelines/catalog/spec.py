@@ -38,6 +38,8 @@ Capability = Literal[
     "text-to-video",
     "image-to-video",
     "first-last-frame",  # really ends at `last_image`
+    "motion-control",  # `input_image` moves like the film in `motion_video`; both are required without other ways
+    "sound",  # a video with sound
     "negative-prompt",
     "reference-voice",  # sounds like the recording in `target_voice_path`
 ]
@@ -304,13 +306,14 @@ class Deadlines(Entry, frozen=True, kw_only=True):
 class Rates(Entry, frozen=True, kw_only=True):
     """Further parts of a job's price, in US dollars, beside `price_usd` of each output; what is zero is left out.
 
-    - `per_second`: of each second of a video.
+    - `per_second`: of each second of a video; `sound_per_second`: of each one that is made with sound, beside it.
     - `per_megapixel_step`: of a million pixels of an image in one denoising step.
     - `per_gpu_second`: of the time on the device. A submit reserves it for `max_gpu_seconds`; a job that takes less
       costs less, and none costs more.
     """
 
     per_second: Annotated[float, Meta(ge=0)] = 0.0
+    sound_per_second: Annotated[float, Meta(ge=0)] = 0.0
     per_megapixel_step: Annotated[float, Meta(ge=0)] = 0.0
     per_gpu_second: Annotated[float, Meta(ge=0)] = 0.0
     max_gpu_seconds: Seconds | None = None
@@ -396,13 +399,15 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
             raise ValueError(f"`gpus` excludes {others}")
         if self.quantization is not None and self.loras:
             raise ValueError("`quantization` and `loras` exclude each other")
-        if self.rates.per_second > 0 and self.modality != "video":
+        if (self.rates.per_second > 0 or self.rates.sound_per_second > 0) and self.modality != "video":
             raise ValueError("`rates.per_second` is for videos")
+        if self.rates.sound_per_second > 0 and "sound" not in self.capabilities:
+            raise ValueError("`rates.sound_per_second` needs the capability `sound`")
         if self.rates.per_megapixel_step > 0 and (
             self.modality != "image" or self.defaults.num_inference_steps is None
         ):
             raise ValueError("`rates.per_megapixel_step` is for images, and takes `defaults.num_inference_steps`")
-        takes_pictures = {"references", f"image-to-{self.modality}"} & {*self.capabilities}
+        takes_pictures = {"references", f"image-to-{self.modality}", "motion-control"} & {*self.capabilities}
         for generation_type, (_, most) in self.limits.inputs.items():
             is_able = generation_type in self.capabilities or generation_type == "image-to-image"
             if generation_type not in GENERATION_TYPES.get(self.modality, ()) or not is_able:
@@ -425,13 +430,18 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         """Return what a job with these parameters costs at most, in US dollars, and exactly unless it is metered."""
         rates, outputs = self.rates, getattr(params, "num_images", 1)
         price = float(self.price_usd * outputs)
-        if rates.per_second > 0:
-            price += rates.per_second * self.limits.nearest_seconds(getattr(params, "duration_seconds", 0.0))
+        if rates.per_second > 0 or rates.sound_per_second > 0:
+            each = rates.per_second + (rates.sound_per_second if self.makes_sound(params) else 0.0)
+            price += each * self.limits.nearest_seconds(getattr(params, "duration_seconds", 0.0))
         if rates.per_megapixel_step > 0:
             width, height = self.size_of(params)
             megapixels = width * height / 1e6
             price += rates.per_megapixel_step * megapixels * (self.steps_of(params) or 0) * outputs
         return round(price + rates.per_gpu_second * (rates.max_gpu_seconds or 0.0), PRICE_DIGITS)
+
+    def makes_sound(self, params: object) -> bool:
+        """Return whether a job with these parameters has a video with sound: asked for, of a model that makes it."""
+        return bool(getattr(params, "sound", False)) and "sound" in self.capabilities
 
     def metered_price(self, params: Params, gpu_seconds: float) -> float | None:
         """Return what a job costs that took so long on the device; None where that does not matter."""

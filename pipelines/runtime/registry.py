@@ -26,6 +26,7 @@ FAMILIES: dict[str, Family] = {
     "chatterbox": Family("pipelines.speech.chatterbox", "Chatterbox"),
     "espeak": Family("pipelines.speech.espeak", "EspeakVoice"),
     "brand-kit": Family("pipelines.branding.brand_kit", "BrandKit"),
+    "film-join": Family("pipelines.join.film_join", "FilmJoin"),
     "demo-relief": Family("pipelines.mesh.relief", "Relief"),
     "triposg": Family("pipelines.mesh.triposg.family", "TripoSG"),
 }

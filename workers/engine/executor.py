@@ -11,10 +11,12 @@ import msgspec
 from core.errors.failures import GpuOutOfMemory, NoBackgroundRemoval
 from jobs.manifests.environment import BundleWeights
 from jobs.params.base import Params, read_params
+from jobs.params.image import ImageParams
 from jobs.params.registry import PARAMS_OF
 from jobs.server_commands import Preload, Unload
 from pipelines.branding.finish import SUBJECT
 from pipelines.branding.guidance import for_model, with_palette, with_subject
+from pipelines.catalog.elements import resolve_elements
 from pipelines.catalog.requirements import settle
 from pipelines.catalog.spec import Stage
 from pipelines.catalog.variants import model_of, variant_id
@@ -219,6 +221,9 @@ class RequestExecutor:
 
     def _run_settled(self, request: Compute, ctx: RunContext, params: Params) -> RawOutput:
         inputs = Inputs({name: Path(file) for name, file in request.inputs.items()})
+        if isinstance(params, ImageParams) and params.elements:
+            resolved = resolve_elements(self._loader.spec(request.model), params)
+            params, inputs = resolved.params, Inputs(resolved.renamed(inputs.files))
         if SUBJECT in inputs.files:
             return self._run_behind(request, params, inputs, ctx)
         params, inputs = with_palette(params, None), for_model(inputs)

@@ -48,16 +48,19 @@ class Fetcher:
         await self._client.aclose()
         self._resolvers.shutdown(wait=False, cancel_futures=True)
 
-    async def fetch(self, url: str, target: Path, *, attempt: int, most_bytes: int | None = None) -> None:
-        """Write the file of `url` into `target`; `most_bytes` is the limit of a model.
+    async def fetch(
+        self, url: str, target: Path, *, attempt: int, limit: int | None = None, most_bytes: int | None = None
+    ) -> None:
+        """Write the file of `url` into `target`; `limit` is that of the service, `most_bytes` that of a model.
 
         Raises `ForbiddenUrl`, `InputTooLarge` and `InputUnreachable` where another attempt would not help, `RetryLater`
         where it may, and `OSError` for the target.
         """
         seconds, answered = self._settings.input_timeout, asyncio.Event()
+        limits = limit or self._settings.input_max_bytes, most_bytes
         try:
             async with asyncio.timeout(seconds):
-                await self._follow(url, target, attempt, answered, most_bytes)
+                await self._follow(url, target, attempt, answered, limits)
         except TimeoutError:
             late = f"The file did not arrive within {seconds:g} s; use a faster host or a smaller file."
             raise RetryLater(InputUnreachable(late if answered.is_set() else UNREACHABLE)) from None
@@ -66,7 +69,7 @@ class Fetcher:
             raise RetryLater(InputUnreachable(cut_off if answered.is_set() else UNREACHABLE)) from error
 
     async def _follow(
-        self, url: str, target: Path, attempt: int, answered: asyncio.Event, most_bytes: int | None
+        self, url: str, target: Path, attempt: int, answered: asyncio.Event, limits: tuple[int, int | None]
     ) -> None:
         for hop in range(MAX_REDIRECTS + 1):
             found = await self._resolve(url, hop)
@@ -79,7 +82,7 @@ class Fetcher:
             async with self._client.stream("GET", **request_arguments(found, attempt - 1), headers=headers) as response:
                 if not response.has_redirect_location:
                     answered.set()
-                    await self._receive(response, target, most_bytes)
+                    await self._receive(response, target, limits)
                     return
                 url = str(httpx.URL(url).join(response.headers["location"]))
         raise InputUnreachable(f"The URL redirects more than {MAX_REDIRECTS} times; use the final URL.")
@@ -102,7 +105,7 @@ class Fetcher:
             log.info("input: not reached reason=%s", error)
             raise RetryLater(InputUnreachable(UNREACHABLE)) from error
 
-    async def _receive(self, response: httpx.Response, target: Path, most_bytes: int | None) -> None:
+    async def _receive(self, response: httpx.Response, target: Path, limits: tuple[int, int | None]) -> None:
         status = response.status_code
         if status in RETRIED or status >= 500:
             after = retry_after_seconds(response.headers) or 0.0
@@ -114,15 +117,14 @@ class Fetcher:
         coding = response.headers.get("content-encoding", "identity").strip().lower()
         if coding not in ("", "identity"):
             raise InputUnreachable(f"The host compressed the file ({coding[:20]}); serve it without Content-Encoding.")
-        limit = self._settings.input_max_bytes
         announced = response.headers.get("content-length", "")
         if announced.isdecimal():
-            check_bytes(int(announced), limit, most_bytes)
+            check_bytes(int(announced), *limits)
         seen = 0
         with target.open("wb") as file:
             async for chunk in response.aiter_raw():
                 seen += len(chunk)
-                check_bytes(seen, limit, most_bytes)
+                check_bytes(seen, *limits)
                 file.write(chunk)
         if seen == 0:
             raise InputUnreachable(f"The host answered {status} and sent an empty file. {ADVICE}")
@@ -131,7 +133,7 @@ class Fetcher:
 def check_bytes(size: int, limit: int, of_model: int | None) -> None:
     """Raise `InputTooLarge` for a file above the limit of the service, or above that of its job's model."""
     if size > limit:
-        raise InputTooLarge
+        raise InputTooLarge(f"The file has more than {limit / 1e6:g} MB, the most of an input; send a smaller one.")
     if of_model is not None and size > of_model:
         raise InputTooLarge(
             f"The file has more than the {of_model / 1e6:g} MB that the model takes; send a smaller one."

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import AvifImagePlugin, Image, ImageChops, ImageCms, PngImagePlugin, TiffImagePlugin
 
+from core.errors.fields import NotThisModel
 from core.errors.inputs import InputTooLarge, InputUnreadable, UnsupportedMedia
 from workers.ingest.image_containers import PROFILE_BYTES, check_jpeg, without_texts
 
@@ -58,9 +59,17 @@ ROUNDING = 2
 """Levels (of 255) by which a profile may differ from sRGB and still count as sRGB."""
 
 
-def clean_image(source: Path, media_type: str, target: Path, max_pixels: int) -> None:
-    """Write the PNG `target`, RGB, or RGBA where anything is transparent. Raises what `read_image` raises."""
+def clean_image(source: Path, media_type: str, target: Path, max_pixels: int, min_side: int = 0) -> None:
+    """Write the PNG `target`, RGB, or RGBA where anything is transparent.
+
+    Raises what `read_image` raises, and `NotThisModel` for a picture with a side below `min_side`.
+    """
     cleaned = read_image(source, media_type, max_pixels)
+    if min(cleaned.size) < min_side:
+        raise NotThisModel(
+            f"This picture has {cleaned.width}x{cleaned.height} pixels, and {min_side}x{min_side} are the least here; "
+            "send a larger one."
+        )
     level, strategy = COMPRESSION.get(media_type, OTHERWISE)
     cleaned.save(target, "PNG", compress_level=level, compress_type=strategy)
 

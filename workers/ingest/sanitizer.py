@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -35,7 +36,7 @@ CODE = Path(__file__).resolve().parents[2]
 ERRORS: dict[str, type[AtelierError]] = {
     error.code: error for error in (InputTooLarge, InputUnreadable, NotThisModel, UnsupportedMedia)
 }
-EXTENSIONS = {"image/png": "png", "audio/wav": "wav"}
+EXTENSIONS = {"image/png": "png", "audio/wav": "wav", "video/mp4": "mp4"}
 
 
 class CleanMedia(msgspec.Struct, frozen=True):
@@ -65,26 +66,17 @@ class Sanitizer:
         with self._starting:
             self._end()
 
-    def clean(
-        self,
-        kind: MediaKind,
-        folder: Path,
-        *,
-        seconds: float,
-        max_pixels: int,
-        min_seconds: float = 0.0,
-        types: tuple[str, ...] = (),
-    ) -> CleanMedia:
-        """Make the clean copy of `source` in `folder`, and return it; blocks for a minute at most.
+    def clean(self, kind: MediaKind, folder: Path, *, seconds: float, max_pixels: int, **rules: Any) -> CleanMedia:
+        """Make the clean copy of `source` in `folder`, and return it; blocks for as long as `WAITING_SECONDS` says.
 
-        `seconds` are of processor time; `types` are the media types that the job's model takes. `folder` lies in one
-        that only this account may enter.
+        `seconds` are of processor time; `rules` are further fields of `SanitizeRequest`. `folder` lies in one that only
+        this account may enter.
 
-        Raises `UnsupportedMedia`, `InputTooLarge` and `InputUnreadable`; `NotThisModel` for audio that is not longer
-        than `min_seconds`; `RetryLater` where the machine may be at fault, and `OSError` where the copy does not fit
+        Raises `UnsupportedMedia`, `InputTooLarge` and `InputUnreadable`; `NotThisModel` for what is shorter or smaller
+        than its model takes; `RetryLater` where the machine may be at fault, and `OSError` where the copy does not fit
         on it.
         """
-        answered = self.ask(SanitizeRequest(kind, seconds, max_pixels, min_seconds, types), folder)
+        answered = self.ask(SanitizeRequest(kind, seconds, max_pixels, **rules), folder)
         try:
             answer = msgspec.json.decode(answered, type=SanitizeResult)
         except msgspec.MsgspecError:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from jobs.params.media import MediaKind
+from jobs.params.media import FilmFrame, MediaKind
 
 SOURCE = "source"
 """The name of the file to decode, in the folder of its request."""
@@ -15,8 +15,9 @@ NO_ROOM = "no_room"
 class SanitizeRequest(msgspec.Struct, frozen=True):
     """A request to clean `source`, of this kind, within so many seconds of processor time.
 
-    `max_pixels` limits an image; audio must be longer than `min_seconds`. The file must have one of the media `types`;
-    without any, one that its kind accepts.
+    `max_pixels` limits an image, whose sides have at least `min_side`; audio must be longer than `min_seconds`, a film
+    at most `max_seconds` long. The file must have one of the media `types`; without any, one that its kind accepts.
+    With a `frame` the file is a film, and the copy that picture of it.
     """
 
     kind: MediaKind
@@ -24,6 +25,9 @@ class SanitizeRequest(msgspec.Struct, frozen=True):
     max_pixels: int
     min_seconds: float = 0.0
     types: tuple[str, ...] = ()
+    max_seconds: float | None = None
+    min_side: int = 0
+    frame: FilmFrame | None = None
 
 
 class SanitizeResult(msgspec.Struct, frozen=True):

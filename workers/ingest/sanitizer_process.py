@@ -31,7 +31,9 @@ from core.errors.inputs import InputTooLarge, InputUnreadable, UnsupportedMedia
 from core.processes import die_with_parent
 from core.sandbox.confinement import confine
 from jobs.media_types import HEAD, TYPES, expect
+from jobs.params.media import MediaKind
 from workers.ingest.audio_cleaner import clean_audio
+from workers.ingest.film_cleaner import clean_film, clean_frame
 from workers.ingest.image_cleaner import clean_image
 from workers.ingest.sanitizer_messages import NO_ROOM, SOURCE, WAITING_SECONDS, SanitizeRequest, SanitizeResult
 
@@ -137,25 +139,20 @@ def limit_resources(seconds: float) -> None:
 
 
 def clean(request: SanitizeRequest, folder: Path) -> SanitizeResult:
-    """Write the clean copy, `clean.png` or `clean.wav`, and return its media type or the input's error.
+    """Write the clean copy, `clean.png`, `clean.wav` or `clean.mp4`, and return its media type or the input's error.
 
     Raises `OSError` where the machine is at fault.
     """
     source = folder / SOURCE
+    kind: MediaKind = "video" if request.frame is not None else request.kind
     try:
         with source.open("rb") as file:
-            media_type = expect(file.read(HEAD), request.kind)
+            media_type = expect(file.read(HEAD), kind)
         if request.types and media_type not in request.types:
-            names = TYPES[request.kind]
+            names = TYPES[kind]
             taken = " or ".join(names.get(each, each) for each in request.types)
             raise UnsupportedMedia(f"The model takes {taken}, and this is {names[media_type]}; convert the file.")
-        if request.kind == "image":
-            clean_image(source, media_type, folder / "clean.png", request.max_pixels)
-            return SanitizeResult(media_type="image/png")
-        if request.kind == "audio":
-            clean_audio(source, media_type, folder / "clean.wav", request.min_seconds)
-            return SanitizeResult(media_type="audio/wav")
-        raise UnsupportedMedia("Videos are not supported as inputs yet; send an image or a recording.")
+        return _clean(request, source, media_type, folder)
     except MemoryError:
         return SanitizeResult(code=InputTooLarge.code, message=TOO_MUCH_MEMORY)
     except AtelierError as error:
@@ -169,6 +166,20 @@ def clean(request: SanitizeRequest, folder: Path) -> SanitizeResult:
     except Exception:  # a decoder that this file has brought to an error of its own
         traceback.print_exc()
         return SanitizeResult(code=InputUnreadable.code, message=BROKEN)
+
+
+def _clean(request: SanitizeRequest, source: Path, media_type: str, folder: Path) -> SanitizeResult:
+    if request.frame is not None:
+        clean_frame(source, media_type, folder / "clean.png", request.frame)
+        return SanitizeResult(media_type="image/png")
+    if request.kind == "image":
+        clean_image(source, media_type, folder / "clean.png", request.max_pixels, request.min_side)
+        return SanitizeResult(media_type="image/png")
+    if request.kind == "video":
+        clean_film(source, media_type, folder / "clean.mp4", request.max_seconds)
+        return SanitizeResult(media_type="video/mp4")
+    clean_audio(source, media_type, folder / "clean.wav", request.min_seconds)
+    return SanitizeResult(media_type="audio/wav")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,8 @@ MAX_TRANSFERS = 8
 """Transfers from and to the store at once."""
 MAX_DECODERS = min(max(4, len(os.sched_getaffinity(0))), 8)
 """Files decoded at once, at most half of them one tenant's: 64 megapixels take seconds, and about a gigabyte each."""
+FILM_SHARE = 4.0
+"""How many times as much processor time a film has as other inputs: all of its frames are decoded and encoded."""
 JITTER = 0.2
 DOUBLINGS = 5
 """How often the pause before another attempt doubles: up to about a minute."""
@@ -160,14 +162,19 @@ class Ingest:
 
     async def _fetch(self, row: Row[Any], source: Path) -> None:
         if row.url is not None:
-            await self._fetcher.fetch(row.url, source, attempt=row.attempt, most_bytes=row.max_bytes)
+            await self._fetcher.fetch(
+                row.url, source, attempt=row.attempt, limit=self._most_bytes(row), most_bytes=row.max_bytes
+            )
             return
-        download = partial(self._download, row.source_key, source, row.max_bytes)
+        download = partial(self._download, row.source_key, source, self._most_bytes(row), row.max_bytes)
         await asyncio.get_running_loop().run_in_executor(self._transfers, download)
 
-    def _download(self, key: str, source: Path, most_bytes: int | None) -> None:
+    def _most_bytes(self, row: Row[Any]) -> int:
+        return self._settings.film_max_bytes if _is_film(row) else self._settings.input_max_bytes
+
+    def _download(self, key: str, source: Path, limit: int, most_bytes: int | None) -> None:
         try:
-            check_bytes(self._objects.size(key), self._settings.input_max_bytes, most_bytes)
+            check_bytes(self._objects.size(key), limit, most_bytes)
             read(self._objects, key, source)
         except UnknownOutput:
             raise InputUnreachable("The uploaded file or the stored voice no longer exists; send it again.") from None
@@ -178,10 +185,13 @@ class Ingest:
             self._sanitizer.clean,
             row.kind,
             folder,
-            seconds=self._settings.sanitise_timeout,
+            seconds=self._settings.sanitise_timeout * (FILM_SHARE if _is_film(row) else 1),
             max_pixels=self._settings.input_max_pixels,
             min_seconds=row.min_seconds,
             types=tuple(row.types),
+            max_seconds=row.max_seconds,
+            min_side=row.min_side,
+            frame=row.frame,
         )
         async with self._shares.setdefault(row.tenant, asyncio.Semaphore(MAX_DECODERS // 2)):
             clean = await loop.run_in_executor(self._decoders, request)
@@ -217,6 +227,10 @@ class Ingest:
 
 def _make(folder: Path) -> None:
     folder.mkdir(parents=True)
+
+
+def _is_film(row: Row[Any]) -> bool:
+    return bool(row.kind == "video" or row.frame is not None)
 
 
 def _key(row: Row[Any]) -> Key:

@@ -9,7 +9,6 @@ from time import process_time
 import av
 import numpy as np
 from av.error import FFmpegError
-from av.stream import Disposition
 from PIL import Image
 
 from core.errors.inputs import InputTooLarge, InputUnreadable
@@ -29,17 +28,8 @@ from pipelines.previews.pictures import write_poster, write_thumbnail
 from pipelines.previews.sounds import peaks, peaks_file
 from pipelines.runtime.protocol import PreviewFile
 from pipelines.speech.waveform import draw_waveform
-from workers.ingest.audio_cleaner import FORMATS
+from workers.ingest.film_reader import check_film_size, film_stream, is_known, open_media, upright
 
-DEMUXERS = FORMATS | {
-    "video/mp4": "mp4",
-    "video/quicktime": "mov",
-    "video/3gpp": "mov",
-    "video/webm": "matroska",
-    "video/matroska": "matroska",
-}
-"""FFmpeg's demuxer for each media type; none is chosen by content, which could name other files."""
-MAX_PIXELS = 4096 * 2304
 AHEAD = 48
 """Frames that are decoded after a key frame at most, to come nearer to a time."""
 SPACING = 0.5
@@ -55,8 +45,8 @@ Moving = tuple[tuple[PreviewFile, ...], int | None, int | None, float | None]
 
 def has_film(source: Path, media_type: str) -> bool:
     """Return whether a file has moving pictures; a cover of an album is none."""
-    with _opened(source, media_type) as container:
-        return _film_stream(container) is not None
+    with open_media(source, media_type) as container:
+        return film_stream(container) is not None
 
 
 def draw_film(source: Path, media_type: str, stem: str, folder: Path, allowed: float) -> Moving:
@@ -65,17 +55,17 @@ def draw_film(source: Path, media_type: str, stem: str, folder: Path, allowed: f
     `allowed` are seconds of processor time: of a film that takes more, fewer frames are looked at. Raises
     `InputTooLarge`, `InputUnreadable` where no frame can be decoded, and FFmpeg's errors.
     """
-    with _opened(source, media_type) as container:
-        stream = _film_stream(container)
+    with open_media(source, media_type) as container:
+        stream = film_stream(container)
         assert stream is not None
-        _check_size(stream)
+        check_film_size(stream)
         seconds = _seconds(container)
         pictures: list[Image.Image] = []
         shown: Image.Image | None = None
         for frame in _frames_at(container, stream, _times(seconds), STRIP_SHARE * allowed):
-            picture = _upright(picture_of(frame, STRIP_SIDE), frame)
+            picture = upright(picture_of(frame, STRIP_SIDE), frame)
             if shown is None or (is_flat(pictures[0]) and all(map(is_flat, pictures)) and not is_flat(picture)):
-                shown = _upright(picture_of(frame, POSTER_SIDE), frame)
+                shown = upright(picture_of(frame, POSTER_SIDE), frame)
             pictures.append(picture)
         if shown is None:
             raise InputUnreadable("No frame of this film can be decoded.")
@@ -102,7 +92,7 @@ def draw_sound(source: Path, media_type: str, stem: str, folder: Path, allowed: 
     low: list[np.ndarray] = []
     high: list[np.ndarray] = []
     samples = rate = 0
-    with _opened(source, media_type) as container:
+    with open_media(source, media_type) as container:
         for frame in container.decode(_sound_stream(container)):
             if process_time() > ALL_SHARE * allowed:
                 raise InputTooLarge("This recording is too long for a picture of its waveform.")
@@ -119,35 +109,12 @@ def draw_sound(source: Path, media_type: str, stem: str, folder: Path, allowed: 
     return made, None, None, samples / rate
 
 
-def _opened(source: Path, media_type: str) -> av.container.InputContainer:
-    return av.open(str(source), format=DEMUXERS[media_type], mode="r", options={"protocol_whitelist": "file"})
-
-
-def _film_stream(container: av.container.InputContainer) -> av.VideoStream | None:
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic and _is_known(stream):
-            stream.codec_context.thread_count = 1  # a decoder may start no thread
-            return stream
-    return None
-
-
 def _sound_stream(container: av.container.InputContainer) -> av.AudioStream:
-    if not container.streams.audio or not _is_known(container.streams.audio[0]):
+    if not container.streams.audio or not is_known(container.streams.audio[0]):
         raise InputUnreadable("This file has no sound that can be decoded.")
     stream = container.streams.audio[0]
     stream.codec_context.thread_count = 1
     return stream
-
-
-def _is_known(stream: av.AudioStream | av.VideoStream) -> bool:
-    """Return whether FFmpeg has a decoder for it."""
-    context: object = stream.codec_context
-    return context is not None
-
-
-def _check_size(stream: av.VideoStream) -> None:
-    if stream.width * stream.height > MAX_PIXELS:
-        raise InputTooLarge(f"This film has {stream.width}x{stream.height} pixels.")
 
 
 def _seconds(container: av.container.InputContainer) -> float | None:
@@ -203,15 +170,8 @@ def _beginning(
 def _turned(frame: av.VideoFrame) -> av.VideoFrame:
     if not frame.rotation:
         return frame
-    picture = _upright(picture_of(frame, SHORT_SIDE), frame)
+    picture = upright(picture_of(frame, SHORT_SIDE), frame)
     return av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
-
-
-def _upright(picture: Image.Image, frame: av.VideoFrame) -> Image.Image:
-    """Return a picture turned as its film says: phones write how they were held."""
-    turns = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
-    turn = turns.get(round(frame.rotation) % 360)
-    return picture if turn is None else picture.transpose(turn)
 
 
 def _planes(frame: av.AudioFrame) -> np.ndarray:

@@ -6,6 +6,8 @@ import msgspec
 from msgspec import Meta
 
 from jobs.params.base import Prompt, Seed
+from jobs.params.media import Element
+from jobs.params.video import MOST_SHOTS
 
 GenerationType = Literal[
     "text-to-image",
@@ -31,6 +33,17 @@ GenerationId = Annotated[
 ]
 
 
+class ShotOfMedia(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A shot of a storyboard. It begins with `image`, where the shot before ends, or with a picture that is drawn."""
+
+    prompt: Annotated[Prompt, Meta(description="What the shot shows, and how it moves.")]
+    duration: Annotated[str | float, Meta(description='Seconds of the shot: "5s", "5" or 5.')] | None = None
+    image: Annotated[str, Meta(description="The first frame: a URL, or an output of an earlier generation.")] | None = (
+        None
+    )
+    continues: Annotated[bool, Meta(description="Begin with the last frame of the shot before.")] = False
+
+
 class GenerateMedia(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to make."""
 
@@ -42,8 +55,9 @@ class GenerateMedia(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         str | list[str],
         Meta(
             description="One or several public http(s) URLs of inputs: the image to change, the first and the last "
-            "frame, further reference images, or the voice to speak with. `output:<generation_id>/0` is the first "
-            "output of an earlier generation. Not for text-to-image and text-to-video."
+            "frame, further reference images, the film of motion control, or the voice to speak with. "
+            "`output:<generation_id>/0` is the first output of an earlier generation. Not for text-to-image and "
+            "text-to-video."
         ),
     ] = []
     aspect_ratio: Annotated[
@@ -59,6 +73,26 @@ class GenerateMedia(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = "standard"
     sound: Annotated[bool, Meta(description="A video with sound, for models that support it.")] = False
     seed: Annotated[Seed, Meta(description="Repeats a result; -1 draws a fresh one.")] = -1
+    shots: Annotated[
+        list[ShotOfMedia],
+        Meta(
+            max_length=MOST_SHOTS,
+            description="A storyboard: the shots of one video, in order. `prompt` is then what they have in common.",
+        ),
+    ] = []
+    multi_shots: (
+        Annotated[bool, Meta(description="Default: whether there are `shots`; false is single-shot mode.")] | None
+    ) = None
+    elements: Annotated[
+        list[Element],
+        Meta(max_length=8, description="What `@name` in a prompt means. Needs a picture in `source_media_urls`."),
+    ] = []
+    kling_elements: Annotated[list[Element], Meta(max_length=8, description="Another name of `elements`.")] = []
+
+    @property
+    def named_elements(self) -> list[Element]:
+        """The elements, under whichever of their two names."""
+        return [*self.elements, *self.kling_elements]
 
 
 class GenerationStatusOf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -170,17 +204,22 @@ class InputCounts(msgspec.Struct, frozen=True):
 
 
 class ModelCosts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a generation costs: credits for each, and for each second of a video; `usd` is the first in US dollars."""
+    """What a generation costs: credits for each, and for each second of a video; `usd` is the first in US dollars.
+
+    `sound_credits_per_second` is for each second of a video with sound, beside the others.
+    """
 
     credits: float
     credits_per_second: float
     usd: float
+    sound_credits_per_second: float
 
 
 class ModelAbilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a model supports, and its limits; arguments that it does not support are ignored.
 
-    `durations` are the only seconds of video that it makes, where there are any.
+    `durations` are the only seconds of video that it makes, where there are any. `max_shots` is how many shots a
+    storyboard may have with it: 1 is single-shot mode, 0 is none.
     """
 
     negative_prompt: bool
@@ -191,6 +230,8 @@ class ModelAbilities(msgspec.Struct, frozen=True, kw_only=True):
     min_duration_seconds: float | None
     max_duration_seconds: float | None
     languages: list[str]
+    max_shots: int
+    elements: bool
 
 
 class ModelChoice(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,10 +18,10 @@ from api.dialects.mcp.schema import (
     ModelChoices,
     ModelsToList,
 )
+from api.dialects.mcp.storyboards import ShownChain, StoryboardTools, is_chain, storyboard_of
 from api.dialects.mcp.translate import (
     MODALITY_OF,
     NAME,
-    PlannedCall,
     counts_of,
     failure_sentence,
     generation_estimate,
@@ -79,6 +79,7 @@ class MediaTools:
         catalog: Catalog,
         aliases: Aliases,
         store: Store,
+        storyboards: StoryboardTools,
     ) -> None:
         self._endpoint = endpoint
         self._watcher = endpoint.watcher
@@ -89,10 +90,15 @@ class MediaTools:
         self._catalog = catalog
         self._aliases = aliases
         self._store = store
+        self._storyboards = storyboards
 
     async def generate_media(self, request: StrictRequest, asked: GenerateMedia, _: Report) -> ToolAnswer:
         """Submit a job, and answer at once with its id."""
-        planned = await self._planned(asked)
+        spec, asked = await self._prepared(request.user, asked)
+        shots = storyboard_of(spec, asked)
+        if shots is not None:
+            return ToolAnswer(body=await self._storyboards.start(request.user, asked, shots))
+        planned = planned_call(spec, asked)
         origin = Origin(dialect=NAME, model=asked.model, warnings=planned.warnings)
         submitted = await self._endpoint.submit(request, planned.params, origin=origin)
         (view,) = await self._watcher.views([submitted.job], request.user.key_id)
@@ -104,6 +110,8 @@ class MediaTools:
     ) -> ToolAnswer:
         """Answer with a generation as it is, or as it is once it has ended or `wait` is over."""
         caller = request.user
+        if is_chain(asked.generation_id):
+            return await self._shown_chain(await self._storyboards.show(caller, asked.generation_id, asked.wait))
         job = await find_job(self._database, caller, asked.generation_id)
         view = await self._wait(JobView(job), caller, asked.wait, report)
         return await self._shown(view)
@@ -111,6 +119,8 @@ class MediaTools:
     async def cancel_generation(self, request: StrictRequest, asked: GenerationToCancel, _: Report) -> ToolAnswer:
         """Cancel a generation, and answer with what it is now; one that has ended stays as it is."""
         caller = request.user
+        if is_chain(asked.generation_id):
+            return await self._shown_chain(await self._storyboards.cancel(caller, asked.generation_id))
         cancelled = await self._job_control.cancel(caller, asked.generation_id)
         job = cancelled or await find_job(self._database, caller, asked.generation_id)
         return await self._shown(JobView(job))
@@ -127,7 +137,11 @@ class MediaTools:
             "negative_prompt": asked.negative_prompt,
         }
         call: GenerateMedia = read_arguments(GenerateMedia, said)
-        planned = await self._planned(call, fills_sources=True)
+        spec, call = await self._prepared(request.user, call, fills_sources=True)
+        shots = storyboard_of(spec, call)
+        if shots is not None:
+            return ToolAnswer(body=await self._storyboards.estimate(request.user, call, shots))
+        planned = planned_call(spec, call)
         estimate = await self._estimator.estimate(request.user, planned.params, dialect=NAME)
         return ToolAnswer(body=generation_estimate(estimate, planned.generation_type))
 
@@ -147,17 +161,25 @@ class MediaTools:
         ]
         return ToolAnswer(body=ModelChoices(sorted(choices, key=lambda choice: not choice.available)))
 
-    async def _planned(self, asked: GenerateMedia, *, fills_sources: bool = False) -> PlannedCall:
-        """Return the job of a call; for an estimate, which reads none, sources that are missing are made up.
+    async def _prepared(
+        self, caller: Caller, asked: GenerateMedia, *, fills_sources: bool = False
+    ) -> tuple[ModelSpec, GenerateMedia]:
+        """Return the model of a call, and the call with the sources that jobs know.
 
-        Raises `UnknownModel`, an `InvalidRequest`, and for the name of another service `NoModelForTask`.
+        For an estimate, which reads none, sources that are missing are made up. Raises `UnknownModel`, `UnknownChain`,
+        and for the name of another service `NoModelForTask`.
         """
-        spec = await self._model(asked)
-        if fills_sources and not sources_of(asked):
-            name = asked.generation_type or next(iter(counts_of(spec)), None)
-            least = counts_of(spec)[name].min if name in counts_of(spec) else 0
-            asked = msgspec.structs.replace(asked, source_media_urls=[ANY_SOURCE] * least)
-        return planned_call(spec, asked)
+        spec, sources = await self._model(asked), sources_of(asked)
+        if fills_sources and not sources:
+            sources = [ANY_SOURCE] * _least(spec, asked)
+        sources = [await self._storyboards.source(caller, source) for source in sources]
+        shots = [
+            msgspec.structs.replace(shot, image=await self._storyboards.source(caller, shot.image))
+            if shot.image
+            else shot
+            for shot in asked.shots
+        ]
+        return spec, msgspec.structs.replace(asked, source_media_urls=sources, shots=shots)
 
     async def _model(self, asked: GenerateMedia) -> ModelSpec:
         """Return the model that the name of a call means."""
@@ -206,3 +228,18 @@ class MediaTools:
         failure = failure_sentence(body) if view.job.status is JobStatus.FAILED else None
         blocks = await output_blocks(view.job.artifacts, body.outputs, self._store)
         return ToolAnswer(body=body, blocks=blocks, failure=failure)
+
+    async def _shown_chain(self, shown: ShownChain) -> ToolAnswer:
+        body = shown.status
+        failure = failure_sentence(body) if body.status == "failed" else None
+        blocks = await output_blocks(shown.artifacts, body.outputs, self._store)
+        return ToolAnswer(body=body, blocks=blocks, failure=failure)
+
+
+def _least(spec: ModelSpec, asked: GenerateMedia) -> int:
+    """Return how many sources a call takes at least; of a storyboard one with elements, else none."""
+    if spec.modality == "video" and (asked.shots or asked.named_elements):
+        return bool(asked.named_elements)
+    counts = counts_of(spec)
+    name = asked.generation_type or next(iter(counts), None)
+    return counts[name].min if name in counts else 0

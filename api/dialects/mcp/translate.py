@@ -30,7 +30,7 @@ from jobs.params.speech import SpeechParams, tokens_for
 from jobs.wire.estimates.estimate import EstimateAnswer, SecondsRange
 from jobs.wire.status import OutputAnswer, StatusAnswer
 from pipelines.catalog import limits
-from pipelines.catalog.media_request import MediaRequest, choose_type, plan_request
+from pipelines.catalog.media_request import MediaRequest, choose_type, plan_request, split_sources
 from pipelines.catalog.requirements import input_counts
 from pipelines.catalog.spec import ModelSpec
 
@@ -53,6 +53,7 @@ WORDS = {
     "image_url": "source_media_urls[0]",
     "input_image": "source_media_urls[0]",
     "last_image": "source_media_urls[1]",
+    "motion_video": "source_media_urls",
     "target_voice_path": "source_media_urls[0]",
     "reference_images": "source_media_urls",
     **{f"reference_images[{number}]": f"source_media_urls[{number + 1}]" for number in range(16)},
@@ -82,7 +83,12 @@ def sources_of(asked: GenerateMedia) -> list[str]:
 def counts_of(spec: ModelSpec) -> dict[GenerationType, InputCounts]:
     """Return what a model can be asked to do, with the numbers of sources; nothing for one that is not offered."""
     if spec.modality in PLANNED:
-        return {name: InputCounts(least, most) for name, (least, most) in input_counts(spec).items()}
+        films = "motion-control" in spec.capabilities  # one beside the pictures
+        needed = int(films and "image-to-video" not in spec.capabilities)
+        return {
+            name: InputCounts(least + needed, most + films) if name == "image-to-video" else InputCounts(least, most)
+            for name, (least, most) in input_counts(spec).items()
+        }
     voices = 1 if "reference-voice" in spec.capabilities else 0
     counts = InputCounts(0, voices) if spec.modality == "speech" else InputCounts(1, 1)
     return {name: counts for name, modality in MODALITY_OF.items() if modality == spec.modality}
@@ -106,9 +112,12 @@ def planned_call(spec: ModelSpec, asked: GenerateMedia) -> PlannedCall:
                 quality=asked.quality,
                 sound=asked.sound,
                 seed=asked.seed,
+                elements=asked.named_elements,
             ),
         )
-        return PlannedCall(planned.params, choose_type(spec, asked_type, len(sources)), planned.warnings)
+        pictures, _ = split_sources(spec, sources)
+        shots = ("`shots` was ignored: it makes pictures",) if asked.shots else ()
+        return PlannedCall(planned.params, choose_type(spec, asked_type, len(pictures)), (*planned.warnings, *shots))
     name = _only_type(spec, asked, len(sources))
     return PlannedCall(_other_params(spec, asked, sources), name, _ignored(spec, asked))
 
@@ -152,6 +161,8 @@ def _ignored(spec: ModelSpec, asked: GenerateMedia) -> tuple[str, ...]:
         "duration": asked.duration is not None,
         "resolution": asked.resolution is not None,
         "sound": asked.sound,
+        "shots": bool(asked.shots),
+        "elements": bool(asked.named_elements),
     }
     return tuple(f"`{name}` was ignored: {spec.id} does not use it" for name, is_given in given.items() if is_given)
 
@@ -240,29 +251,33 @@ def model_choice(spec: ModelSpec, *, available: bool, default: bool, settings: S
     """Return a model as the list shows it."""
     counts, is_video = counts_of(spec), spec.modality == "video"
     source: MediaType = "audio" if spec.modality == "speech" else "image"
+    films: list[MediaType] = ["video"] if "motion-control" in spec.capabilities else []
     return ModelChoice(
         id=spec.id,
         title=spec.title,
         available=available,
         default=default,
         generation_types=list(counts),
-        input_media_types=[source] if any(each.max for each in counts.values()) else [],
+        input_media_types=[source, *films] if any(each.max for each in counts.values()) else [],
         required_inputs={str(name): each for name, each in counts.items()},
         costs=ModelCosts(
             credits=in_credits(spec.price_usd, settings),
             credits_per_second=in_credits(spec.rates.per_second, settings),
             usd=spec.price_usd,
+            sound_credits_per_second=in_credits(spec.rates.sound_per_second, settings),
         ),
         estimated_time_seconds=spec.estimated_seconds,
         capabilities=ModelAbilities(
             negative_prompt="negative-prompt" in spec.capabilities,
-            sound=False,
+            sound="sound" in spec.capabilities,
             qualities=["standard", *(word for word in spec.quality if word != "standard")],
             max_prompt_chars=spec.limits.max_prompt_chars,
             durations=list(spec.limits.durations) if is_video else [],
             min_duration_seconds=spec.limits.min_seconds if is_video else None,
             max_duration_seconds=spec.limits.max_seconds if is_video else None,
             languages=list(spec.languages),
+            max_shots=spec.limits.max_shots if is_video else 0,
+            elements="references" in spec.capabilities or (is_video and "image-to-video" in spec.capabilities),
         ),
     )
 

@@ -77,7 +77,7 @@ class ChainRoutes(Controller):
         trace = request.headers.get("traceparent")
         with span("POST /chains/v1", parent=trace, kind=SpanKind.SERVER, root=True) as opened:
             made = await chain_submissions.submit(caller, asked, key=key, traceparent=traceparent_of(opened))
-        answer = _shown(await chain_operations.find(caller, made.chain_id), settings)
+        answer = shown(await chain_operations.find(caller, made.chain_id), settings)
         headers = {"Idempotency-Replayed": "true"} if made.repeated else {}
         return Response(answer, status_code=202, headers=headers)
 
@@ -95,7 +95,7 @@ class ChainRoutes(Controller):
         views = await chain_operations.page(caller, limit=limit + 1, before=before)
         page = views[:limit]
         next_cursor = pack(page[-1].chain) if len(views) > limit else None
-        return ChainPage([_shown(view, settings) for view in page], next_cursor)
+        return ChainPage([shown(view, settings) for view in page], next_cursor)
 
     @get("/{chain_id:str}", responses=error_responses(MalformedId, UnknownChain), summary="One chain")
     async def show(
@@ -106,7 +106,7 @@ class ChainRoutes(Controller):
         settings: NamedDependency[Settings],
     ) -> ChainAnswer:
         """Return the chain as it is now, with the status of each of its jobs."""
-        return _shown(await chain_operations.find(caller, chain_id), settings)
+        return shown(await chain_operations.find(caller, chain_id), settings)
 
     @post(
         "/{chain_id:str}/cancel",
@@ -123,8 +123,9 @@ class ChainRoutes(Controller):
     ) -> ChainAnswer:
         """Cancel what has not ended of the chain, and return it as it is now. May be repeated."""
         await chain_operations.cancel(caller, chain_id)
-        return _shown(await chain_operations.find(caller, chain_id), settings)
+        return shown(await chain_operations.find(caller, chain_id), settings)
 
 
-def _shown(view: ChainView, settings: Settings) -> ChainAnswer:
+def shown(view: ChainView, settings: Settings) -> ChainAnswer:
+    """Return the answer that shows a chain."""
     return chain_answer(view.chain, view.steps, view.jobs, settings)

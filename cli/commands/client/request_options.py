@@ -11,8 +11,9 @@ from cli.http.problems import in_commands
 from jobs.params.base import Params
 from jobs.params.modality import ModalitySpec
 
-HIDDEN = {"output_format", "pin"}
-"""The extension of the file and `--prefer` set these; fields whose feature is not built are hidden too."""
+HIDDEN = {"output_format", "pin", "elements"}
+"""The extension of the file and `--prefer` set the first two, and elements take more than an option; fields whose
+feature is not built are hidden too."""
 SHARED_FLAGS = {
     "prefer_seconds": ("--prefer",),
     "deadline_seconds": ("--deadline",),
@@ -36,7 +37,7 @@ def request_options(modality: ModalitySpec) -> list[click.Parameter]:
     hidden = {*HIDDEN, *modality.params.unbuilt}
     ordered = sorted(fields.values(), key=lambda field: field.name in SHARED)
     return [
-        click.Argument([argument.name], required=argument.required, metavar=argument.name.split("_")[0].upper()),
+        _argument(argument),
         *(_option(modality, field) for field in ordered if field.name not in hidden),
     ]
 
@@ -62,6 +63,13 @@ def _struct(modality: ModalitySpec) -> inspect.StructType:
     struct = inspect.type_info(modality.params)
     assert isinstance(struct, inspect.StructType)
     return struct
+
+
+def _argument(field: inspect.Field) -> click.Argument:
+    """Return the positional argument, of several values where the field takes them."""
+    is_list = isinstance(_unwrapped(field.type)[0], inspect.VarTupleType)
+    metavar = field.name.split("_")[0].upper() + ("..." if is_list else "")
+    return click.Argument([field.name], required=field.required, nargs=-1 if is_list else 1, metavar=metavar)
 
 
 def _option(modality: ModalitySpec, field: inspect.Field) -> click.Option:

@@ -38,7 +38,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
 from jobs.job import JobStatus
-from jobs.params.media import MediaKind, media_of
+from jobs.params.media import FilmFrame, MediaKind, media_of
 from jobs.params.origin import NATIVE_ORIGIN, Origin
 from jobs.params.registry import AnyParams
 from jobs.schema.tables import idempotency, inputs, jobs, servers
@@ -80,7 +80,9 @@ class InputSource(msgspec.Struct, frozen=True, kw_only=True):
     """The source of an input: a URL and its host, or the key of a stored object.
 
     `host` is in lower case, with the port unless it is the scheme's own. `name` is that of `jobs.params.media.Medium`.
-    Audio must be longer than `min_seconds`. The file has at most `max_bytes` and one of the `types`, where they say so.
+    Audio must be longer than `min_seconds`, a film at most `max_seconds` long, and each side of a picture have
+    `min_side` pixels. The file has at most `max_bytes` and one of the `types`, where they say so. With a `frame` the
+    source is a film, and the input that picture of it.
     """
 
     name: str
@@ -91,6 +93,9 @@ class InputSource(msgspec.Struct, frozen=True, kw_only=True):
     min_seconds: float = 0.0
     max_bytes: int | None = None
     types: tuple[str, ...] = ()
+    max_seconds: float | None = None
+    min_side: int = 0
+    frame: FilmFrame | None = None
 
 
 class Offer(msgspec.Struct, frozen=True):

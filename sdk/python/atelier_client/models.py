@@ -313,7 +313,8 @@ class ChainAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     `progress` is the mean of its jobs. `outputs` are those of its last step. `failed_step` and `error` say which step
     ended it and why, once it has failed. `price_usd` is what it costs at most, the sum of its jobs, and `cost_usd` what
-    it has cost so far. The place of a job in the queue is in the status of the job alone.
+    it has cost so far. The place of a job in the queue is in the status of the job alone. `warnings` are about what was
+    asked for as one, and are made as several.
     """
 
     chain_id: str
@@ -328,6 +329,7 @@ class ChainAnswer(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float
     created_at: datetime
     finished_at: datetime | None
+    warnings: list[str] = []
 
 
 class ChainPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -472,6 +474,14 @@ class MediaMatches(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+class ModelFilms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model accepts of the films that it is given; without `types` all that are read."""
+
+    types: list[str] = []
+    max_bytes: int = 100000000
+    max_seconds: float = 30.0
+
+
 class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of a model. Sides are in pixels; another size than a `native_size`, if there are any, is resized.
 
@@ -479,6 +489,7 @@ class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     `resolutions`: of an image, beside 1K.
     `min_seconds`, `max_seconds`: of video; `durations` are the only ones, where there are any. `input_types`: media
     types of pictures; empty for all that are read. `max_input_bytes`: of each input; null leaves it to the service.
+    `films`: of those that it is given. `max_shots`: of a storyboard; 1 where it makes one shot and no more.
     `min_voice_seconds`: a reference voice is longer; 0 where the model does not say.
     """
 
@@ -495,6 +506,8 @@ class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     input_types: list[str] = []
     max_input_bytes: int | None = None
     resolutions: list[str] = []
+    films: ModelFilms = ModelFilms()
+    max_shots: int = 12
 
 
 class ModelDefaults(msgspec.Struct, frozen=True, kw_only=True):
@@ -525,11 +538,12 @@ class ModelLicense(msgspec.Struct, frozen=True, kw_only=True):
 class ModelRates(msgspec.Struct, frozen=True, kw_only=True):
     """Further parts of a job's price, in US dollars; 0 for what does not count.
 
-    `per_second` of a video, `per_megapixel_step` of an image, `per_gpu_second` on the device, of which at most
-    `max_gpu_seconds` are reserved and charged.
+    `per_second` of a video, `sound_per_second` of one with sound beside that, `per_megapixel_step` of an image,
+    `per_gpu_second` on the device, of which at most `max_gpu_seconds` are reserved and charged.
     """
 
     per_second: float = 0.0
+    sound_per_second: float = 0.0
     per_megapixel_step: float = 0.0
     per_gpu_second: float = 0.0
     max_gpu_seconds: float | None = None
@@ -548,6 +562,7 @@ class ModelUnsupported(msgspec.Struct, frozen=True, kw_only=True):
     negative_prompt: str = "adapt"
     quality: str = "adapt"
     strength: str = "refuse"
+    sound: str = "refuse"
 
 
 class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,19 @@ from collections.abc import Sequence
 from typing import Literal, Required, TypedDict
 
 
+class Element(TypedDict, total=False):
+    """Something that a request refers to by its name: a person, a product, a place."""
+
+    name: Required[str]
+    """`@name` in a prompt is it."""
+    description: Required[str]
+    """What it is, in plain words."""
+    element_input_urls: Sequence[str]
+    """2 to 4 pictures of it: JPEG or PNG of at least 300x300 pixels, at most 10 MB."""
+    element_input_video_urls: Sequence[str]
+    """Or one film of it: MP4 or MOV, at most 50 MB; its middle frame is used."""
+
+
 class ImageRequest(TypedDict, total=False):
     """An image from a prompt; only `prompt` is required.
 
@@ -46,6 +59,8 @@ class ImageRequest(TypedDict, total=False):
     """How much of `input_image` may change."""
     reference_images: Sequence[str]
     """Images that guide the model."""
+    elements: Sequence[Element]
+    """What `@name` in the prompt means, with pictures that the model follows."""
     negative_prompt: str | None
     """What to avoid."""
     width: int
@@ -103,6 +118,8 @@ class VideoRequest(TypedDict, total=False):
     """The first frame. Read as `image_path` and `image_url`, too."""
     last_image: str | None
     """The last frame, for a model that supports one."""
+    motion_video: str | None
+    """A film whose motion `input_image` follows, for a model that can."""
     prompt: str
     """What to make, in plain words."""
     negative_prompt: str | None
@@ -115,6 +132,8 @@ class VideoRequest(TypedDict, total=False):
     """Pixels, a multiple of 32."""
     duration_seconds: float
     """Seconds of video."""
+    sound: bool
+    """A video with sound, for a model that makes it."""
     num_inference_steps: int | None
     """Denoising steps."""
     guidance_scale: float | None
@@ -289,6 +308,38 @@ class BrandingRequest(TypedDict, total=False):
     """Brand colors, as hex codes."""
 
 
+class JoinRequest(TypedDict, total=False):
+    """Films one after the other as one film; `films` is required. It needs no GPU.
+
+    The first one decides the size and the frame rate: others are cropped and shown at that rate. They have no sound.
+    """
+
+    model: str | None
+    """A model of GET /models/v1."""
+    output_format: Literal["jpeg", "mp4", "png", "webm", "webp"]
+    """mp4 (H.264) or webm (VP9); image formats are accepted with a warning and give mp4."""
+    callback_url: str | None
+    """Receives one signed webhook when the job ends."""
+    server_id: str | None
+    """Run on this server."""
+    pin: Literal["prefer", "strict"]
+    """`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."""
+    prefer_seconds: float
+    """With `pin: prefer`, seconds after which a job that still waits may run on any server."""
+    priority: int
+    """0 lowest, 9 highest."""
+    deadline_seconds: int | None
+    """Seconds after which an unfinished job fails."""
+    start_within_seconds: int | None
+    """Seconds after which it fails unless it has started."""
+    labels: dict[str, str]
+    """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
+    films: Required[Sequence[str]]
+    """The films, in their order, as MP4, WebM or MOV."""
+    watermark: Literal["always", "auto", "never"]
+    """A visible `Made with AI` at the bottom left; `auto`: where the operator wants it."""
+
+
 PATHS = {
     "image": "/generate/image/v1",
     "video": "/generate/video/v1",
@@ -296,15 +347,17 @@ PATHS = {
     "speech": "/generate/speech/v1",
     "3d": "/generate/3d/v1",
     "branding": "/generate/branding/v1",
+    "join": "/generate/join/v1",
 }
 """The route of each modality."""
 
 MEDIA = {
     "image": ["input_image", "logo_url", "reference_images", "subject_image"],
-    "video": ["input_image", "last_image"],
+    "video": ["input_image", "last_image", "motion_video"],
     "remove-background": ["image_url"],
     "speech": ["target_voice_path"],
     "3d": ["image_path"],
     "branding": ["input_image", "logo_url"],
+    "join": ["films"],
 }
 """The fields of each modality that take a picture, a sound or a film."""

@@ -1,5 +1,5 @@
 /** What the native routes take and answer; `scripts/sdk_models.py` writes it from the API. */
-export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding";
+export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join";
 export type Reason = "inputs" | "backoff" | "server_offline" | "server_cordoned" | "store_away" | "server_busy" | "no_server_for_model" | "tenant_paused" | "tenant_running_cap" | "queue";
 export type JobStatus = "pending" | "queued" | "processing" | "completed" | "failed" | "cancelled";
 /** Fields of every submit. */
@@ -23,6 +23,17 @@ export interface CommonParams {
     /** Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/- */
     labels?: Record<string, string>;
 }
+/** Something that a request refers to by its name: a person, a product, a place. */
+export interface Element {
+    /** `@name` in a prompt is it. */
+    name: string;
+    /** What it is, in plain words. */
+    description: string;
+    /** 2 to 4 pictures of it: JPEG or PNG of at least 300x300 pixels, at most 10 MB. */
+    element_input_urls?: string[];
+    /** Or one film of it: MP4 or MOV, at most 50 MB; its middle frame is used. */
+    element_input_video_urls?: string[];
+}
 /** An image from a prompt; only `prompt` is required. */
 export interface ImageParams extends CommonParams {
     /** File format of the image. */
@@ -39,6 +50,8 @@ export interface ImageParams extends CommonParams {
     strength?: number;
     /** Images that guide the model. */
     reference_images?: string[];
+    /** What `@name` in the prompt means, with pictures that the model follows. */
+    elements?: Element[];
     /** What to avoid. */
     negative_prompt?: string;
     /** Pixels. */
@@ -76,6 +89,8 @@ export interface VideoParams extends CommonParams {
     input_image?: string;
     /** The last frame, for a model that supports one. */
     last_image?: string;
+    /** A film whose motion `input_image` follows, for a model that can. */
+    motion_video?: string;
     /** What to make, in plain words. */
     prompt?: string;
     /** What to avoid. */
@@ -88,6 +103,8 @@ export interface VideoParams extends CommonParams {
     height?: number;
     /** Seconds of video. */
     duration_seconds?: number;
+    /** A video with sound, for a model that makes it. */
+    sound?: boolean;
     /** Denoising steps. */
     num_inference_steps?: number;
     /** Adherence to the prompt. */
@@ -181,6 +198,15 @@ export interface BrandingParams extends CommonParams {
     /** Brand colors, as hex codes. */
     palette?: string[];
 }
+/** Films one after the other as one film; `films` is required. It needs no GPU. */
+export interface JoinParams extends CommonParams {
+    /** mp4 (H.264) or webm (VP9); image formats are accepted with a warning and give mp4. */
+    output_format?: "jpeg" | "mp4" | "png" | "webm" | "webp";
+    /** The films, in their order, as MP4, WebM or MOV. */
+    films: string[];
+    /** A visible `Made with AI` at the bottom left; `auto`: where the operator wants it. */
+    watermark?: "always" | "auto" | "never";
+}
 /** The fields of a submit, by modality. */
 export interface ParamsOf {
     "image": ImageParams;
@@ -189,6 +215,7 @@ export interface ParamsOf {
     "speech": SpeechParams;
     "3d": MeshParams;
     "branding": BrandingParams;
+    "join": JoinParams;
 }
 /** The reason why a job waits: `code` is one of `Reason`, `message` a sentence. */
 export interface Waiting {
@@ -332,6 +359,12 @@ export interface Voice {
     preview_url: string | null;
     created_at: string | null;
 }
+/** What a model accepts of the films that it is given; without `types` all that are read. */
+export interface ModelFilms {
+    types: string[];
+    max_bytes: number;
+    max_seconds: number;
+}
 /** The limits of a model. Sides are in pixels; another size than a `native_size`, if there are any, is resized. */
 export interface ModelLimits {
     max_prompt_chars: number;
@@ -347,6 +380,8 @@ export interface ModelLimits {
     input_types: string[];
     max_input_bytes: number | null;
     resolutions: string[];
+    films: ModelFilms;
+    max_shots: number;
 }
 /** The model's values of fields that a request leaves out, and its frames per second; null is the pipeline's. */
 export interface ModelDefaults {
@@ -370,6 +405,7 @@ export interface ModelLicense {
 /** Further parts of a job's price, in US dollars; 0 for what does not count. */
 export interface ModelRates {
     per_second: number;
+    sound_per_second: number;
     per_megapixel_step: number;
     per_gpu_second: number;
     max_gpu_seconds: number | null;
@@ -382,6 +418,7 @@ export interface ModelUnsupported {
     negative_prompt: string;
     quality: string;
     strength: string;
+    sound: string;
 }
 /** A model. */
 export interface Model {

@@ -165,5 +165,5 @@ def test_the_refusal_says_what_to_send():
         expect(b"%PDF-1.7", "image", field="$.image_url")
     assert "send an image as PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF." in caught.value.detail
     assert "$.image_url" == caught.value.field
-    with pytest.raises(UnsupportedMedia, match=r"This file is image/png, .* send a video as MP4 or WebM\."):
+    with pytest.raises(UnsupportedMedia, match=r"This file is image/png, .* send a video as MP4, WebM or MOV\."):
         expect(b"\x89PNG\r\n\x1a\n", "video")

@@ -24,6 +24,7 @@ REQUIRED = {
     "3d": {"image_path": URL},
     "remove-background": {"image_url": URL},
     "branding": {"input_image": URL},
+    "join": {"films": (URL, URL)},
 }
 SHARED = {
     "model": None,
@@ -45,6 +46,7 @@ OWN = {
         "input_image": None,
         "strength": None,
         "reference_images": (),
+        "elements": (),
         "negative_prompt": None,
         "width": 1024,
         "height": 1024,
@@ -65,6 +67,8 @@ OWN = {
         "output_format": "mp4",
         "prompt": "cinematic motion",
         "last_image": None,
+        "motion_video": None,
+        "sound": False,
         "negative_prompt": None,
         "quality": "standard",
         "width": 896,
@@ -109,6 +113,7 @@ OWN = {
         "shadow_dx": 0.004,
     },
     "branding": {"output_format": "webp", "logo_url": None, "logo_position": "bottom_right", "palette": ()},
+    "join": {"output_format": "mp4", "watermark": "auto"},
 }
 
 
@@ -265,6 +270,8 @@ EDGES = [
     ("3d", "mode", "generate_and_paint", "paint_and_generate"),
     ("branding", "logo_position", "top_left", "center"),
     ("image", "palette_mode", "radical", "loud"),
+    ("join", "films", [URL] * 16, [URL] * 17),
+    ("join", "films", [URL] * 2, [URL]),
 ]
 
 

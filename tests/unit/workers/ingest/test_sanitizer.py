@@ -32,8 +32,8 @@ class TestVerdicts:
         assert "unsupported_media" == code_of(clean, tone())
         assert "unsupported_media" == code_of(clean, png(), "audio")
 
-    def test_a_video_is_refused(self, clean):
-        assert "unsupported_media" == code_of(clean, b"\0\0\0\x20ftypisom" + bytes(60), "video")
+    def test_a_film_without_a_frame_is_unreadable(self, clean):
+        assert "input_unreadable" == code_of(clean, b"\0\0\0\x20ftypisom" + bytes(60), "video")
 
     @pytest.mark.parametrize(
         ("answer", "error", "words"),

@@ -13,6 +13,7 @@ BODIES = {
     "3d": {"image_path": URL},
     "remove-background": {"image_url": URL},
     "branding": {"image_url": URL, "palette": ["#ff0000"]},
+    "join": {"films": [URL, URL]},
 }
 
 

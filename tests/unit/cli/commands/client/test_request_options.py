@@ -68,5 +68,6 @@ def test_the_options_of_before_are_still_there(modality):
         "speech": {"--language", "--voice", "--max-tokens", "--exaggeration", "--seed"},
         "3d": {"--paint", "--max-faces", "--seed"},
         "branding": {"--logo", "--logo-position", "--palette"},
+        "join": {"--watermark"},
     }
     assert shared | of[modality.name] <= {flag for option in request_options(modality) for flag in option.opts}

@@ -1,0 +1,1 @@
+"""Films that are there already, one after the other as one; PyAV and NumPy, no torch."""

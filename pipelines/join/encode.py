@@ -1,0 +1,5 @@
+"""Joined films as files: as any other film. Runs in the encoder process, without torch."""
+
+from pipelines.video.encode import encode
+
+__all__ = ["encode"]
