@@ -29,6 +29,16 @@ FAMILIES_OF_PRESET: dict[str, tuple[str, ...]] = {"lora": (IMAGE,)}
 """Keys of a preset, where fewer families read them than presets."""
 
 
+OTHERS_CAPABILITIES = ("motion-control", "sound")
+"""Capabilities that no family here has: those of pipelines of other packages."""
+
+
+def unknown_capability(spec: ModelSpec) -> str | None:
+    """Return a capability of the entry that its family does not have; a pipeline of another package may have any."""
+    named = (one for one in OTHERS_CAPABILITIES if one in spec.capabilities)
+    return None if ":" in spec.family else next(named, None)
+
+
 def unread_keys(spec: ModelSpec) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield each key of an entry that its family does not read, with the families that do."""
     if ":" in spec.family:

@@ -14,7 +14,7 @@ import msgspec
 from core.errors.fields import UnknownModel
 from jobs.params.origin import NATIVE
 from jobs.params.registry import Modality
-from pipelines.catalog.family_keys import unread_keys
+from pipelines.catalog.family_keys import unknown_capability, unread_keys
 from pipelines.catalog.spec import ModelSpec
 
 __all__ = ["SHIPPED", "Catalog", "CatalogError", "ModelSpec", "load_catalog"]
@@ -92,6 +92,11 @@ def _entry(file: Path, number: int, entry: Any) -> ModelSpec:
         raise CatalogError(
             f"{file}: model {name!r}: the family {spec.family!r} has no `{key}`, which is for "
             f"{' and '.join(families)}; remove it"
+        )
+    lacking = unknown_capability(spec)
+    if lacking is not None:
+        raise CatalogError(
+            f"{file}: model {name!r}: the family {spec.family!r} has no `capabilities` {lacking!r}; remove it"
         )
     return spec
 

@@ -19,13 +19,18 @@ from openai import OpenAI
 from PIL import Image, ImageDraw
 
 from jobs.job import JobStatus
+from jobs.params.video import VideoParams
+from pipelines.runtime.protocol import RawOutput
+from pipelines.video.encode import encode
 from tests.support.checkpoints import tiny_checkpoints, tiny_triposg, tiny_videos
 from tests.support.checkpoints.image_runs import CHANGES, PROMPT, STEPS, directly, from_image
 from tests.support.checkpoints.specs import entry
 from tests.support.faults.faults import engine_of, frozen
+from tests.support.media.videos import decode_video, planes, psnr
 from tests.support.paths import PHOTO
 from tests.support.servers.databases import Databases
 from tests.support.service import finished
+from tests.support.service.agents import agent, call, said
 from tests.support.service.model_service import model_service
 from tests.support.service.service import Service
 from tests.support.wait import until
@@ -85,7 +90,18 @@ def catalog(full: bool) -> str:
             defaults={"num_inference_steps": 1000},
         ),
     ]
-    return "\n".join(images + films + meshes)
+    movers = [
+        entry(
+            "mover",
+            family="tests.support.checkpoints.tiny_motion:TinyMotion",
+            modality="video",
+            source=None,
+            capabilities=["motion-control"],
+            limits={"films": {"max_seconds": 1.0, "types": ["video/mp4"]}},
+        )
+    ]
+    joiners = [entry("film-join", family="film-join", modality="join", source=None)]
+    return "\n".join(images + films + meshes + movers + joiners)
 
 
 @pytest.fixture(scope="module")
@@ -413,6 +429,122 @@ def ball() -> Image.Image:
     picture = Image.new("RGBA", (96, 64), (0, 0, 0, 0))
     ImageDraw.Draw(picture).ellipse((20, 8, 68, 56), fill=(200, 30, 60, 255))
     return picture
+
+
+def large(seed: int, size: tuple[int, int] = (320, 300)) -> Image.Image:
+    return drawing(seed).resize(size)
+
+
+def clip(families: Service, count: int = 12, name: str = "mp4") -> str:
+    """The link of a film that was made before: `count` frames of gray that becomes lighter, 12 a second."""
+    shades = np.linspace(40, 200, count).astype(np.uint8)
+    frames = np.broadcast_to(shades[:, None, None, None], (count, 64, 96, 3))
+    raw = RawOutput(arrays={"frames": planes(frames)}, metadata={"fps": 12})
+    (output,) = encode(raw, VideoParams(output_format=name), families.folder).files
+    data = (families.folder / output.path).read_bytes()
+    return f"data:video/{name};base64,{base64.b64encode(data).decode()}"
+
+
+def problem(families: Service, job_id: str) -> tuple[str, str]:
+    """Code and message of a job that failed before any device saw it."""
+    job = families.ended(job_id, 60)
+    assert (JobStatus.FAILED, 0) == (job.status, job.attempt)
+    assert job.error is not None
+    return job.error.code, job.error.message
+
+
+MUG = {"name": "mug", "description": "a blue mug"}
+HAND = {"name": "hand", "description": "a hand"}
+
+
+class TestElements:
+    """Names in a prompt that stand for pictures and films."""
+
+    def ask(self, families: Service, *pictures: str, **fields: Any) -> str:
+        elements = [MUG | {"element_input_urls": pictures}] if pictures else []
+        return submit(families, "image", "flux2klein", width=64, height=64, seed=1, elements=elements, **fields)
+
+    @pytest.mark.contract("B60", "B61", "B62", "B63", "B64", "B65")
+    def test_a_model_sees_them_as_references(self, families: Service, weights: Path) -> None:
+        pictures = [large(1), large(2)]
+        elements = [
+            MUG | {"element_input_urls": [data_url(one) for one in pictures]},
+            HAND | {"element_input_video_urls": [clip(families, 11)]},
+        ]
+        asked = {"width": 64, "height": 64, "seed": 1, "output_format": "png"}
+        job_id = submit(families, "image", "flux2klein", **asked | {"prompt": "@hand lifts @mug"}, elements=elements)
+        made = pixels(download(families, job_id))
+        (_, middle), prompt = (40, 120), "a hand (image 3) lifts a blue mug (images 1 and 2)"
+        frame = Image.new("RGB", (96, 64), (middle, middle, middle))
+        expected = directly(weights / "flux2klein", 1, prompt=prompt, image=[*pictures, frame])
+        unseen = directly(weights / "flux2klein", 1, prompt=prompt, image=[*pictures, drawing(9)])
+        assert psnr(expected, made) > 40 > psnr(unseen, made)
+
+    @pytest.mark.contract("B63", "B66", "B67")
+    def test_their_files_are_judged_before_any_device(self, families: Service) -> None:
+        good, small = data_url(large(1)), data_url(large(2, (300, 299)))
+        code, message = problem(families, self.ask(families, good, small))
+        assert ("not_this_model", True) == (code, "300x300 are the least" in message)
+        assert "`elements[0].element_input_urls[1]`" in message
+        bitmap = BytesIO()
+        large(3).save(bitmap, "BMP")
+        other = f"data:image/bmp;base64,{base64.b64encode(bitmap.getvalue()).decode()}"
+        assert "The model takes JPEG or PNG" in problem(families, self.ask(families, good, other))[1]
+        heavy = base64.b64encode(png(large(4)) + bytes(10_000_000)).decode()
+        assert "10 MB" in problem(families, self.ask(families, good, f"data:image/png;base64,{heavy}"))[1]
+        films = [HAND | {"element_input_video_urls": [clip(families, 4, "webm")]}]
+        job_id = submit(families, "image", "flux2klein", elements=films)
+        assert "The model takes MP4 or MOV" in problem(families, job_id)[1]
+        answer = families.client.post(
+            "/generate/image/v1",
+            json={"prompt": "@mug", "model": "flux2klein", "elements": [MUG | {"element_input_urls": [good]}]},
+        )
+        assert (422, "$.elements[0].element_input_urls") == (answer.status_code, answer.json()["field"])
+
+    @pytest.mark.contract("B68")
+    async def test_in_a_film_they_need_a_picture_beside_them(self, families: Service) -> None:
+        upload = families.client.post("/inputs/v1", files={"file": png(large(1))}).json()["input_id"]
+        asked = {
+            "model": "wan22",
+            "prompt": "@mug on a table",
+            "duration": 0.4,
+            "kling_elements": [MUG | {"element_input_urls": [upload, upload]}],
+        }
+        async with agent(families.url, families.key) as client:
+            refused = await client.call_tool("generate_media", asked)
+            assert refused.is_error
+            assert "`elements` need a picture beside them" in said(refused)
+            started = await call(client, "generate_media", **asked, source_media_urls=upload, resolution="480p")
+        chain = families.client.get(f"/chains/v1/{started['generation_id']}").json()
+        assert ["picture-1", "shot-1"] == [step["name"] for step in chain["steps"]]
+        assert ["flux2klein", "wan22"] == [step["job"]["model"] for step in chain["steps"]]
+        families.client.post(f"/chains/v1/{chain['chain_id']}/cancel").raise_for_status()
+
+
+class TestFilmInputs:
+    """Films that models are given."""
+
+    def ask(self, families: Service, film: str) -> str:
+        picture = data_url(drawing(1))
+        return submit(families, "video", "mover", width=96, height=64, input_image=picture, motion_video=film)
+
+    @pytest.mark.contract("B47", "B51")
+    def test_a_picture_moves_like_a_film(self, families: Service) -> None:
+        made = decode_video(download(families, self.ask(families, clip(families, 12))), "mp4")
+        light = made.frames.mean(axis=(1, 2, 3))
+        assert (12, 12) == (len(light), made.fps)
+        assert np.all(np.diff(light) > 0)
+        assert ("not_this_model", True) == self.refused(families, clip(families, 18), "films of at most 1 s")
+        assert ("unsupported_media", True) == self.refused(families, clip(families, 4, "webm"), "The model takes MP4")
+        for missing, field in (("motion_video", "$.motion_video"), ("input_image", "$.input_image")):
+            body = {"model": "mover", "input_image": data_url(drawing(1)), "motion_video": clip(families, 4)}
+            del body[missing]
+            answer = families.client.post("/generate/video/v1", json=body)
+            assert (422, "missing_field", field) == (answer.status_code, answer.json()["code"], answer.json()["field"])
+
+    def refused(self, families: Service, film: str, words: str) -> tuple[str, bool]:
+        code, message = problem(families, self.ask(families, film))
+        return code, words in message
 
 
 @pytest.mark.matrix

@@ -137,7 +137,7 @@ async def test_the_models(studio: Service) -> None:
     camera = models["demo-camera"]
     assert (["image-to-video"], ["image"]) == (camera["generation_types"], camera["input_media_types"])
     assert {"image-to-video": {"min": 1, "max": 1}} == camera["required_inputs"]
-    assert {"credits", "credits_per_second", "usd"} == camera["costs"].keys()
+    assert {"credits", "credits_per_second", "sound_credits_per_second", "usd"} == camera["costs"].keys()
     assert (True, False) == (camera["estimated_time_seconds"] > 0, camera["capabilities"]["negative_prompt"])
     assert (True, True) == (
         models["qwen-image-2512"]["capabilities"]["negative_prompt"],

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from core.errors.fields import InvalidRequest, NotThisModel, OutOfRange
 from jobs.params.image import ImageParams
-from jobs.params.media import media_of
+from jobs.params.media import Element, media_of
 from jobs.params.video import VideoParams
+from pipelines.catalog.elements import resolve_elements
 from pipelines.catalog.media_request import MediaRequest, plan_request
 from pipelines.catalog.requirements import settle, unmet_requirements
 from pipelines.catalog.spec import ModelSpec
@@ -31,6 +32,7 @@ FILMS: dict[str, dict[str, Any]] = {
     "wan22": {"capabilities": ["text-to-video", "image-to-video", "negative-prompt"]},
     "wan22a14b": {"capabilities": ["image-to-video", "first-last-frame"]},
 }
+ELEMENT = Element(name="mug", description="a mug", element_input_urls=(URL, URL))
 POLICIES = st.sampled_from(["refuse", "adapt"])
 
 
@@ -54,7 +56,11 @@ class TinyModels:
         """Run accepted parameters as the engine does: settled, with a file for each source."""
         pipeline: Any = self._pipeline(name)
         pipeline.spec = model
-        inputs = Inputs({medium.name: self._picture for medium in media_of(params)})
+        files = {medium.name: self._picture for medium in media_of(params)}
+        if isinstance(params, ImageParams) and params.elements:
+            resolved = resolve_elements(model, params)
+            params, files = resolved.params, resolved.renamed(files)
+        inputs = Inputs(files)
         context = RunContext(seed=1, progress=lambda part, stage: None, warn=lambda text: None)
         made: RawOutput = pipeline.run(settle(model, params).params, inputs, context)
         return made
@@ -93,7 +99,7 @@ def rules(name: str) -> st.SearchStrategy[dict[str, Any]]:
                 + ([{"text-to-video": [0, 1]}] if "text-to-video" in FILMS[name]["capabilities"] else [])
             ),
         }
-    fields = ("prompt", "duration", "size", "negative_prompt", "quality", "strength")
+    fields = ("prompt", "duration", "size", "negative_prompt", "quality", "strength", "sound")
     return st.fixed_dictionaries(
         {
             "limits": st.fixed_dictionaries({}, optional=limits),
@@ -118,11 +124,14 @@ def requests(name: str) -> st.SearchStrategy[ImageParams | VideoParams]:
         films = {
             "duration_seconds": st.sampled_from([0.5, 0.7, 1.0, 1.5, 2.0]),
             "last_image": st.sampled_from([None, URL]),
+            "motion_video": st.sampled_from([None, None, None, URL]),
+            "sound": st.sampled_from([False, False, True]),
         }
         return st.builds(VideoParams, **shared | films)
     pictures = {
         "reference_images": st.integers(0, 5).map(lambda count: (URL,) * count),
         "strength": st.sampled_from([None, 0.5]),
+        "elements": st.sampled_from([(), (), (ELEMENT,)]),
     }
     return st.builds(ImageParams, **shared | pictures)
 

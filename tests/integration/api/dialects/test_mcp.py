@@ -13,6 +13,7 @@ from mcp.shared.exceptions import MCPError
 
 from core.signing import new_key
 from jobs.job import JobError
+from jobs.statements.api_keys import set_budget
 from jobs.statements.queue.tenant_jobs import listing
 from tests.support.paths import ROOT
 from tests.support.rows.rows import ARTIFACT
@@ -123,6 +124,68 @@ async def test_a_generation_is_cancelled_and_one_that_is_left_goes_on(api, rows,
         assert "processing" == (await call(client, "get_generation_status", generation_id=job.id))["status"]
         assert "cancelled" == (await call(client, "cancel_generation", generation_id=job.id))["status"]
         assert "cancelled" == (await call(client, "cancel_generation", generation_id=job.id))["status"]
+
+
+@pytest.mark.contract("B70")
+async def test_credits_are_said_before_reserved_and_spent(api, rows, settings, tenant, all_models, worker, key):
+    edit = {"prompt": "a chair", "model": "chaos-edit"}
+    price = 0.01 / settings.credit_usd
+    rows.execute(set_budget(tenant, 0.02))
+    async with agent(api.url, key) as client:
+        models = {model["id"]: model for model in (await call(client, "get_models"))["models"]}
+        estimate = await call(client, "get_generation_estimate", model="chaos-edit")
+        started = await call(client, "generate_media", **edit)
+        assert [price] * 3 == [
+            models["chaos-edit"]["costs"]["credits"],
+            estimate["estimated_cost_credits"],
+            started["estimated_cost_credits"],
+        ]
+        asked = {"generation_id": started["generation_id"]}
+        assert 0.0 == (await call(client, "get_generation_status", **asked))["cost_credits"]
+        worker.complete(worker.claim(), ARTIFACT)
+        assert price == (await call(client, "get_generation_status", **asked))["cost_credits"]
+        await call(client, "generate_media", **edit)
+        refused = await client.call_tool("generate_media", edit)
+    assert (True, True) == (refused.is_error, "budget" in said(refused))
+
+
+async def test_shots_are_refused_with_the_rule(api, all_models, worker, key):
+    story = {"prompt": "a boat", "model": "chaos-video-two"}
+    shot = {"prompt": "zoom in"}
+    refusals = {
+        "`multi_shots` needs `shots`": {"multi_shots": True},
+        "`multi_shots` is false, which is single-shot mode": {"multi_shots": False, "shots": [shot]},
+        "the first shot has none before it": {"shots": [shot | {"continues": True}]},
+        "`duration` of a shot must be from 0.1 to 10 seconds": {"shots": [shot | {"duration": "20s"}]},
+        "takes 0 to 1 picture, and `source_media_urls` has 2": {"shots": [shot], "source_media_urls": [PHOTO] * 2},
+    }
+    async with agent(api.url, key) as client:
+        for words, asked in refusals.items():
+            refused = await client.call_tool("generate_media", story | asked)
+            assert refused.is_error
+            assert words in said(refused)
+        ignored = await call(client, "generate_media", **STAR, shots=[shot])
+    assert ["`shots` was ignored: it makes pictures"] == ignored["warnings"]
+
+
+async def test_a_storyboard_is_shown_and_cancelled_as_one(api, rows, all_models, tenant, key):
+    shots = [{"prompt": "zoom in"}, {"prompt": "zoom out", "continues": True}]
+    async with agent(api.url, key) as client:
+        started = await call(
+            client, "generate_media", prompt="a boat", model="chaos-video-two", shots=shots, duration="5s", sound=True
+        )
+        assert 3 == len(started["warnings"])
+        assert "4 jobs" in started["warnings"][-1]
+        shown = await call(client, "get_generation_status", generation_id=started["generation_id"])
+        assert ("queued", 0.0, []) == (shown["status"], shown["progress"], shown["outputs"])
+        chained = f"output:{started['generation_id']}/0"
+        after = await client.call_tool(
+            "generate_media", {"prompt": "a", "model": "chaos-video", "source_media_urls": chained}
+        )
+        assert after.is_error
+        assert "output of a job" in said(after)
+        await call(client, "cancel_generation", generation_id=started["generation_id"])
+    assert {"cancelled"} == {row.status for row in jobs_of(rows, tenant)}
 
 
 async def test_several_clients_call_at_once(api, rows, server, tenant, key):

@@ -29,18 +29,31 @@ FILM = {
     "unsupported": {"duration": "adapt", "negative_prompt": "refuse"},
     "rates": {"per_second": 0.5},
 }
+LOUD = {
+    "modality": "video",
+    "capabilities": ["text-to-video", "sound"],
+    "rates": {"per_second": 0.5, "sound_per_second": 0.25},
+}
+MOVER = {
+    "modality": "video",
+    "capabilities": ["motion-control"],
+    "limits": {"films": {"types": ["video/mp4", "video/webm"]}},
+}
+REFERRER = {"modality": "image", "capabilities": ["references"], "limits": {"max_references": 4}}
+SERVED = ["strict", "film", "loud", "mover", "referrer"]
 
 
 @pytest.fixture(scope="module")
 def settings(settings, tmp_path_factory):
     catalog = tmp_path_factory.mktemp("catalog") / "models.toml"
-    catalog.write_text(entry("strict", **RULES | STRICT) + entry("film", **RULES | FILM))
+    entries = dict(zip(SERVED, (STRICT, FILM, LOUD, MOVER, REFERRER), strict=True))
+    catalog.write_text("".join(entry(name, **RULES | facts) for name, facts in entries.items()))
     return msgspec.structs.replace(settings, catalog=str(catalog))
 
 
 @pytest.fixture(autouse=True)
 def _served(rows):
-    rows.server(serves=["strict", "film"])
+    rows.server(serves=SERVED)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +95,81 @@ def test_inputs_carry_what_the_model_takes(client, rows):
     assert 202 == answer.status_code, answer.text
     found = rows.execute(inputs.select())
     assert [(10_000_000, ["image/jpeg"])] * 2 == [(row.max_bytes, row.types) for row in found]
+
+
+@pytest.mark.contract("B47", "B51")
+def test_a_film_carries_what_the_model_takes(client, rows):
+    film = URL.replace(".png", ".mp4")
+    answer = client.post("/generate/video/v1", json={"input_image": URL, "motion_video": film, "model": "mover"})
+    assert 202 == answer.status_code, answer.text
+    (row,) = (row for row in rows.execute(inputs.select()) if row.kind == "video")
+    assert ("motion_video", 100_000_000, 30.0) == (row.name, row.max_bytes, row.max_seconds)
+    assert ["video/mp4", "video/webm"] == row.types
+    refused = client.post("/generate/video/v1", json={"input_image": URL, "motion_video": film, "model": "film"})
+    assert "`motion_video` is not supported by film; remove it, or choose mover." == refused.json()["detail"]
+
+
+@pytest.mark.contract("B66", "B67")
+def test_elements_carry_rules_of_their_own(client, rows):
+    elements = [
+        {"name": "mug", "description": "a mug", "element_input_urls": [URL, URL]},
+        {"name": "hand", "description": "a hand", "element_input_video_urls": [URL]},
+    ]
+    asked = {"prompt": "@mug", "model": "referrer", "elements": elements}
+    assert 202 == client.post("/generate/image/v1", json=asked).status_code
+    found = {row.name: row for row in rows.execute(inputs.select())}
+    first, last, film = (found[f"elements.{name}"] for name in ("0.picture.0", "0.picture.1", "1.film.0"))
+    assert [(10_000_000, ["image/jpeg", "image/png"], 300, None)] * 2 == [
+        (row.max_bytes, row.types, row.min_side, row.frame) for row in (first, last)
+    ]
+    assert (50_000_000, ["video/mp4", "video/quicktime"], "middle") == (film.max_bytes, film.types, film.frame)
+
+
+@pytest.mark.parametrize(
+    ("elements", "field", "words"),
+    [
+        ([{}], "$.elements[0].element_input_urls", "2 to 4 `element_input_urls`, or one of"),
+        ([{"element_input_urls": [URL]}], "$.elements[0].element_input_urls", "must have 2 to 4 pictures"),
+        ([{"element_input_urls": [URL] * 5}], "$.elements[0].element_input_urls", "at most 4"),
+        ([{"element_input_video_urls": [URL] * 2}], "$.elements[0].element_input_video_urls", "at most 1"),
+        (
+            [{"element_input_urls": [URL] * 2, "element_input_video_urls": [URL]}],
+            *("$.elements[0].element_input_video_urls", "remove one of the two"),
+        ),
+        ([{"element_input_urls": [URL] * 2}] * 2, "$.elements[1].name", "a `name` of its own"),
+        ([{"name": "a b", "element_input_urls": [URL] * 2}], "$.elements[0].name", "name"),
+        (
+            [{"element_input_urls": [URL] * 3}, {"name": "b", "element_input_urls": [URL] * 2}],
+            "$.reference_images",
+            "4",
+        ),
+    ],
+)
+def test_elements_that_are_not_whole_are_refused(client, elements, field, words):
+    whole = [{"name": "mug", "description": "a mug"} | element for element in elements]
+    answer = client.post("/generate/image/v1", json={"prompt": "a", "model": "referrer", "elements": whole})
+    assert (422, field) == (answer.status_code, answer.json()["field"]), answer.text
+    assert words in answer.json()["detail"]
+
+
+def test_elements_need_a_model_with_references(client):
+    elements = [{"name": "mug", "description": "a mug", "element_input_urls": [URL] * 2}]
+    answer = client.post("/generate/image/v1", json={"prompt": "a", "model": "strict", "elements": elements})
+    assert (422, "$.elements") == (answer.status_code, answer.json()["field"])
+    assert "`elements` is not supported by strict; remove it, or choose referrer." == answer.json()["detail"]
+
+
+@pytest.mark.contract("B10", "B57")
+def test_sound_is_of_models_that_make_it_and_costs_more(client):
+    for sound, price in ((False, 1.0), (True, 1.5)):
+        answer = client.post("/generate/video/v1", json={"model": "loud", "sound": sound})
+        assert 202 == answer.status_code, answer.text
+        assert price == client.get(f"/jobs/v1/{answer.json()['job_id']}").json()["price_usd"]
+    refused = client.post("/generate/video/v1", json={"model": "film", "sound": True})
+    assert (422, "$.sound") == (refused.status_code, refused.json()["field"])
+    assert "`sound` is not supported by film; remove it, or choose loud." == refused.json()["detail"]
+    models = {model["id"]: model for model in client.get("/models/v1").json()["models"]}
+    assert ("sound" in models["loud"]["capabilities"], 0.25) == (True, models["loud"]["rates"]["sound_per_second"])
 
 
 def test_the_rules_are_listed(client):

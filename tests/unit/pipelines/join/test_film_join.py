@@ -1,0 +1,73 @@
+"""Joining films: every frame, the size and the rate of the first one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors.fields import NotThisModel
+from jobs.params.join import JoinParams
+from jobs.params.video import VideoParams
+from pipelines.join import film_join
+from pipelines.join.film_join import FilmJoin
+from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
+from pipelines.video.encode import encode
+from tests.support.checkpoints.specs import spec
+from tests.support.media.videos import planes, psnr, scene, seen
+
+MODEL = spec(id="film-join", modality="join", capabilities=[])
+
+
+def film(folder: Path, number: int, *, count: int = 6, fps: int = 12, size: tuple[int, int] = (96, 64)) -> np.ndarray:
+    """Write a film, whose window moves over a still of its own; its frames."""
+    still = np.asarray(scene((size[0] + count, size[1]), seed=number))
+    frames = np.stack([still[:, place : place + size[0]] for place in range(count)])
+    raw = RawOutput(arrays={"frames": planes(frames)}, metadata={"fps": fps})
+    (output,) = encode(raw, VideoParams(), folder).files
+    (folder / output.path).rename(folder / f"films.{number}.mp4")
+    return frames
+
+
+def joined(folder: Path, count: int = 2) -> tuple[RawOutput, list[float]]:
+    inputs = Inputs({f"films.{number}": folder / f"films.{number}.mp4" for number in range(count)})
+    reports: list[float] = []
+    context = RunContext(seed=1, progress=lambda part, stage: reports.append(part), warn=lambda text: None)
+    return FilmJoin(MODEL, folder, "cpu").run(JoinParams(films=("a",) * count), inputs, context), reports
+
+
+def test_all_frames_of_all_films_are_there(tmp_path):
+    films = [film(tmp_path, number, count=count) for number, count in enumerate((6, 4, 5))]
+    raw, reports = joined(tmp_path, 3)
+    assert {"seed": 1, "fps": 12, "frames": 15, "films": 3} == raw.metadata
+    assert ((), sorted(reports)) == (raw.warnings, reports)
+    made = seen(raw.arrays["frames"])
+    for place, frame in enumerate(np.concatenate(films)):
+        assert psnr(frame, made[place]) > 27
+
+
+def test_other_rates_take_as_long_as_before(tmp_path):
+    film(tmp_path, 0, count=12, fps=12)
+    other = film(tmp_path, 1, count=12, fps=24)
+    raw, _ = joined(tmp_path)
+    assert 12 + 6 == raw.metadata["frames"]
+    assert ("film 2 has 24 frames a second; it is shown at 12, as the first one",) == raw.warnings
+    made = seen(raw.arrays["frames"])[12:]
+    assert all(psnr(other[2 * place], frame) > 27 for place, frame in enumerate(made))
+
+
+def test_other_sizes_are_cropped_to_the_first(tmp_path):
+    film(tmp_path, 0)
+    wide = film(tmp_path, 1, size=(160, 64))
+    raw, _ = joined(tmp_path)
+    assert ("film 2 has 160x64; it was made 96x64, as the first one",) == raw.warnings
+    made = seen(raw.arrays["frames"])[6:]
+    assert (6, 64, 96, 3) == made.shape
+    assert psnr(wide[0][:, 32:128], made[0]) > 25
+
+
+def test_films_that_are_too_long_together_are_refused(tmp_path, monkeypatch):
+    film(tmp_path, 0)
+    film(tmp_path, 1)
+    monkeypatch.setattr(film_join, "MAX_SECONDS", 0.9)
+    with pytest.raises(NotThisModel, match=r"have 1 s together, and a joined one at most 0\.9 s"):
+        joined(tmp_path)
