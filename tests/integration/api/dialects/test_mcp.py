@@ -127,7 +127,7 @@ async def test_a_generation_is_cancelled_and_one_that_is_left_goes_on(api, rows,
 
 
 @pytest.mark.contract("B70")
-async def test_credits_are_said_before_reserved_and_spent(api, rows, settings, tenant, all_models, worker, key):
+async def test_credits_are_said_before_reserved_and_spent(api, rows, settings, tenant, all_models, key):
     edit = {"prompt": "a chair", "model": "chaos-edit"}
     price = 0.01 / settings.credit_usd
     rows.execute(set_budget(tenant, 0.02))
@@ -142,7 +142,7 @@ async def test_credits_are_said_before_reserved_and_spent(api, rows, settings, t
         ]
         asked = {"generation_id": started["generation_id"]}
         assert 0.0 == (await call(client, "get_generation_status", **asked))["cost_credits"]
-        worker.complete(worker.claim(), ARTIFACT)
+        rows.complete(rows.claim(all_models), ARTIFACT)
         assert price == (await call(client, "get_generation_status", **asked))["cost_credits"]
         await call(client, "generate_media", **edit)
         refused = await client.call_tool("generate_media", edit)
