@@ -93,12 +93,20 @@ def catalog(full: bool) -> str:
     movers = [
         entry(
             "mover",
-            family="tests.support.checkpoints.tiny_motion:TinyMotion",
+            family="tests.support.checkpoints.stand_ins:Shade",
             modality="video",
             source=None,
             capabilities=["motion-control"],
             limits={"films": {"max_seconds": 1.0, "types": ["video/mp4"]}},
-        )
+        ),
+        entry(
+            "collage",
+            family="tests.support.checkpoints.stand_ins:Collage",
+            modality="image",
+            source=None,
+            capabilities=["references"],
+            limits={"max_references": 8},
+        ),
     ]
     joiners = [entry("film-join", family="film-join", modality="join", source=None)]
     return "\n".join(images + films + meshes + movers + joiners)
@@ -455,6 +463,7 @@ def problem(families: Service, job_id: str) -> tuple[str, str]:
 
 MUG = {"name": "mug", "description": "a blue mug"}
 HAND = {"name": "hand", "description": "a hand"}
+FRAME, PICTURES = "a hand (image 3)", "a blue mug (images 1 and 2)"
 
 
 class TestElements:
@@ -462,22 +471,32 @@ class TestElements:
 
     def ask(self, families: Service, *pictures: str, **fields: Any) -> str:
         elements = [MUG | {"element_input_urls": pictures}] if pictures else []
-        return submit(families, "image", "flux2klein", width=64, height=64, seed=1, elements=elements, **fields)
+        return submit(families, "image", "collage", width=64, height=64, seed=1, elements=elements, **fields)
 
-    @pytest.mark.contract("B60", "B61", "B62", "B63", "B64", "B65")
-    def test_a_model_sees_them_as_references(self, families: Service, weights: Path) -> None:
-        pictures = [large(1), large(2)]
+    def lifted(self, families: Service, name: str, pictures: list[Image.Image]) -> str:
         elements = [
             MUG | {"element_input_urls": [data_url(one) for one in pictures]},
             HAND | {"element_input_video_urls": [clip(families, 11)]},
         ]
-        asked = {"width": 64, "height": 64, "seed": 1, "output_format": "png"}
-        job_id = submit(families, "image", "flux2klein", **asked | {"prompt": "@hand lifts @mug"}, elements=elements)
-        made = pixels(download(families, job_id))
-        (_, middle), prompt = (40, 120), "a hand (image 3) lifts a blue mug (images 1 and 2)"
-        frame = Image.new("RGB", (96, 64), (middle, middle, middle))
-        expected = directly(weights / "flux2klein", 1, prompt=prompt, image=[*pictures, frame])
-        unseen = directly(weights / "flux2klein", 1, prompt=prompt, image=[*pictures, drawing(9)])
+        asked = {"prompt": "@hand lifts @mug", "width": 64, "height": 64, "seed": 1, "output_format": "png"}
+        return submit(families, "image", name, **asked, elements=elements)
+
+    @pytest.mark.contract("B60", "B61", "B62", "B63", "B64", "B65")
+    def test_a_model_gets_them_as_references_and_in_words(self, families: Service) -> None:
+        job_id = self.lifted(families, "collage", [Image.new("RGB", (320, 300), color) for color in ("red", "blue")])
+        stripes = pixels(download(families, job_id))[8, 8::16].astype(int)
+        assert [[255, 0, 0], [0, 0, 255]] == stripes[:2].tolist()
+        assert np.abs(stripes[2] - 120).max() <= 2, "the middle frame of the film"
+        assert [f"{FRAME} lifts {PICTURES}"] == families.client.get(f"/jobs/v1/{job_id}").json()["warnings"]
+
+    @pytest.mark.long
+    def test_flux2_klein_sees_them(self, families: Service, weights: Path) -> None:
+        pictures = [large(1), large(2)]
+        made = pixels(download(families, self.lifted(families, "flux2klein", pictures)))
+        frame = Image.new("RGB", (96, 64), (120, 120, 120))
+        words = f"{FRAME} lifts {PICTURES}"
+        expected = directly(weights / "flux2klein", 1, prompt=words, image=[*pictures, frame])
+        unseen = directly(weights / "flux2klein", 1, prompt=words, image=[*pictures, drawing(9)])
         assert psnr(expected, made) > max(60.0, psnr(unseen, made))
 
     @pytest.mark.contract("B63", "B66", "B67")
@@ -493,11 +512,11 @@ class TestElements:
         heavy = base64.b64encode(png(large(4)) + bytes(10_000_000)).decode()
         assert "10 MB" in problem(families, self.ask(families, good, f"data:image/png;base64,{heavy}"))[1]
         films = [HAND | {"element_input_video_urls": [clip(families, 4, "webm")]}]
-        job_id = submit(families, "image", "flux2klein", elements=films)
+        job_id = submit(families, "image", "collage", elements=films)
         assert "The model takes MP4 or MOV" in problem(families, job_id)[1]
         answer = families.client.post(
             "/generate/image/v1",
-            json={"prompt": "@mug", "model": "flux2klein", "elements": [MUG | {"element_input_urls": [good]}]},
+            json={"prompt": "@mug", "model": "collage", "elements": [MUG | {"element_input_urls": [good]}]},
         )
         assert (422, "$.elements[0].element_input_urls") == (answer.status_code, answer.json()["field"])
 
