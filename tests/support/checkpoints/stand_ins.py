@@ -9,12 +9,12 @@ from jobs.params.image import ImageParams
 from jobs.params.video import VideoParams
 from pipelines.catalog.requirements import check_media
 from pipelines.catalog.spec import ModelSpec
-from pipelines.image.arguments import cover
 from pipelines.image import encode as images
+from pipelines.image.arguments import cover
 from pipelines.image.inputs import gather_images, read_image
 from pipelines.runtime.protocol import Inputs, Outputs, RawOutput, RunContext
-from pipelines.video.color import empty_video, fill_planes
 from pipelines.video import encode as films
+from pipelines.video.color import empty_video, fill_planes
 
 
 def encode(raw: RawOutput, params: ImageParams | VideoParams, folder: Path) -> Outputs:
