@@ -63,7 +63,7 @@ def routers(services: Services) -> list[Router]:
         ),
         profiles_router(ProfileOperations(services.database, services.settings)),
         webhooks_router(WebhookOperations(services.database, services.settings)),
-        servers_router(services.server_commands),
+        servers_router(services.server_commands, services.database),
         service_router(readiness, QueueMetrics(services.database, readiness, services.catalog, services.store)),
         *_console(services),
         *(router for wire_format in WIRE_FORMATS for router in wire_format.routers(services)),

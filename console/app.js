@@ -1,21 +1,29 @@
 /** The shell: who is signed in, the rail, and the page of the URL. */
-import { Fragment, html, render, useEffect, useState } from "./html.js";
+import { Fragment, html, render, useEffect, useRef, useState } from "./html.js";
 import { Problem, call, get, session, setPublicUrl } from "./api.js";
-import { followLinks, to, useRoute } from "./router.js";
+import { followLinks, navigate, to, useRoute } from "./router.js";
 import { zone } from "./format.js";
 import { Icon, Logo } from "./parts/icons.js";
 import { Loading, ProblemNote } from "./parts/state.js";
 import { attempt, openDialog } from "./parts/dialog.js";
+import { isForPage } from "./parts/keys.js";
 
 /** Each page: its paths, its place in the rail, the scope that it needs, and its module, which is loaded when it is opened. */
 const PAGES = [
   { paths: [/^\/$/, /^\/make(?:\/([a-z0-9-]+))?$/], href: "/make", name: "Make", icon: "make", key: "m", needs: "models:read", load: () => import("./pages/make.js") },
+  { paths: [/^\/library$/], href: "/library", name: "Library", icon: "library", key: "l", needs: "media:read", load: () => import("./pages/library.js") },
+  { paths: [/^\/library\/(med_[0-9a-f]+)$/], name: "Item", under: "/library", load: () => import("./pages/item.js") },
   { paths: [/^\/jobs$/], href: "/jobs", name: "Jobs", icon: "jobs", key: "j", needs: "jobs:read", load: () => import("./pages/jobs.js") },
   { paths: [/^\/jobs\/(job_[0-9a-f]+)$/], name: "Job", under: "/jobs", load: () => import("./pages/job.js") },
+  { paths: [/^\/webhooks$/], href: "/webhooks", name: "Webhooks", icon: "webhooks", key: "w", group: "Integrate", needs: "webhooks:read", load: () => import("./pages/webhooks.js") },
+  { paths: [/^\/usage$/], href: "/usage", name: "Usage", icon: "usage", key: "u", group: "Integrate", needs: "usage:read", load: () => import("./pages/usage.js") },
+  { paths: [/^\/keys$/], href: "/keys", name: "Keys", icon: "keys", key: "k", group: "Integrate", needs: "keys:read", load: () => import("./pages/keys.js") },
+  { paths: [/^\/servers$/], href: "/servers", name: "Servers", icon: "servers", key: "s", group: "Operate", needs: "servers:read", load: () => import("./pages/servers.js") },
+  { paths: [/^\/models$/], href: "/models", name: "Models", icon: "models", key: "o", group: "Operate", needs: "models:read", load: () => import("./pages/models.js") },
 ];
 
-/** Whether the page has a place in the rail for this key. */
-const isShown = (page, me) => page.href && (!page.needs || me.granted.includes(page.needs));
+/** The pages that have a place in the rail for this key. */
+const pagesOf = (me) => PAGES.filter((page) => page.href && me.granted.includes(page.needs));
 
 function find(path) {
   for (const page of PAGES) {
@@ -112,6 +120,7 @@ function Shell({ me, reload }) {
     document.title = `${found?.page.name ?? "Not found"} · Atelier`;
   }, [found?.page]);
   const current = found && (found.page.under ?? found.page.href);
+  useShellKeys(me);
   return html`<${Fragment}>
     <a class="skip" href="#main">Skip to content</a>
     <${Rail} me=${me} current=${current} />
@@ -122,23 +131,56 @@ function Shell({ me, reload }) {
   <//>`;
 }
 
+/** Seconds within which the second key after `g` counts. */
+const G_SECONDS = 1.5;
+
+/** Ctrl K, `?`, and `g` with the key of a page. */
+function useShellKeys(me) {
+  const gAt = useRef(0);
+  useEffect(() => {
+    const press = async (event) => {
+      const isPalette = event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey);
+      if (isPalette) event.preventDefault();
+      if (isPalette && !document.querySelector("dialog[open]")) {
+        const { openPalette } = await import("./parts/palette.js");
+        openPalette(pagesOf(me));
+      } else if (isForPage(event)) {
+        const page = event.timeStamp - gAt.current < 1000 * G_SECONDS && pagesOf(me).find((one) => one.key === event.key);
+        gAt.current = event.key === "g" ? event.timeStamp : 0;
+        if (page) {
+          event.stopImmediatePropagation();
+          navigate(page.href);
+        } else if (event.key === "?") {
+          const { openKeys } = await import("./parts/palette.js");
+          openKeys(pagesOf(me));
+        }
+      }
+    };
+    // Before the keys of the page, of which `g j` must not move the list.
+    addEventListener("keydown", press, { capture: true });
+    return () => removeEventListener("keydown", press, { capture: true });
+  }, [me]);
+}
+
 function Rail({ me, current }) {
   return html`<nav class="rail" aria-label="Console">
     <a class="brand" href=${to("/make")}><${Logo} />Atelier</a>
-    <ul>
-      ${PAGES.filter((page) => isShown(page, me)).map(
+    ${["", "Integrate", "Operate"].map((group) => html`<section key=${group}>${group && html`<h2>${group}</h2>`}<ul>
+      ${pagesOf(me).filter((page) => (page.group ?? "") === group).map(
         (page) => html`<li key=${page.href}><a href=${to(page.href)} aria-current=${current === page.href ? "page" : undefined}>
           <${Icon} name=${page.icon} />${page.name}</a></li>`,
       )}
-    </ul>
+    </ul></section>`)}
     <div class="me">
       <b>${me.tenant}</b><span class="quiet">${me.scopes.includes("admin") ? "operator" : ""} key “${me.key_name}”</span>
-      <span class="acts">
-        <button class="btn bare sm" onClick=${changeTheme} aria-label="Change between light and dark"><${Icon} name="theme" /></button>
-        <button class="btn bare sm" onClick=${signOut}><${Icon} name="leave" />Sign out</button>
-      </span>
+      <span class="acts"><${OwnActs} /></span>
     </div>
   </nav>`;
+}
+
+function OwnActs() {
+  return html`<button class="btn bare sm" onClick=${changeTheme} aria-label="Change between light and dark"><${Icon} name="theme" /></button>
+    <button class="btn bare sm" onClick=${signOut}><${Icon} name="leave" />Sign out</button>`;
 }
 
 function changeTheme() {
@@ -186,6 +228,8 @@ function StatusBar({ me }) {
     ${me.balance_remaining_usd !== null && html`<span>Balance <span class="num">$${me.balance_remaining_usd.toFixed(2)}</span></span>`}
     <span class="hide-s quiet">Times in ${zone}</span>
     <span class="hide-s quiet">Version ${me.version}</span>
+    <kbd class="hide-s">Ctrl K</kbd>
+    <span class="only-s"><${OwnActs} /></span>
   </footer>`;
 }
 

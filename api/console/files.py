@@ -25,7 +25,7 @@ PACKED = {".woff2"}
 FIRST_MODULES = (
     *("app.js", "api.js", "router.js", "format.js", "html.js"),
     *("vendor/preact.js", "vendor/hooks.js", "vendor/htm.js"),
-    *("parts/icons.js", "parts/dialog.js", "parts/state.js"),
+    *("parts/icons.js", "parts/dialog.js", "parts/keys.js", "parts/state.js"),
 )
 """The modules of the first page: the browser is asked for all of them at once, before it has read any."""
 

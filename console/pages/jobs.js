@@ -1,21 +1,19 @@
 /** Jobs: a live list with filters as a URL; what is selected can be cancelled, deleted or made again together. */
 import { html, useEffect, useRef, useState } from "../html.js";
-import { call, get, idempotencyKey, post, query as queryOf, useApi } from "../api.js";
+import { call, idempotencyKey, post, query as queryOf } from "../api.js";
 import { navigate, setQuery, to } from "../router.js";
 import { Empty, JobState, Loading, Note, ProblemNote, isOver } from "../parts/state.js";
 import { Thumb } from "../parts/media.js";
 import { attempt, confirm, toast } from "../parts/dialog.js";
+import { forEach, useSelection } from "../parts/bulk.js";
 import { useKeys } from "../parts/keys.js";
+import { MOST_ROWS, usePages } from "../parts/paging.js";
 import { ago, between, count, moment, seconds } from "../format.js";
 
 const PAGE = 100;
-/** Rows that the list holds at most: it forgets none, but asks for no more. */
-const MOST_ROWS = 2000;
 const ROW_PX = 36;
 /** Rows above and below of what is seen, which are in the page, too. */
 const BEYOND = 12;
-const AT_ONCE = 4;
-const MOST_SELECTED = 200;
 const STATES = [["", "All"], ["queued", "Waiting"], ["processing", "Running"], ["completed", "Done"], ["failed", "Failed"], ["cancelled", "Cancelled"]];
 const QUALIFIERS = ["state", "modality", "model", "label"];
 
@@ -33,14 +31,13 @@ export function readFilters(text) {
 }
 
 export default function Jobs({ query, me }) {
-  const [selected, setSelected] = useState(() => new Set());
   const status = query.get("state") ?? "";
   const text = query.get("q") ?? "";
   const filters = readFilters(text);
   const path = filters.problem ? null : `/jobs/v1${queryOf({ limit: PAGE, status: status || filters.state, modality: filters.modality, model: filters.model, label: filters.label })}`;
-  const newest = useApi(path, (data) => (data?.jobs.some((job) => !isOver(job)) ? 2 : 10));
-  const older = useOlder(path, newest.data);
-  const jobs = [...(newest.data?.jobs ?? []), ...older.jobs];
+  const pages = usePages(path, (data) => data.jobs, (job) => job.job_id, (data) => (data?.jobs.some((job) => !isOver(job)) ? 2 : 10));
+  const jobs = pages.items;
+  const { selected, toggle, clear } = useSelection(path);
   const filter = useRef(null);
   const list = useRef(null);
   const [at, setAt] = useState(-1);
@@ -50,18 +47,8 @@ export default function Jobs({ query, me }) {
     k: () => setAt((known) => Math.max(known - 1, 0)),
     Enter: () => jobs[at] && navigate(`/jobs/${jobs[at].job_id}`),
     x: () => jobs[at] && toggle(jobs[at].job_id),
-    Escape: () => setSelected(new Set()),
+    Escape: clear,
   });
-  useEffect(() => setSelected(new Set()), [path]);
-  const toggle = (id) => setSelected((known) => {
-    const next = new Set(known);
-    if (!next.delete(id) && next.size < MOST_SELECTED) next.add(id);
-    return next;
-  });
-  const reload = () => {
-    older.forget();
-    newest.reload();
-  };
   const search = (event) => {
     event.preventDefault();
     const given = filter.current.value.trim();
@@ -79,37 +66,15 @@ export default function Jobs({ query, me }) {
       </form>
     </div>
     <p id="filter-note" class=${filters.problem ? "field-error" : "sr"} role=${filters.problem ? "alert" : undefined}>${filters.problem ?? "Filters: state, modality, model, label, or the id of a job. Press Enter."}</p>
-    <${ProblemNote} error=${newest.error ?? older.error} retry=${newest.reload} />
-    ${selected.size > 0 && html`<${Bulk} ...${{ jobs: jobs.filter((job) => selected.has(job.job_id)), me }} done=${() => { setSelected(new Set()); reload(); }} />`}
-    ${newest.loading && html`<${Loading} />`}
-    ${newest.data && jobs.length === 0 && html`<${Empty} title=${status || text ? "No job is like this" : "No jobs yet"}>
+    <${ProblemNote} error=${pages.error} retry=${pages.reload} />
+    ${selected.size > 0 && html`<${Bulk} ...${{ jobs: jobs.filter((job) => selected.has(job.job_id)), me }} done=${() => { clear(); pages.reload(); }} />`}
+    ${path && !pages.isReady && !pages.error && html`<${Loading} />`}
+    ${pages.isReady && jobs.length === 0 && html`<${Empty} title=${status || text ? "No job is like this" : "No jobs yet"}>
       ${status || text ? html`<button class="btn" onClick=${() => navigate("/jobs")}>Show all jobs</button>` : html`<a href=${to("/make")}>Make something</a>; it will be here at once.`}
     <//>`}
     ${jobs.length > 0 && html`<${List} ...${{ jobs, selected, toggle, at, list }} />
       <p class="more"><span class="quiet">${count(jobs.length, "job")} shown${jobs.length >= MOST_ROWS ? "; narrow the filter to see others" : ""}</span>
-        ${older.next && jobs.length < MOST_ROWS && html`<button class="btn" disabled=${older.isLoading} onClick=${older.load}>Older</button>`}</p>`}`;
-}
-
-/** Pages below the newest one, which stay as they were read. */
-function useOlder(path, first) {
-  const [state, setState] = useState({ path, jobs: [], next: undefined });
-  const [isLoading, setLoading] = useState(false);
-  const isOld = state.path !== path;
-  const jobs = isOld ? [] : state.jobs;
-  const next = isOld || state.next === undefined ? first?.next_cursor : state.next;
-  async function load() {
-    setLoading(true);
-    try {
-      const page = await get(`${path}&cursor=${encodeURIComponent(next)}`);
-      setState({ path, jobs: [...jobs, ...page.jobs], next: page.next_cursor });
-    } catch (error) {
-      setState({ path, jobs, next, error });
-    }
-    setLoading(false);
-  }
-  // The first page moves on while its rows are read again: what is in both is shown once.
-  const known = new Set(first?.jobs.map((job) => job.job_id));
-  return { jobs: jobs.filter((job) => !known.has(job.job_id)), next, load, isLoading, error: isOld ? null : state.error, forget: () => setState({ path, jobs: [], next: undefined }) };
+        ${pages.next && html`<button class="btn" disabled=${pages.isLoading} onClick=${pages.more}>Older</button>`}</p>`}`;
 }
 
 /** The rows that are seen, of a list whose rows are all of one height. */
@@ -173,22 +138,11 @@ function Row({ job, place, isSelected, isCurrent, toggle }) {
 function Bulk({ jobs, me, done }) {
   const [progress, setProgress] = useState("");
   if (!me.granted.includes("jobs:write")) return html`<${Note} kind="run" title=${`${jobs.length} selected`}>This key may only look.<//>`;
-  async function each(chosen, action, words) {
-    const failures = [];
-    let ended = 0;
-    const waiting = [...chosen];
-    await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-      for (let job = waiting.shift(); job; job = waiting.shift()) {
-        await action(job).catch((error) => failures.push(`${job.job_id}: ${error.message}`));
-        ended += 1;
-        setProgress(`${ended} of ${chosen.length}`);
-      }
-    }));
-    setProgress("");
-    failures.slice(0, 3).forEach((text) => toast(text, "bad"));
-    if (chosen.length > failures.length) toast(`${count(chosen.length - failures.length, "job")} ${words}`);
+  const each = async (chosen, action, words) => {
+    const worked = await forEach(chosen, action, setProgress);
+    if (worked) toast(`${count(worked, "job")} ${words}`);
     done();
-  }
+  };
   const open = jobs.filter((job) => !isOver(job));
   const completed = jobs.filter((job) => job.status === "completed");
   const remove = async () => {

@@ -27,8 +27,16 @@ export function outputWords(output) {
 
 /** The viewer of an output; `original` is the link of the picture that it was made from. */
 export function Viewer({ output, title, original = "" }) {
+  const [isGone, setGone] = useState(false);
   const kind = kindOf(output.media_type);
   const url = local(output.url);
+  if (isGone) return html`<p class="empty">The file is not there: it was deleted, from the library perhaps, or your retention is over. Its facts remain.</p>`;
+  const viewer = shown(kind, { output, title, original, url });
+  // Errors of what is inside do not rise, but come by on their way down.
+  return viewer && html`<div class="viewer" onErrorCapture=${() => setGone(true)}>${viewer}</div>`;
+}
+
+function shown(kind, { output, title, original, url }) {
   if (kind === "image") return original ? html`<${Compare} before=${original} after=${url} title=${title} />` : html`<${Picture} url=${url} title=${title} />`;
   if (kind === "video") return html`<${Film} output=${output} title=${title} />`;
   if (kind === "audio") return html`<${Sound} output=${output} title=${title} />`;

@@ -101,3 +101,26 @@ class CommandAccepted(msgspec.Struct, frozen=True):
     server_id: str
     order: str
     model: str | None = None
+
+
+class QueuedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """The unfinished jobs of a model.
+
+    `oldest_seconds` is how long the first of those that wait could have run, null when none could. `serving` is how
+    many living servers have the model, `taking` how many of these take jobs. `reasons` are the codes of `waiting_for`
+    with how many jobs wait for each; `queue` stands for `server_busy`, `store_away` and a tenant's pause and cap, too.
+    """
+
+    model: str
+    waiting: int
+    running: int
+    oldest_seconds: float | None
+    serving: int
+    taking: int
+    reasons: dict[str, int]
+
+
+class QueueAnswer(msgspec.Struct, frozen=True):
+    """The queue by model; a model without unfinished jobs is not in it."""
+
+    models: list[QueuedModel]

@@ -21,6 +21,36 @@ def make(page, prompt=PROMPT):
     return re.search(r"job=(job_[0-9a-f]+)", page.url)[1]
 
 
+@pytest.mark.contract("F37")
+def test_from_the_form_to_the_library_and_away(open_page, stack, faults):
+    """Submitted in the console, followed live, its result opened, found again in the library, deleted."""
+    page = open_page("/make/image")
+    job_id = make(page)
+    page.get_by_text(re.compile(r"^Running \d+ %$")).first.wait_for()
+    page.locator(".plate img").wait_for()
+    assert 64 == page.evaluate("document.querySelector('.plate img').naturalWidth")
+    page.get_by_role("link", name=job_id).click()
+    page.get_by_text("Completed", exact=True).wait_for()
+    page.get_by_text(PROMPT).first.wait_for()
+
+    page.get_by_role("link", name="Library").click()
+    page.get_by_role("link", name=PROMPT).click()
+    page.locator(".plate img").wait_for()
+    page.get_by_role("link", name=job_id).wait_for()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.get_by_text("The library is empty").wait_for()
+    assert [] == stack.client.get("/media/v1").json()["media"]
+
+    with excused(faults, "410"):  # the job is still there, and says that its file is not
+        page.goto(f"/console/jobs/{job_id}")
+        page.get_by_text("The file is not there").wait_for()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.get_by_text("No jobs yet").wait_for()
+    assert 404 == stack.client.get(f"/jobs/v1/{job_id}").status_code
+
+
 def test_a_page_has_no_fault_of_accessibility(open_page, violations):
     page = open_page()
     page.get_by_label("Prompt", exact=False).first.wait_for()

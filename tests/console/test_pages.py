@@ -10,6 +10,13 @@ PAGES = {
     "make-speech": "/make/speech",
     "jobs": "/jobs",
     "job": "/jobs/{job_id}",
+    "library": "/library",
+    "item": "/library/{media_id}",
+    "webhooks": "/webhooks",
+    "usage": "/usage",
+    "keys": "/keys",
+    "servers": "/servers",
+    "models": "/models",
 }
 
 pytestmark = pytest.mark.long
@@ -19,17 +26,19 @@ pytestmark = pytest.mark.long
 def job_id(stack):
     made = stack.submit("side=256 compute=0.2 steps=2", labels={"campaign": "spring"})
     stack.ended(made)
+    stack.client.post("/webhooks/v1", json={"url": "https://shop.example/hooks"})
     return made
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
-def test_every_page_looks_as_it_should(open_page, violations, job_id, width, scheme):
+def test_every_page_looks_as_it_should(open_page, violations, stack, job_id, width, scheme):
     page = open_page("", width, scheme, key="")
     look(page, "sign-in", width, scheme, violations)
     page = open_page("", width, scheme)
+    (item,) = stack.client.get("/media/v1").json()["media"]
     for name, path in PAGES.items():
-        page.goto(f"/console{path.format(job_id=job_id)}")
+        page.goto(f"/console{path.format(job_id=job_id, media_id=item['media_id'])}")
         page.locator("main h1").wait_for()
         page.wait_for_load_state("networkidle")
         look(page, name, width, scheme, violations)

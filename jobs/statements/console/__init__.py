@@ -1,1 +1,1 @@
-"""Statements about sessions of the console."""
+"""Statements of the console: its sessions, and the queue by model."""
