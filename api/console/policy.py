@@ -7,7 +7,7 @@ from core.errors.unavailable import StorageUnavailable
 from core.settings import Settings
 from core.storage.store import Store
 
-VIEWER_STYLE = "sha256-"
+VIEWER_STYLE = "sha256-PXtZZkJMMyc18o/DN1ZEFOJ2qEGq95IQbVaJFMOXOb0="
 """The inline style of model-viewer, which changes with its version (`tests/console`)."""
 SHARED_HEADERS = {
     "Referrer-Policy": "same-origin",

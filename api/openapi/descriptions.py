@@ -341,6 +341,15 @@ DESCRIPTIONS: Mapping[str, str] = {
     "wait_p95_seconds": "95 % of the jobs waited at most so long; null for none.",
     "run_p50_seconds": "Half of the completed jobs took at most so long from claim to end; null for none.",
     "run_p95_seconds": "95 % of the completed jobs took at most so long from claim to end; null for none.",
+    # the queue
+    "QueueAnswer.models": "The models with unfinished jobs, by name.",
+    "QueuedModel.model": "The model.",
+    "waiting": "Jobs that wait.",
+    "running": "Jobs that run.",
+    "oldest_seconds": "Seconds for which the first of the waiting jobs could have run; null where none could.",
+    "serving": "Living servers that have the model.",
+    "taking": "Those of them that take jobs.",
+    "reasons": "How many jobs wait for each reason, a code of `waiting_for`.",
     # the service
     "ReadinessAnswer.status": "`degraded` where jobs run and events are late.",
     "LivenessAnswer.status": "`ok`: the process answers.",

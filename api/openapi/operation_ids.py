@@ -92,6 +92,7 @@ OPERATION_IDS = {
     "post /servers/v1/{server_id}/preload": "preloadModels",
     "post /servers/v1/{server_id}/unload": "unloadModels",
     "post /servers/v1/{server_id}/recycle": "recycleServer",
+    "get /queue/v1": "getQueue",
     "get /o/{job_id}/{name}": "getOutput",
     "head /o/{job_id}/{name}": "headOutput",
     "get /m/{media_id}/{name}": "getMediaFile",

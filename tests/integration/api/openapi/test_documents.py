@@ -86,6 +86,7 @@ def test_the_document_names_every_route(document):
         ("delete", "/profiles/v1/{profile_id}"),
         ("get", "/me/v1"),
         ("get", "/usage/v1"),
+        ("get", "/queue/v1"),
         ("get", "/keys/v1"),
         ("post", "/keys/v1"),
         *((method, "/keys/v1/{key_id}") for method in ("get", "patch", "delete")),
