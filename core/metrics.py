@@ -89,6 +89,18 @@ STORE_UP = Gauge("atelier_store_up", "1 while the object store takes this worker
 
 WEBHOOK_DELIVERIES = Counter("atelier_webhook_deliveries", "Attempts by outcome.", ["outcome"], registry=CPU)
 INPUTS = Counter("atelier_inputs", "Attempts to fetch an input, by outcome.", ["outcome"], registry=CPU)
+BACKEND_JOBS = Counter(
+    "atelier_backend_jobs",
+    "Jobs that left a remote backend: completed, failed, cancelled, released to the queue again, or broken off.",
+    ["backend", "outcome"],
+    registry=CPU,
+)
+BACKEND_CIRCUIT = Gauge(
+    "atelier_backend_circuit",
+    "1 for the state of a remote backend's circuit breaker: closed, half_open or open.",
+    ["backend", "state"],
+    registry=CPU,
+)
 UPKEEP = Counter("atelier_upkeep", "Rows that a maintenance task has handled.", ["task"], registry=CPU)
 
 RESTARTS = ("died", "overran", "fault", "drift", "ordered")

@@ -100,6 +100,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     upload_retry_seconds: float = 120.0
     clock_skew_limit: float = 300.0
 
+    backend_keys: str = ""
+    backend_poll_seconds: float = 0.5
+    backend_check_seconds: float = 15.0
+    backend_breaker_seconds: float = 5.0
+
     input_poll_seconds: float = 0.5
     input_lease_seconds: float = 60.0
     input_max_attempts: int = 3

@@ -63,6 +63,22 @@ class DeviceTime(msgspec.Struct, frozen=True):
 NO_TIME = DeviceTime()
 
 
+class JobBackend(msgspec.Struct, frozen=True):
+    """Who has a job or made it, and why.
+
+    `name` is "local" for a server of this installation, which is also its `kind` then. `reason` is `primary` for the
+    first of the model's order, `primary_down` where none before it was up, `waited` where the job had waited as long as
+    the order says, and `pinned` for the server that the job asks for.
+    """
+
+    name: str
+    kind: str
+    reason: str
+
+
+LOCAL_BACKEND = JobBackend("local", "local", "primary")
+
+
 class JobRun(msgspec.Struct, frozen=True):
     """The attempt that completed a job: the digest of its environment, and the seconds of its phases.
 
@@ -134,6 +150,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of loading its model, of all attempts that have ended."""
     run: JobRun | None = None
     """None before its completion, and for a job that a version before has completed."""
+    backend: JobBackend | None = None
+    """As its claim noted it; None where the model has no order of backends. `made_by` is what it means."""
     seq: int = 0
     """Place in the order of submit among all jobs."""
     capped: bool = False
@@ -142,6 +160,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the change that returned this job has also written deliveries of webhooks."""
     unserved: bool = False
     """Whether it waits though no live server serves its model; known to the submit alone, and to its repeat."""
+
+    @property
+    def made_by(self) -> JobBackend | None:
+        """Who has the job or made it, and why; None before it was started."""
+        if self.worker is None or self.started_at is None or self.status in WAITING:
+            return None
+        noted = self.backend or LOCAL_BACKEND
+        return msgspec.structs.replace(noted, reason="pinned") if self.server_id == self.worker else noted
 
     def read_params(self) -> AnyParams:
         """Return the parameters as the struct of this job's modality."""

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import msgspec
 
-from jobs.manifests.environment import BundleWeights, Environment, sha256_of
+from jobs.manifests.environment import ATELIER, BundleWeights, Environment, sha256_of
 from pipelines.catalog.spec import ModelSpec
 from pipelines.weights.lockfile import Lock
 
 SAYS_NOTHING_OF_COMPUTING = {
     *("title", "tier", "licence", "aliases", "scope", "price_usd", "rates", "deadlines"),
-    *("vram_bytes", "estimated_seconds", "estimated_on", "is_measured"),
+    *("vram_bytes", "estimated_seconds", "estimated_on", "is_measured", "backends"),
 }
 """Fields of a catalog entry that change no pixel."""
 
@@ -35,9 +35,13 @@ def weights_of(spec: ModelSpec, lock: Lock, weights_dir: Path) -> tuple[BundleWe
 
 
 def environment_of(
-    spec: ModelSpec, weights: Sequence[BundleWeights], versions: Mapping[str, str], device: str
+    spec: ModelSpec,
+    weights: Sequence[BundleWeights],
+    versions: Mapping[str, str],
+    device: str,
+    backend: str = ATELIER,
 ) -> Environment:
-    """Return the environment of a job that was computed with a model on a device."""
+    """Return the environment of a job that was computed with a model on a device, or by a remote `backend`."""
     settings = {
         name: value for name, value in msgspec.to_builtins(spec).items() if name not in SAYS_NOTHING_OF_COMPUTING
     }
@@ -47,4 +51,5 @@ def environment_of(
         weights=tuple(weights),
         versions=dict(versions),
         device=device,
+        backend=backend,
     )

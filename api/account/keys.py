@@ -19,7 +19,7 @@ from core.settings import Settings
 from core.signing import key_digest, new_key
 from jobs.scopes import beyond, granted
 from jobs.statements import api_keys
-from jobs.wire.account.keys import KeyAnswer, KeyChange, KeyWithSecret, MeAnswer, NewKey
+from jobs.wire.account.keys import KeyAnswer, KeyChange, KeyWithSecret, MeAnswer, NewKey, TenantChange
 
 TENANTS = "tenants:write"
 """The scope of a key that may make, find and revoke keys of every tenant."""
@@ -137,10 +137,16 @@ class KeyOperations:
             max_running_jobs=row.tenant_max_running_jobs,
             max_streams=settings.max_streams,
             paused_at=row.tenant_paused_at,
+            local_only=row.tenant_local_only,
             requests_per_second=settings.rate_limit or None,
             public_url=settings.public_url,
             version=version("atelier"),
         )
+
+    async def change_tenant(self, caller: Caller, change: TenantChange) -> MeAnswer:
+        """Change the caller's tenant, and return what `account` returns."""
+        await self._database.row(api_keys.set_local_only(caller.tenant, change.local_only))
+        return await self.account(caller)
 
     async def _tenant(self, connection: AsyncConnection, caller: Caller, name: str) -> str:
         """Return the id of a tenant by its name; an operator's request makes a new one."""

@@ -162,7 +162,9 @@ class ChainSubmissions:
         seconds = 0.0
         for number, each in enumerate(submissions):
             with at(asked.place(number)):
-                spec = await choose_model(connection, self._catalog, each.params, asked.origin.dialect)
+                spec = await choose_model(
+                    connection, self._catalog, each.params, asked.origin.dialect, each.caller.tenant
+                )
             job, given = self._new_job(each, spec), with_input_rules(sources[number], spec)
             seconds += job.deadline
             wait = None

@@ -87,8 +87,8 @@ class Estimator:
         return self._answer(facts, caller, params)
 
     async def _read(self, connection: AsyncConnection, caller: Caller, params: AnyParams, dialect: str) -> _Facts:
-        spec = await choose_model(connection, self._catalog, params, dialect)
-        servers = [candidate(row) for row in await connection.execute(fleet())]
+        spec = await choose_model(connection, self._catalog, params, dialect, caller.tenant)
+        servers = [candidate(row) for row in await connection.execute(fleet(caller.tenant))]
         found = candidates(servers, spec.id, params.server_id, strict=params.pin == "strict")
         limits = limits_of((await connection.execute(tenant_limits(caller.tenant))).one())
         left = (await connection.execute(balance(caller.tenant, caller.key_id))).scalar_one()

@@ -76,6 +76,7 @@ OPERATION_IDS = {
     "get /webhooks/v1/deliveries/{delivery_id}": "getDelivery",
     "post /webhooks/v1/deliveries/{delivery_id}/replay": "replayDelivery",
     "get /me/v1": "getMe",
+    "patch /me/v1": "changeMe",
     "get /usage/v1": "getUsage",
     "get /keys/v1": "listKeys",
     "post /keys/v1": "createKey",

@@ -24,7 +24,7 @@ REST_FACTOR = 20
 """After a slow reading, since many jobs wait, the next one comes after this multiple of its duration."""
 FREE_SECONDS = 1.0
 """How long the store's disk may take to say its free space: one on a network may never answer."""
-STATES = ("idle", "busy", "cordoned", "draining", "drained", "store_away", "clock_skewed", "offline")
+STATES = ("idle", "busy", "cordoned", "draining", "drained", "store_away", "clock_skewed", "backend_away", "offline")
 
 
 class QueueMetrics:

@@ -116,7 +116,9 @@ class GroupSubmissions:
         added, inputs = [], []
         for number, each in enumerate(submissions):
             with at(place(number)):
-                spec = await choose_model(connection, self._catalog, each.params, each.origin.dialect)
+                spec = await choose_model(
+                    connection, self._catalog, each.params, each.origin.dialect, each.caller.tenant
+                )
             params: AnyParams = each.params
             spill_seconds = params.prefer_seconds if params.pin == "prefer" else None
             facts = facts_of(each, params, self._settings)

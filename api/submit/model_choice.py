@@ -17,8 +17,10 @@ from pipelines.catalog.loader import Catalog, ModelSpec
 from pipelines.catalog.requirements import UnmetRequirement, supports, unmet_requirements
 
 
-async def choose_model(connection: AsyncConnection, catalog: Catalog, params: AnyParams, dialect: str) -> ModelSpec:
-    """Return the model that `params` name in `dialect`, or else the default model.
+async def choose_model(
+    connection: AsyncConnection, catalog: Catalog, params: AnyParams, dialect: str, tenant: str
+) -> ModelSpec:
+    """Return the model that `params` name in `dialect`, or else the default model; a tenant's servers alone count.
 
     The default is the first one in catalog order that a live server serves and that supports the request. For a strict
     `server_id` only the models of that server count, alive or not; for a preferred one its models come first.
@@ -26,9 +28,9 @@ async def choose_model(connection: AsyncConnection, catalog: Catalog, params: An
     Raises `UnknownModel`, `UnknownServer`, `NoModelAvailable`, `NoCapableModel`, and what `check_model` and
     `default_model` raise.
     """
-    await _check_subject(connection, catalog, params)
+    await _check_subject(connection, catalog, params, tenant)
     modality, ignores = modality_of(params), dialect in IGNORE_UNSUPPORTED
-    server = None if params.server_id is None else await _find_server(connection, params.server_id)
+    server = None if params.server_id is None else await _find_server(connection, params.server_id, tenant)
     if params.model is not None:
         spec = catalog.resolve(params.model, modality, dialect)
         check_model(catalog, spec, params, ignores_unsupported=ignores)
@@ -36,7 +38,7 @@ async def choose_model(connection: AsyncConnection, catalog: Catalog, params: An
     if server is not None and params.pin == "strict":
         return default_model(catalog, modality, server.serves, params, ignores_unsupported=ignores)
     preferred = server.serves if server is not None and server.alive else ()
-    served = (await connection.execute(served_models())).scalars().all()
+    served = (await connection.execute(served_models(tenant))).scalars().all()
     return default_model(catalog, modality, served, params, preferred, ignores_unsupported=ignores)
 
 
@@ -99,11 +101,11 @@ def _refusal(catalog: Catalog, unmet: UnmetRequirement, params: AnyParams, modal
     return unmet.error(unmet.sentence + (f", or choose {others}." if others else "."), field=unmet.field)
 
 
-async def _check_subject(connection: AsyncConnection, catalog: Catalog, params: AnyParams) -> None:
+async def _check_subject(connection: AsyncConnection, catalog: Catalog, params: AnyParams, tenant: str) -> None:
     """Raise `NoCapableModel` for a subject that no served model can cut out."""
     if not isinstance(params, ImageParams) or params.subject_image is None:
         return
-    served = set((await connection.execute(served_models())).scalars())
+    served = set((await connection.execute(served_models(tenant))).scalars())
     if not any(spec.id in served for spec in catalog.of("remove-background")):
         raise NoCapableModel(
             "`subject_image` needs a model of `remove-background` to cut the subject out, and no running server has "
@@ -113,9 +115,9 @@ async def _check_subject(connection: AsyncConnection, catalog: Catalog, params: 
         )
 
 
-async def _find_server(connection: AsyncConnection, server_id: str) -> Row[Any]:
+async def _find_server(connection: AsyncConnection, server_id: str, tenant: str) -> Row[Any]:
     """Return the row of `models_of_server` for a server. Raises `UnknownServer`."""
-    row: Row[Any] | None = (await connection.execute(models_of_server(server_id))).first()
+    row: Row[Any] | None = (await connection.execute(models_of_server(server_id, tenant))).first()
     if row is None:
         raise UnknownServer(
             f"No server called {server_id[:80]!r} was ever registered; GET /servers/v1 lists them.", field="$.server_id"

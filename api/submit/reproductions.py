@@ -73,7 +73,7 @@ class Reproductions:
         params = self._params_of(original, caller)
         copies = {copy.name: copy for copy in await connection.execute(input_copies(original.id))}
         sources = _sources(params, copies)
-        spec = await choose_model(connection, self._catalog, params, NATIVE)
+        spec = await choose_model(connection, self._catalog, params, NATIVE, caller.tenant)
         _refuse_changed(spec, environment)
         submission = Submission(
             job_id=job_id,

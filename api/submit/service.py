@@ -174,7 +174,7 @@ class Submissions:
         earlier = await find_repeated(connection, tenant, submission.idempotency_key)
         if earlier is not None:
             return earlier, {}
-        spec = await choose_model(connection, self._catalog, submission.params, submission.origin.dialect)
+        spec = await choose_model(connection, self._catalog, submission.params, submission.origin.dialect, tenant)
         price = spec.price_of(submission.params)
         await connection.execute(ask(tenant, price, usual_cap=self._settings.max_waiting_jobs, key_id=key_id))
         return None, await stored_keys(connection, tenant, media_of(submission.params))
@@ -201,7 +201,7 @@ class Submissions:
 
     async def _insert(self, connection: AsyncConnection, submission: Submission, ingested: IngestedRequest) -> Job:
         params, tenant = ingested.params, submission.caller.tenant
-        spec = await choose_model(connection, self._catalog, params, submission.origin.dialect)
+        spec = await choose_model(connection, self._catalog, params, submission.origin.dialect, tenant)
         offers = [Offer(spec.id, spec.price_of(params))]
         spill_seconds = params.prefer_seconds if params.pin == "prefer" else None
         added = new_job(offers=offers, spill_seconds=spill_seconds, **facts_of(submission, params, self._settings))

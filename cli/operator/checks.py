@@ -120,7 +120,7 @@ def weights(settings: Settings) -> tuple[CheckStatus, str]:
     """Check the models of the catalog whose weights are complete here."""
     folder, catalog = weights_folder(settings.weights_dir), load_catalog(settings.catalog or None)
     lock, allowed = read_locks(settings.weights_lock or None, folder, catalog), read_allowed(settings.allowed_licenses)
-    states = [state_of(spec, lock, folder, allowed) for spec in catalog.models]
+    states = [state_of(spec, lock, folder, allowed) for spec in catalog.models if spec.is_local]
     served = [state.id for state in states if state.why is None]
     absent = [state.id for state in states if not state.files_here and state.state not in ("ready", "licence refused")]
     details = [state.why for state in states if state.why is not None and state.id not in absent]

@@ -37,7 +37,7 @@ class WeightsContext(NamedTuple):
 
     def states(self, specs: Iterable[ModelSpec]) -> list[ModelState]:
         """Return how many of the files of each model are on this machine."""
-        return [state_of(spec, self.lock, self.folder, self.allowed) for spec in specs]
+        return [state_of(spec, self.lock, self.folder, self.allowed) for spec in specs if spec.is_local]
 
     @property
     def can_write(self) -> bool:

@@ -104,6 +104,20 @@ class StartDeadlineExceeded(JobFailed):
     )
 
 
+class BackendFailed(JobFailed):
+    """A job whose every attempt was lost at a remote backend."""
+
+    code = "backend_failed"
+    advice = "The remote backend did not make this job; submit it again later, or ask the operator for another backend."
+
+
+class BackendRefused(JobFailed):
+    """A job that a remote backend has refused."""
+
+    code = "backend_refused"
+    advice = "The remote backend refused this job; change what it asks for."
+
+
 class AttemptsExhausted(JobFailed):
     """A job whose every attempt was lost with its worker."""
 

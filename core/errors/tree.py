@@ -102,6 +102,8 @@
         ├── EngineLost                       engine_lost
         ├── DeadlineExceeded                 deadline_exceeded
         ├── StartDeadlineExceeded            start_deadline_exceeded
+        ├── BackendFailed                    backend_failed
+        ├── BackendRefused                   backend_refused
         └── AttemptsExhausted                attempts_exhausted
 
 ``code`` never changes once published. ``detail`` says what is wrong, then what to do. A fault of an input may show only

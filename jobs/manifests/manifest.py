@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row
 
-from jobs.job import Job
+from jobs.job import Job, JobBackend
 from jobs.manifests.environment import BundleWeights, Environment
 from jobs.wire.job_request import documented
 from jobs.wire.values import UtcTime
@@ -49,12 +49,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     `params` are the fields of its submit, with the values of those that were left out; null once the retention of
     prompts has removed them. `inputs` and `outputs` are empty once those were removed. `environment_sha256` names the
-    environment: model, weights, settings of the catalog, versions, device and backend. Equal fields, inputs and
-    environments make equal pixels. What no environment was written for, since an earlier version has completed it, has
-    no weights and no versions. `timings` are the seconds of the phases of the attempt that completed it, and
-    `gpu_seconds` and `load_seconds` those of all attempts. `jobs_in_run` is how many jobs of one image were computed in
-    one run with it, itself included: above 1 the seconds on the device are this job's part of the run, and the pixels
-    of the same job computed alone may differ by a level of 255.
+    environment: model, weights, settings of the catalog, versions and device. Equal fields, inputs and environments
+    make equal pixels. What no environment was written for, since an earlier version has completed it, has no weights
+    and no versions. `backend` is who made it, and why. `timings` are the seconds of the phases of the attempt that
+    completed it, and `gpu_seconds` and `load_seconds` those of all attempts. `jobs_in_run` is how many jobs of one
+    image were computed in one run with it, itself included: above 1 the seconds on the device are this job's part of
+    the run, and the pixels of the same job computed alone may differ by a level of 255.
     """
 
     version: int = VERSION
@@ -72,7 +72,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     weights: list[BundleWeights]
     versions: dict[str, str]
     device: str | None
-    backend: str | None
+    backend: JobBackend | None
     server_id: str | None
     attempt: int
     timings: dict[str, float]
@@ -110,7 +110,7 @@ def manifest_of(job: Job, environment: Environment | None, inputs: Iterable[Row[
         weights=list(environment.weights) if environment else [],
         versions=environment.versions if environment else {},
         device=environment.device if environment else None,
-        backend=environment.backend if environment else None,
+        backend=job.made_by,
         server_id=job.worker,
         attempt=job.attempt,
         timings=job.run.seconds if job.run else {},

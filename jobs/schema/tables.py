@@ -86,6 +86,7 @@ tenants = Table(
     Column("max_running_jobs", Integer),
     Column("counted_jobs", BigInteger),  # unfinished jobs at the last count of them; null: never counted
     Column("paused_at", Time),  # since when none of its jobs is started
+    Column("local_only", Boolean, nullable=False, server_default="false"),  # no remote backend gets its jobs
     Column("counted_at", BigInteger),  # the last `jobs.seq` that was drawn before it
     Column("webhook_generation", Integer, nullable=False, server_default="1"),
     Column("webhook_rotated_at", Time),
@@ -165,6 +166,7 @@ jobs = Table(
     Column("gpu_seconds", Double, nullable=False, server_default="0"),  # computing, of all attempts
     Column("load_seconds", Double, nullable=False, server_default="0"),  # loading its model, of all attempts
     Column("run", JSONB),  # of the attempt that completed it: its environment, and the seconds of its phases
+    Column("backend", JSONB),  # who has it or made it, and why; null: the model has no order of backends
     Column("key_id", Text),  # no foreign key: a job outlives its key; null: a version before has submitted it
     Column("created_at", Time, nullable=False, server_default=_now),
     Column("queued_at", Time),
@@ -657,6 +659,7 @@ servers = Table(
     Column("current_job", Text),
     Column("versions", JSONB, nullable=False, server_default="{}"),
     Column("problem", Text),
+    Column("backend", JSONB),  # of one that stands for a remote backend: its kind and its circuit breaker
     Column("loaded_at", Time),
     Column("started_at", Time, nullable=False, server_default=_now),
     Column("heartbeat_at", Time, nullable=False, server_default=_now),

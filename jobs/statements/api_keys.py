@@ -140,7 +140,15 @@ def find_key(key_id: str, tenant: str | None) -> Select[Any]:
 
 def account(key_id: str) -> Select[Any]:
     """Return a key, and its tenant's budget and limits as `tenant_budget_usd` and so on."""
-    shown = ("budget_usd", "spent_usd", "reserved_usd", "max_waiting_jobs", "max_running_jobs", "paused_at")
+    shown = (
+        "budget_usd",
+        "spent_usd",
+        "reserved_usd",
+        "max_waiting_jobs",
+        "max_running_jobs",
+        "paused_at",
+        "local_only",
+    )
     return (
         _keys()
         .add_columns(
@@ -204,6 +212,11 @@ def set_budget(tenant: str, budget_usd: float | None) -> Update:
 def set_running_cap(tenant: str, max_running_jobs: int | None) -> Update:
     """Give a tenant a cap on its jobs that run at once, 1 or more, or none."""
     return update(tenants).where(tenants.c.id == tenant).values(max_running_jobs=max_running_jobs)
+
+
+def set_local_only(tenant: str, local_only: bool) -> Update:
+    """Keep a tenant's jobs from remote backends, or let them have these; returns its id."""
+    return update(tenants).where(tenants.c.id == tenant).values(local_only=local_only).returning(tenants.c.id)
 
 
 def _is_valid() -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Insert, Select, Update, case, exists, func
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from jobs.job import WAITING
-from jobs.schema.tables import jobs, servers
+from jobs.schema.tables import jobs, servers, tenants
 from jobs.statements.clauses import after, now, tx_now
 from jobs.wire.servers import Desired, ServerFacts
 
@@ -19,6 +19,7 @@ def _columns(facts: ServerFacts) -> dict[str, Any]:
         "resident": list(facts.resident),
         "models": literal(msgspec.to_builtins(facts.models), JSONB),
         "versions": literal(facts.versions, JSONB),
+        "backend": literal(msgspec.to_builtins(facts.backend), JSONB(none_as_null=True)),
         "heartbeat_at": now,
         "removed_at": None,
     }
@@ -61,6 +62,19 @@ def leave(server_id: str, incarnation: int) -> Update:
     )
 
 
+def is_open_to(tenant: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return whether a server may have jobs of a tenant; a remote backend may not where the tenant's jobs stay here."""
+    stays = exists().where(tenants.c.id == tenant, tenants.c.local_only).correlate_except(tenants)
+    return or_(servers.c.backend.is_(None), ~stays)
+
+
+def living() -> Select[Any]:
+    """Return what the servers whose leases live serve, what they are and in which state."""
+    c = servers.c
+    shown = (c.server_id, c.serves, c.state, c.desired, c.dedicated, c.backend.is_not(None).label("remote"))
+    return select(*shown).where(c.lease_until > tx_now, c.removed_at.is_(None))
+
+
 def _seen() -> tuple[ColumnElement[Any], ...]:
     age = tx_now - servers.c.heartbeat_at
     return (*servers.c, age.label("heartbeat_age"), (servers.c.lease_until > tx_now).label("alive"))
@@ -75,9 +89,13 @@ def _pinned(server_id: str) -> tuple[ColumnElement[bool], ...]:
     return jobs.c.server_id == server_id, jobs.c.status.in_(WAITING), jobs.c.spill_at.is_(None)
 
 
-def fleet() -> Select[Any]:
-    """Return every server that was not removed, with the age of its heartbeat and whether its lease lives."""
-    return select(*_seen()).where(servers.c.removed_at.is_(None)).order_by(servers.c.server_id)
+def fleet(tenant: str | None = None) -> Select[Any]:
+    """Return every server that was not removed, with the age of its heartbeat and whether its lease lives.
+
+    With `tenant` only those that may have its jobs.
+    """
+    known = select(*_seen()).where(servers.c.removed_at.is_(None)).order_by(servers.c.server_id)
+    return known if tenant is None else known.where(is_open_to(literal(tenant)))
 
 
 def server(server_id: str) -> Select[Any]:

@@ -24,6 +24,20 @@ class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
     quantization: str | None = None
 
 
+class BackendState(msgspec.Struct, frozen=True, kw_only=True):
+    """A remote backend, and its circuit breaker.
+
+    `circuit` is `closed` while it gets jobs, `open` while it gets none, and `half_open` while it gets one to show
+    whether it is well. `problem` is why it is open, in one word; `failures` counts those in a row.
+    """
+
+    name: str
+    kind: str
+    circuit: str
+    problem: str | None = None
+    failures: int = 0
+
+
 class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The report of a worker at every heartbeat. Memory is bytes; `resident` are the models on the device.
 
@@ -41,6 +55,8 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
     current_job: str | None = None
     dedicated: bool = False
     versions: dict[str, str] = {}
+    backend: BackendState | None = None
+    """Of one that stands for a remote backend."""
 
 
 Desired = Literal["active", "cordoned", "draining"]
@@ -48,12 +64,13 @@ Desired = Literal["active", "cordoned", "draining"]
 
 
 class ServerAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A GPU server. Memory is bytes, `heartbeat_age_seconds` how long ago its last heartbeat was.
+    """A GPU server, or a remote `backend`. Memory is bytes; `heartbeat_age_seconds` is the age of its last heartbeat.
 
-    `state` is what the server reports while it is `alive` (idle, busy, draining, drained, store_away, clock_skewed),
-    else `offline`; `desired` is what an operator asked of it. `problem` says why the object store is away, in one word:
-    its own code, such as NoSuchBucket, or unreachable. `resident` are the models on the device, `models` those in any
-    memory. `current_job` is shown to admins only. A `dedicated` server takes only jobs that ask for it.
+    `state` is what the server reports while it is `alive` (idle, busy, draining, drained, store_away, clock_skewed,
+    backend_away), else `offline`; `desired` is what an operator asked of it. `problem` says why the object store is
+    away, in one word: its own code, such as NoSuchBucket, or unreachable. `resident` are the models on the device,
+    `models` those in any memory. `current_job` is shown to admins only. A `dedicated` server takes only jobs that ask
+    for it.
     """
 
     server_id: str
@@ -73,6 +90,7 @@ class ServerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     started_at: UtcTime
     heartbeat_age_seconds: float
+    backend: BackendState | None = None
 
 
 class StoredBytes(msgspec.Struct, frozen=True, kw_only=True):

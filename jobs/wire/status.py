@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from core.settings import Settings
-from jobs.job import Artifact, Job, JobError, JobStatus
+from jobs.job import Artifact, Job, JobBackend, JobError, JobStatus
 from jobs.previews import Preview
 from jobs.wire.links import signed_link
 from jobs.wire.values import UtcTime
@@ -57,6 +57,8 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     `outputs_removed_at` is the time at which the outputs of a completed job were removed, after their retention. A
     failed job that an operator redrove names the new job in `redriven_as`; that names it in `redrive_of`.
+
+    `backend` is who has the job or made it, and why; null before it was started.
     """
 
     job_id: str
@@ -89,6 +91,7 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     credits: float = 0.0
     gpu_seconds: float = 0.0
     load_seconds: float = 0.0
+    backend: JobBackend | None = None
 
 
 class QueueEstimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +137,7 @@ def status_answer(job: Job, settings: Settings, estimate: QueueEstimate) -> Stat
         credits=round(job.cost / settings.credit_usd, 6),
         gpu_seconds=job.gpu_seconds,
         load_seconds=job.load_seconds,
+        backend=job.made_by,
     )
 
 

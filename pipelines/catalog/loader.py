@@ -14,6 +14,7 @@ import msgspec
 from core.errors.fields import UnknownModel
 from jobs.params.origin import NATIVE
 from jobs.params.registry import Modality
+from pipelines.catalog.backends import LOCAL, MADE_BY, Backend
 from pipelines.catalog.family_keys import unknown_capability, unread_keys
 from pipelines.catalog.spec import ModelSpec
 
@@ -33,6 +34,8 @@ class Catalog(msgspec.Struct, frozen=True):
     """
 
     models: tuple[ModelSpec, ...]
+    backends: tuple[Backend, ...] = ()
+    """Remote backends that the models' orders name."""
 
     def of(self, modality: Modality) -> tuple[ModelSpec, ...]:
         """Return the models of one modality, in order."""
@@ -72,14 +75,46 @@ def load_catalog(path: Path | str | None = None) -> Catalog:
         raise CatalogError(f"{file}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogError(f"{file}: {error}") from None
-    entries = table.pop("model", [])
+    entries, backends = table.pop("model", []), table.pop("backend", [])
     if table:
-        raise CatalogError(f"{file}: unknown key {next(iter(table))!r}; only [[model]] entries belong here")
-    if not isinstance(entries, list):
-        raise CatalogError(f"{file}: write [[model]] with two brackets")
-    catalog = Catalog(tuple(_entry(file, number, entry) for number, entry in enumerate(entries, 1)))
+        raise CatalogError(f"{file}: unknown key {next(iter(table))!r}; only [[model]] and [[backend]] belong here")
+    for word, found in (("model", entries), ("backend", backends)):
+        if not isinstance(found, list):
+            raise CatalogError(f"{file}: write [[{word}]] with two brackets")
+    catalog = Catalog(
+        tuple(_entry(file, number, entry) for number, entry in enumerate(entries, 1)),
+        tuple(_backend(file, number, entry) for number, entry in enumerate(backends, 1)),
+    )
     _refuse_duplicates(file, catalog)
+    _check_backends(file, catalog)
     return catalog
+
+
+def _backend(file: Path, number: int, entry: Any) -> Backend:
+    name = entry.get("name", f"number {number}") if isinstance(entry, dict) else f"number {number}"
+    try:
+        return msgspec.convert(entry, Backend)
+    except msgspec.ValidationError as error:
+        raise CatalogError(f"{file}: backend {name!r}: {error}") from None
+
+
+def _check_backends(file: Path, catalog: Catalog) -> None:
+    """Raise `CatalogError` for a backend that is there twice, and for an order with an unknown or unable one."""
+    known = {backend.name: backend for backend in catalog.backends}
+    if len(known) < len(catalog.backends):
+        raise CatalogError(f"{file}: two [[backend]] entries have one `name`")
+    for spec in catalog.models:
+        for name in spec.order:
+            if name == LOCAL:
+                continue
+            if name not in known:
+                raise CatalogError(
+                    f"{file}: model {spec.id!r}: `backends` has {name!r}, and no [[backend]] is called so"
+                )
+            if spec.modality not in MADE_BY[known[name].kind]:
+                raise CatalogError(
+                    f"{file}: model {spec.id!r}: a backend of kind {known[name].kind!r} makes no {spec.modality!r} yet"
+                )
 
 
 def _entry(file: Path, number: int, entry: Any) -> ModelSpec:

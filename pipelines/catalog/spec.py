@@ -10,6 +10,7 @@ from msgspec import Meta
 from jobs.params.base import Params, Quality
 from jobs.params.image import MAX_IMAGES
 from jobs.params.registry import PARAMS_OF, Modality
+from pipelines.catalog.backends import LOCAL, ModelBackend, check_order
 from pipelines.catalog.limits import (
     LONGEST_SIDES,
     GenerationType,
@@ -326,7 +327,8 @@ class Rates(Entry, frozen=True, kw_only=True):
 class ModelSpec(Entry, frozen=True, kw_only=True):
     """One model: its weights, its capabilities and its cost.
 
-    - `family`: a key of `pipelines.runtime.registry.FAMILIES`, or `module:Class` for a pipeline from another package.
+    - `family`: a key of `pipelines.runtime.registry.FAMILIES`, or `module:Class` for a pipeline from another package;
+      "remote" where only backends make it.
     - `aliases`: further names per dialect.
     - `price_usd`: the price of one output, whatever its size; `rates` are further parts of the price.
     - `vram_bytes`, `estimated_seconds`: estimates for the intended hardware, until a worker has measured them.
@@ -386,8 +388,11 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     elsewhere one computes it. Each holds the whole model. Wan's models only."""
     batch: BatchLimits = BatchLimits()
     """How many images are computed at once, of one job and of several. `diffusers-image` only."""
+    backends: tuple[ModelBackend, ...] = ()
+    """Who makes it, the first choice first; empty: the servers of this installation alone."""
 
     def __post_init__(self) -> None:
+        check_order(self.backends, self.family, needs_weights=self.source.needs_weights)
         if self.compile and self.offload_blocks:
             raise ValueError("`compile` and `offload_blocks` exclude each other")
         if self.cuda_graphs and (self.compile or self.offload_blocks):
@@ -474,6 +479,20 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         scale = LONGEST_SIDES[self.limits.nearest_resolution(resolution)] / max(width, height)
         step = self.limits.side_multiple or 1
         return max(step, round(width * scale / step) * step), max(step, round(height * scale / step) * step)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The names of those that make it, the first choice first; "local" is the servers of this installation."""
+        return tuple(place.name for place in self.backends) or (LOCAL,)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a server of this installation may make it."""
+        return LOCAL in self.order
+
+    def place_of(self, name: str) -> ModelBackend | None:
+        """Return the place of a backend in the order; None where it has none."""
+        return next((place for place in self.backends if place.name == name), None)
 
     @property
     def bundles(self) -> tuple[Bundle, ...]:

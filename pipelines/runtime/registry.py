@@ -6,6 +6,7 @@ import msgspec
 
 from core.errors.failures import ModelLoadFailed
 from jobs.params.registry import modality_named
+from pipelines.catalog.backends import REMOTE
 from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime import torchaudio_stub
 from pipelines.runtime.protocol import Encode, Pipeline
@@ -52,7 +53,7 @@ def encoder(spec: ModelSpec) -> Encode:
     A family that is named as `module:Class` may have an `encode` of its own in that module. The encoders of modalities
     import no torch before they need it, for a watermark. Raises `ModelLoadFailed`.
     """
-    own = None if spec.family in FAMILIES else _family_of(spec).module
+    own = None if spec.family in FAMILIES or spec.family == REMOTE else _family_of(spec).module
     try:
         found: Encode | None = getattr(import_module(own), "encode", None) if own else None
         if found is None:

@@ -100,6 +100,8 @@ def missing(spec: ModelSpec, lock: Lock, weights_dir: Path, allowed: Allowed = f
 
     Checks the license, names and sizes only, so a worker can ask at any time; `verify` hashes when a model is loaded.
     """
+    if not spec.is_local:
+        return f"{spec.id}: it is made by its backends alone ({', '.join(spec.order)})."
     try:
         refuse_license(spec, allowed)
     except LicenseRefused as error:

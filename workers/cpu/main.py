@@ -37,6 +37,7 @@ from workers.cpu.usage import FOLD_SECONDS, ROLL_UP_SECONDS, UsageRollUp
 from workers.ingest.service import Ingest
 from workers.library.service import LibraryWork
 from workers.probe_files import ProbeFiles
+from workers.remote.service import BackendService, check_backends
 from workers.retry_policy import RetryPolicy
 from workers.webhooks.dispatcher import WebhookDispatcher
 
@@ -67,17 +68,20 @@ def check(settings: Settings) -> None:
     """Raise `ValueError` for settings that this worker cannot run with."""
     check_secret_key(settings)
     check_settings(settings)
+    check_backends(settings)
     RetryPolicy.parse(settings.webhook_schedule)
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Run every loop until `stop`, then finish the work in progress."""
     db, recovery_db, async_db = threads_engine(settings), threads_engine(settings), async_engine(settings)
+    backend_db = threads_engine(settings)
     store, stop_tracing = open_store(settings), start_tracing(settings, "atelier-cpu")
     recovery = JobMaintenance(settings, recovery_db, store)
     maintenance = JobMaintenance(settings, db, store)
     retention = Retention(settings, db, store)
     webhooks = WebhookDispatcher(settings, async_db)
+    backends = BackendService(settings, backend_db, store)
     ingest = Ingest(settings, async_db, store)
     library = LibraryWork(settings, async_db, store)
     batches, chains, usage = BatchWork(settings, db, store), ChainWork(settings, db), UsageRollUp(db)
@@ -89,6 +93,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
 
     log.info("cpu worker: started")
     try:
+        await asyncio.to_thread(backends.start)
         async with asyncio.TaskGroup() as loops:
             for name, turn, seconds, sleep in (
                 ("alive", touch_probe_files, ALIVE_SECONDS, wait),
@@ -127,10 +132,13 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             bells.cancel()
             watch.end()
     finally:
+        stopping = asyncio.create_task(asyncio.to_thread(backends.stop))
         await ingest.close()
         await library.close()
         await webhooks.close(min(settings.grace_seconds, settings.webhook_timeout))
+        await stopping
         await async_db.dispose()
+        backend_db.dispose()
         db.dispose()
         recovery_db.dispose()
         await asyncio.to_thread(stop_tracing)

@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from core.database import is_unreachable
 from jobs.job import Job
 from jobs.statements.queue.claim import Claimant
@@ -84,7 +86,7 @@ class Claimer:
             self._asked_at = -math.inf
             return None
         self._asked_at = began = time.monotonic()
-        job = self._services.job_store.claim(self._claimant())
+        job = self._claim_job()
         if job is None:
             return None
         self._asked_at = -math.inf
@@ -109,6 +111,15 @@ class Claimer:
         except Exception as error:
             log.warning("claim: no further job for the run reason=%r", str(error))
         return found
+
+    def _claim_job(self) -> Job | None:
+        """Claim a job; of models that are left to backends only one that asks for this server."""
+        claimant, job_store, offer = self._claimant(), self._services.job_store, self._offer
+        left = tuple(model for model in offer.models if model in offer.held)
+        job = job_store.claim(claimant) if claimant.models or not left else None
+        if job is not None or not left:
+            return job
+        return job_store.claim(msgspec.structs.replace(claimant, models=left, dedicated=True))
 
     def claim_next(self) -> bool:
         """Claim a job and start it; return whether another claim may find one at once.
@@ -153,9 +164,10 @@ class Claimer:
         return Claimant(
             server_id=self._lease.server_id,
             incarnation=self._lease.incarnation,
-            models=self._offer.models,
+            models=self._offer.open_models,
             resident=self._services.engine.inventory.on_device,
             dedicated=self._offer.dedicated,
+            backends=self._offer.notes,
         )
 
     def _begin(self, job: Job, seconds: float, beside: ClaimedJob | None = None) -> ClaimedJob:

@@ -4,16 +4,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
 from core.settings import Settings
 from jobs.statements.queue.beat import HeldClaim
 from jobs.wire.servers import ServerFacts
-from workers.gpu.claim_gate import ClaimGate
-from workers.gpu.job.canceller import JobCanceller
 from workers.gpu.job.claimed_job import ClaimedJob
-from workers.gpu.job.slots import JobSlots
 from workers.gpu.server.lease import ServerIdLost, ServerLease
 
 log = logging.getLogger(__name__)
@@ -22,6 +20,27 @@ log = logging.getLogger(__name__)
 def beat_seconds(settings: Settings) -> float:
     """Return the seconds between two beats: several fit into the shorter one of the leases that they renew."""
     return min(settings.server_lease_seconds / 4, settings.lease_seconds / 4, settings.renew_seconds)
+
+
+class HoldsDesired(Protocol):
+    """Where the state that the operator wants is kept: `ClaimGate`, as far as the heartbeat needs it."""
+
+    desired: str
+
+
+class HoldsJobs(Protocol):
+    """The claimed jobs of a worker, as far as the heartbeat needs them."""
+
+    @property
+    def jobs(self) -> list[ClaimedJob]:
+        """Every claimed job that has not ended."""
+
+
+class AbandonsJobs(Protocol):
+    """The canceller of a worker's jobs, as far as the heartbeat needs it."""
+
+    def abandon(self, claimed: ClaimedJob) -> None:
+        """Stop work on a job whose claim is gone."""
 
 
 class Heartbeat:
@@ -35,9 +54,9 @@ class Heartbeat:
     def __init__(
         self,
         lease: ServerLease,
-        gate: ClaimGate,
-        slots: JobSlots,
-        canceller: JobCanceller,
+        gate: HoldsDesired,
+        slots: HoldsJobs,
+        canceller: AbandonsJobs,
         interval: float,
         *,
         describe: Callable[[], ServerFacts],

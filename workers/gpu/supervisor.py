@@ -23,6 +23,7 @@ from workers.gpu.engine_maintenance import EngineMaintenance
 from workers.gpu.heartbeat import Heartbeat, beat_seconds
 from workers.gpu.job_threads import JobThreads
 from workers.gpu.keep_thread import KeepThread
+from workers.gpu.server.backend_watch import BackendWatch
 from workers.gpu.server.lease import ServerLease
 from workers.gpu.server.offer import ServerOffer
 from workers.gpu.server_facts import describe_server
@@ -93,6 +94,7 @@ class Supervisor:
                 self._leave_if_broken,
                 self._show_alive,
                 self._heartbeat.beat_if_due,
+                BackendWatch(db, offer, self._claimer.ring).look,
                 self._update_subscription,
                 self._show_metrics,
             ],

@@ -41,10 +41,12 @@ class Recording(msgspec.Struct, frozen=True):
     is_silent: bool
 
 
-def clean_audio(source: Path, media_type: str, target: Path, min_seconds: float = 0.0) -> None:
+def clean_audio(
+    source: Path, media_type: str, target: Path, min_seconds: float = 0.0, max_seconds: float = MAX_SECONDS
+) -> None:
     """Write the WAV `target`.
 
-    Raises `InputTooLarge` for more than a minute, `NotThisModel` unless the audio is longer than `min_seconds`,
+    Raises `InputTooLarge` for more than `max_seconds`, `NotThisModel` unless the audio is longer than `min_seconds`,
     `InputUnreadable`, also for silence, and `UnsupportedMedia`, also for a film.
     """
     content = source.read_bytes()
@@ -53,9 +55,9 @@ def clean_audio(source: Path, media_type: str, target: Path, min_seconds: float 
         if (found := sniff(untagged[:HEAD])) in FORMATS:
             content, media_type = untagged, found
     try:
-        recording = _decode(content, media_type, target)
+        recording = _decode(content, media_type, target, max_seconds)
         if recording.is_silent and recording.channels > 1:  # they may cancel each other
-            recording = _decode(content, media_type, target, mixed=False)
+            recording = _decode(content, media_type, target, max_seconds, mixed=False)
     except (FFmpegError, ValueError, EOFError, IndexError) as error:
         raise InputUnreadable from error
     if recording.is_silent:
@@ -76,7 +78,7 @@ def _only_stream(container: av.container.InputContainer) -> av.AudioStream:
     return stream
 
 
-def _decode(content: bytes, media_type: str, target: Path, *, mixed: bool = True) -> Recording:
+def _decode(content: bytes, media_type: str, target: Path, max_seconds: float, *, mixed: bool = True) -> Recording:
     """Write the WAV `target`: all channels mixed, or the left one."""
     with av.open(io.BytesIO(content), format=FORMATS[media_type], mode="r") as container:
         stream = _only_stream(container)
@@ -93,8 +95,8 @@ def _decode(content: bytes, media_type: str, target: Path, *, mixed: bool = True
             for decoded in chain(container.decode(stream), [None]):  # an hour of silence is a small file
                 for frame in resampler.resample(decoded):
                     written += frame.samples
-                    if written > MAX_SECONDS * rate:
-                        raise InputTooLarge(f"This recording is too long; send at most {MAX_SECONDS} s.")
+                    if written > max_seconds * rate:
+                        raise InputTooLarge(f"This recording is too long; send at most {max_seconds:g} s.")
                     samples = _samples(frame, step=1 if mixed else 2)
                     out.writeframes(samples.tobytes())
                     is_silent = is_silent and max(max(samples, default=0), -min(samples, default=0)) < SILENCE

@@ -16,7 +16,7 @@ from core.errors.access import NotEntitled
 from core.errors.fields import InvalidRequest, NulInText
 from core.errors.limits import TooManyKeys
 from core.errors.unknown import MalformedId, UnknownKey
-from jobs.wire.account.keys import KeyAnswer, KeyChange, KeyPage, KeyWithSecret, MeAnswer, NewKey
+from jobs.wire.account.keys import KeyAnswer, KeyChange, KeyPage, KeyWithSecret, MeAnswer, NewKey, TenantChange
 
 FOUND = (MalformedId, UnknownKey)
 NOT_MADE = (*BODY_ERRORS, NulInText, NotEntitled, TooManyKeys)
@@ -98,3 +98,20 @@ class KeyRoutes(Controller):
 async def me(caller: NamedDependency[Caller], keys: NamedDependency[KeyOperations]) -> MeAnswer:
     """Return what your key is and may do, and what its tenant may do and spend."""
     return await keys.account(caller)
+
+
+@patch(
+    "/me/v1",
+    tags=("Account",),
+    opt=needs("jobs"),
+    responses=error_responses(*BODY_ERRORS),
+    summary="Change your tenant",
+)
+async def change_me(
+    data: JSONBody[TenantChange], caller: NamedDependency[Caller], keys: NamedDependency[KeyOperations]
+) -> MeAnswer:
+    """Keep the jobs of your tenant on this installation's own servers, or let remote backends have them, too.
+
+    Jobs that a backend has already go on there. It takes the scope `jobs:write`.
+    """
+    return await keys.change_tenant(caller, data)

@@ -1,4 +1,4 @@
-"""/servers/v1: the GPU servers, and the removal of one that is gone."""
+"""/servers/v1: the GPU servers and the remote backends, and the removal of one that is gone."""
 
 import asyncio
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ from core.errors.unknown import UnknownServer
 from core.storage.store import Store
 from jobs.statements import servers
 from jobs.statements.maintenance.growth import sizes
-from jobs.wire.servers import ResidentModel, ServerAnswer, ServerList, StoredBytes
+from jobs.wire.servers import BackendState, ResidentModel, ServerAnswer, ServerList, StoredBytes
 
 Force = Annotated[bool, QueryParameter(description="Remove it although jobs are pinned to it; they keep waiting.")]
 FREE_SECONDS = 1.0
@@ -123,4 +123,5 @@ def server_answer(row: Row[Any], caller: Caller) -> ServerAnswer:
         versions=row.versions,
         started_at=row.started_at,
         heartbeat_age_seconds=round(row.heartbeat_age.total_seconds(), 3),
+        backend=msgspec.convert(row.backend, BackendState | None),
     )

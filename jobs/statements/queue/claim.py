@@ -10,7 +10,8 @@ The order, in which each line decides between what those above it leave equal:
 4. jobs that were begun before and released or lost, then age: how long the job could have been taken, then the
    order of submit.
 
-A tenant that runs as many jobs as it may (`tenants.max_running_jobs`), or whose queue is paused, is left out.
+A tenant that runs as many jobs as it may (`tenants.max_running_jobs`), or whose queue is paused, is left out; a remote
+backend also leaves out those whose jobs stay here (`tenants.local_only`).
 
 A worker whose job could share its run with equal ones asks again with that job as `EQUAL_TO`. It gets the first job of
 the same order if that is equal, else none: it never gets a job before another one that is next.
@@ -38,20 +39,22 @@ from sqlalchemy import (
     TextualSelect,
     any_,
     bindparam,
+    cast,
     func,
     not_,
     select,
     text,
     update,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-from jobs.job import JobStatus
+from jobs.job import JobBackend, JobStatus
 from jobs.params.base import Params
 from jobs.schema.tables import jobs, servers, tenants
 from jobs.statements.clauses import after, now
 from jobs.statements.outbox import with_outbox_events
-from jobs.statements.queue.scan import OPEN, OWN, RUNNING, QueuePartition, earliest, group, turns
+from jobs.statements.queue.scan import OPEN, OWN, RUNNING, WAITED, QueuePartition, earliest, group, turns
 
 ARGUMENTS: Mapping[str, TypeEngine[Any]] = {
     "server": Text(),
@@ -61,9 +64,12 @@ ARGUMENTS: Mapping[str, TypeEngine[Any]] = {
     "lease": Double(),
     "bound": Double(),
     "equal_to": Text(),
+    "backends": Text(),
 }
-"""The parameters of the claim: name and incarnation of the server, its models, those in memory, seconds, and
-`EQUAL_TO`."""
+"""The parameters of the claim: name and incarnation of the server, its models, those in memory, seconds, `EQUAL_TO`,
+and what is noted of the backend, by model, as JSON."""
+REMOTE_ARGUMENTS: Mapping[str, TypeEngine[Any]] = {**ARGUMENTS, "waited": Double()}
+"""Those of a remote backend's claim."""
 EQUAL_TO = "equal_to"
 """The parameter that names a job whose run the claimed one is to share; null, unless the statement is executed with a
 value for it."""
@@ -82,6 +88,17 @@ class Claimant(msgspec.Struct, frozen=True, kw_only=True):
     """Models it has in memory."""
     dedicated: bool = False
     """Whether it takes only jobs that ask for it."""
+    backends: tuple[tuple[str, JobBackend], ...] = ()
+    """What its jobs note of who has them, by model."""
+    remote: bool = False
+    """Whether it stands for a remote backend."""
+    waited_seconds: float = 0.0
+    """For how long a remote backend's jobs must have waited, unless they ask for it."""
+
+    @property
+    def argument_types(self) -> Mapping[str, TypeEngine[Any]]:
+        """The types of the arguments of its claim, by name."""
+        return REMOTE_ARGUMENTS if self.remote else ARGUMENTS
 
 
 @lru_cache(maxsize=8)  # building it costs as much as executing it
@@ -91,8 +108,8 @@ def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float
     Besides the columns of the job it returns `capped`: whether the tenant has a limit of running jobs.
     """
     values = arguments(claimant, lease_seconds, warm_bound_seconds)
-    given = {name: bindparam(name, values[name], type_) for name, type_ in ARGUMENTS.items()}
-    best = _best(claimant.dedicated, given).cte("best")
+    given = {name: bindparam(name, values[name], type_) for name, type_ in claimant.argument_types.items()}
+    best = _best(claimant, given).cte("best")
     # Sub-selects and not joins: whatever the planner believes of the tables, only a key's index can answer them.
     cold = select(best.c.server_id).where(not_(best.c.model == any_(given["resident"]))).scalar_subquery()
     loading = update(servers).where(servers.c.server_id == cold).values(loaded_at=now).cte("loading")
@@ -110,6 +127,7 @@ def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float
             deadline_at=func.coalesce(jobs.c.run_deadline_at, jobs.c.deadline_at),
             progress=0.0,
             stage="starting",
+            backend=cast(given["backends"], JSONB).op("->", return_type=JSONB)(jobs.c.model),
             event_seq=jobs.c.event_seq + 1,
         )
         .add_cte(loading)
@@ -119,8 +137,8 @@ def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float
 
 
 def arguments(claimant: Claimant, lease_seconds: float, warm_bound_seconds: float) -> dict[str, Any]:
-    """Return the values of `ARGUMENTS`, by name and in their order."""
-    return {
+    """Return the values of the arguments, by name and in their order."""
+    values: dict[str, Any] = {
         "server": claimant.server_id,
         "holder": claimant.incarnation,
         "models": list(claimant.models),
@@ -128,13 +146,18 @@ def arguments(claimant: Claimant, lease_seconds: float, warm_bound_seconds: floa
         "lease": lease_seconds,
         "bound": warm_bound_seconds,
         EQUAL_TO: None,
+        "backends": msgspec.json.encode(dict(claimant.backends)).decode(),
     }
+    return values | ({"waited": claimant.waited_seconds} if claimant.remote else {})
 
 
-def _best(dedicated: bool, given: Mapping[str, BindParameter[Any]]) -> TextualSelect:
+def _best(claimant: Claimant, given: Mapping[str, BindParameter[Any]]) -> TextualSelect:
     """Select id and model of the first job in the order that is not locked; none if that cannot share the run."""
-    partitions = {"own": OWN} if dedicated else {"open": OPEN, "own": OWN}
-    live = " OR ".join(f"({earliest(partition, 'served.model')}) <= now()" for partition in partitions.values())
+    shared = {} if claimant.dedicated else {"open": WAITED if claimant.remote else OPEN}
+    partitions = {**shared, "own": OWN}
+    live = " OR ".join(
+        f"({earliest(partition, 'served.model')}) <= {partition.until}" for partition in partitions.values()
+    )
     statement = f"""
     WITH RECURSIVE me AS MATERIALIZED (
         SELECT server_id, coalesce(loaded_at, started_at) AS loaded_at FROM servers
@@ -159,7 +182,7 @@ def _best(dedicated: bool, given: Mapping[str, BindParameter[Any]]) -> TextualSe
     found AS MATERIALIZED (
         SELECT pick.id, pick.model, me.server_id
         FROM step
-        CROSS JOIN LATERAL ({turns(partitions, "step.priority")}) AS turn
+        CROSS JOIN LATERAL ({turns(partitions, "step.priority", remote=claimant.remote)}) AS turn
         CROSS JOIN LATERAL ({_pick(partitions)}) AS pick
         CROSS JOIN me
         -- asked last, of the tenant of a job that is locked: asking keeps other claimers from this tenant
@@ -169,8 +192,9 @@ def _best(dedicated: bool, given: Mapping[str, BindParameter[Any]]) -> TextualSe
     SELECT found.id, found.model, found.server_id FROM found
     WHERE CASE WHEN :equal_to IS NULL THEN true ELSE EXISTS ({_EQUAL}) END
     """
-    asked = (given[name] for name in ("server", "holder", "models", "resident", "bound", EQUAL_TO))
-    return text(statement).bindparams(*asked).columns(id=Text, model=Text, server_id=Text)
+    asked = ["server", "holder", "models", "resident", "bound", EQUAL_TO]
+    asked += ["waited"] if shared and claimant.remote else []
+    return text(statement).bindparams(*(given[name] for name in asked)).columns(id=Text, model=Text, server_id=Text)
 
 
 _OWN = ", ".join(f"'{name}'" for name in OWN_FIELDS)

@@ -16,7 +16,7 @@ from functools import cache, lru_cache
 from sqlalchemy import TextualSelect
 
 from jobs.statements import table_function
-from jobs.statements.queue.claim import ARGUMENTS, Claimant, arguments, claim
+from jobs.statements.queue.claim import Claimant, arguments, claim
 from jobs.statements.table_function import TableFunction
 
 PLANNING = table_function.PLANNING | {
@@ -29,14 +29,14 @@ PLANNING = table_function.PLANNING | {
 
 
 @cache
-def claim_function(*, dedicated: bool) -> TableFunction:
-    """Return the function of servers that are, or are not, dedicated to jobs that ask for them."""
-    statement = claim(Claimant(server_id="", incarnation=0, models=(), dedicated=dedicated), lease_seconds=0.0)
-    return table_function.table_function("claim", statement, ARGUMENTS, PLANNING)
+def claim_function(*, dedicated: bool, remote: bool = False) -> TableFunction:
+    """Return the function of servers that are, or are not, dedicated to jobs that ask for them, or remote backends."""
+    nothing = Claimant(server_id="", incarnation=0, models=(), dedicated=dedicated, remote=remote)
+    return table_function.table_function("claim", claim(nothing, lease_seconds=0.0), nothing.argument_types, PLANNING)
 
 
 @lru_cache(maxsize=8)
 def call(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float = 60.0) -> TextualSelect:
     """Claim the best job that this worker may run, as `claim` does, by the function."""
     values = arguments(claimant, lease_seconds, warm_bound_seconds)
-    return claim_function(dedicated=claimant.dedicated).call(values)
+    return claim_function(dedicated=claimant.dedicated, remote=claimant.remote).call(values)

@@ -74,6 +74,7 @@ BEGIN
                 AND CASE WHEN bound THEN server_id = job.server_id
                     ELSE NOT dedicated OR coalesce(server_id = job.server_id, false) END AS able
         FROM servers AS server WHERE lease_until > now()
+            AND (backend IS NULL OR NOT (SELECT local_only FROM tenants WHERE id = job.tenant))
     ) AS alive;
     servers := fleet.serving;
 

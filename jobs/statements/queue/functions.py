@@ -34,7 +34,7 @@ FORMER_KINDS = ("delivery_subjects",)
 
 def definitions() -> dict[str, str]:
     """Return the SQL that makes each function, by name."""
-    claims = [claim_function(dedicated=dedicated) for dedicated in (False, True)]
+    claims = [claim_function(dedicated=alone, remote=remote) for alone in (False, True) for remote in (False, True)]
     others = (
         commit_function.commit_function(),
         due.due_function(),

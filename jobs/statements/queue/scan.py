@@ -18,12 +18,14 @@ class QueuePartition(msgspec.Struct, frozen=True):
     """A part of the queue.
 
     `rows` is the condition of its rows and `rows_by_model` the same in the form of the index by model. `since` is the
-    time from which a row may be taken; it stands for the row's age.
+    time from which a row may be taken; it stands for the row's age. `until` is the latest such time of a row that may
+    be taken now.
     """
 
     rows: str
     rows_by_model: str
     since: str
+    until: str = "now()"
 
     @property
     def order(self) -> str:
@@ -34,6 +36,9 @@ class QueuePartition(msgspec.Struct, frozen=True):
 _OPEN = "status = 'queued' AND (server_id IS NULL OR spill_at IS NOT NULL)"
 OPEN = QueuePartition(_OPEN, _OPEN, "greatest(available_at, spill_at)")
 """Jobs that ask for no server, and those that prefer one, which any worker may take from `spill_at` on."""
+
+WAITED = QueuePartition(OPEN.rows, OPEN.rows_by_model, OPEN.since, until="now() - make_interval(secs => :waited)")
+"""Those of `OPEN` that could have been taken for `:waited` seconds."""
 
 OWN = QueuePartition(
     "status = 'queued' AND server_id = :server",
@@ -65,7 +70,7 @@ def group(partition: QueuePartition, *, priority: str, tenant: str, model: str, 
     return f"""
         FROM jobs
         WHERE {partition.rows} AND priority = {priority} AND tenant = {tenant} AND model = {model} AND {BEGUN} = {begun}
-            AND {partition.since} <= now() AND deadline_at > now()"""
+            AND {partition.since} <= {partition.until} AND deadline_at > now()"""
 
 
 def earliest(partition: QueuePartition, model: str) -> str:
@@ -83,8 +88,10 @@ RUNNING = """
 """The number of running jobs of each tenant, which `turns` reads. No index but that of the leases has their order."""
 
 
-def turns(partitions: Mapping[str, QueuePartition], priority: str) -> str:
+def turns(partitions: Mapping[str, QueuePartition], priority: str, *, remote: bool = False) -> str:
     """Return a query of the tenants that have jobs of a priority and may run one more, in the order of their turns.
+
+    With `remote` those are left out whose jobs no remote backend may have.
 
     Columns: `tenant`; `cap`, the number of jobs that the tenant may run; and `place`, from 1. The order is: fewest
     running jobs, then served longest ago, then the oldest tenant.
@@ -101,6 +108,6 @@ def turns(partitions: Mapping[str, QueuePartition], priority: str) -> str:
         FROM ({" UNION ".join(f"SELECT tenant FROM {name}" for name in partitions)}) AS waiting
         CROSS JOIN LATERAL (SELECT * FROM tenants WHERE tenants.id = waiting.tenant OFFSET 0) AS tenants
         LEFT JOIN running ON running.tenant = waiting.tenant
-        WHERE tenants.paused_at IS NULL
+        WHERE tenants.paused_at IS NULL{" AND NOT tenants.local_only" if remote else ""}
             AND (tenants.max_running_jobs IS NULL OR coalesce(running.jobs, 0) < tenants.max_running_jobs)
         ORDER BY place"""

@@ -46,6 +46,7 @@ from jobs.statements.budget import admit
 from jobs.statements.clauses import IDEMPOTENCY_SECONDS, after, ago, now, tx_now
 from jobs.statements.outbox import with_outbox_events
 from jobs.statements.queue.tenant_jobs import visible
+from jobs.statements.servers import is_open_to
 
 ADDED = "added"
 """The parameter of `submit`: the new jobs, as JSON."""
@@ -169,7 +170,9 @@ def repeated(job_id: str, tenant: str) -> Select[Any]:
     It is unserved only while it waits.
     """
     waits = jobs.c.status.in_((JobStatus.PENDING, JobStatus.QUEUED))
-    return visible(job_id, tenant).add_columns(and_(waits, not_(_is_served(jobs.c.model))).label("unserved"))
+    return visible(job_id, tenant).add_columns(
+        and_(waits, not_(_is_served(jobs.c.model, jobs.c.tenant))).label("unserved")
+    )
 
 
 def remembered(tenant: str, key: str) -> Select[Any]:
@@ -298,7 +301,8 @@ def submit(*new_jobs: NewJob) -> Select[Any]:
             list(values), select(*typed).where(admit(given.tenant, given.key_id, given.price_usd, given.cap))
         )
     )
-    return added.add_columns(not_(_is_served(added.selected_columns.model)).label("unserved"))
+    is_served = _is_served(added.selected_columns.model, added.selected_columns.tenant)
+    return added.add_columns(not_(is_served).label("unserved"))
 
 
 def _chosen(added: BindParameter[str]) -> CTE:
@@ -315,7 +319,7 @@ def _chosen(added: BindParameter[str]) -> CTE:
     )
     first = (
         select(offered.c.model, offered.c.price_usd)
-        .where(or_(not_(given.c.served), _is_served(offered.c.model)))
+        .where(or_(not_(given.c.served), _is_served(offered.c.model, given.c.tenant)))
         .order_by(offered.c.place)
         .limit(1)
         .lateral("first")
@@ -323,10 +327,10 @@ def _chosen(added: BindParameter[str]) -> CTE:
     return select(given, first.c.model, first.c.price_usd).join_from(given, first, true()).cte("chosen")
 
 
-def _is_served(model: ColumnElement[str]) -> ColumnElement[bool]:
-    """Return whether a live server serves a model."""
+def _is_served(model: ColumnElement[str], tenant: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return whether a live server serves a model to a tenant."""
     serving: Select[Any] = select(literal_column("1")).where(
-        servers.c.lease_until > tx_now, model == any_(servers.c.serves)
+        servers.c.lease_until > tx_now, model == any_(servers.c.serves), is_open_to(tenant)
     )
     return serving.correlate_except(servers).exists()
 
@@ -342,13 +346,18 @@ def model_of(job_id: str) -> ScalarSelect[str]:
     return select(jobs.c.model).where(jobs.c.id == job_id).scalar_subquery()
 
 
-def served_models() -> Select[Any]:
-    """Return every model that a live server serves."""
-    return select(func.unnest(servers.c.serves)).where(servers.c.lease_until > tx_now).distinct()
+def served_models(tenant: str | None = None) -> Select[Any]:
+    """Return every model that a live server serves, to a tenant if given."""
+    living = select(func.unnest(servers.c.serves)).where(servers.c.lease_until > tx_now)
+    return (living if tenant is None else living.where(is_open_to(literal(tenant)))).distinct()
 
 
-def models_of_server(server_id: str) -> Select[Any]:
-    """Return the models that a server serves or last served, and whether it lives; no row for an unknown name."""
-    return select(servers.c.serves, (servers.c.lease_until > tx_now).label("alive")).where(
+def models_of_server(server_id: str, tenant: str | None = None) -> Select[Any]:
+    """Return the models that a server serves or last served, and whether it lives.
+
+    No row for an unknown name, and with `tenant` for a remote backend that may not have its jobs.
+    """
+    found = select(servers.c.serves, (servers.c.lease_until > tx_now).label("alive")).where(
         servers.c.server_id == server_id, servers.c.removed_at.is_(None)
     )
+    return found if tenant is None else found.where(is_open_to(literal(tenant)))

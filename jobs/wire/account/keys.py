@@ -96,6 +96,7 @@ class MeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     Money is in US dollars; null stands for no budget and for no limit. `scopes` are the key's own words and `granted`
     all that they stand for. `balance_remaining_usd` is what the key may still spend: the budget without what
     completed jobs have cost and what is reserved for unfinished ones, the tenant's or the key's, whichever is less.
+    `local_only`: no remote backend gets the tenant's jobs.
     """
 
     key_id: str
@@ -117,6 +118,13 @@ class MeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     max_running_jobs: int | None
     max_streams: int
     paused_at: UtcTime | None
+    local_only: bool
     requests_per_second: float | None
     public_url: str
     version: str
+
+
+class TenantChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to change of the tenant."""
+
+    local_only: Annotated[bool, Meta(description="Whether its jobs stay on this installation's own servers.")]

@@ -85,6 +85,19 @@ class JobError(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
+class JobBackend(msgspec.Struct, frozen=True, kw_only=True):
+    """Who has a job or made it, and why.
+
+    `name` is "local" for a server of this installation, which is also its `kind` then. `reason` is `primary` for the
+    first of the model's order, `primary_down` where none before it was up, `waited` where the job had waited as long as
+    the order says, and `pinned` for the server that the job asks for.
+    """
+
+    name: str
+    kind: str
+    reason: str
+
+
 class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A job as its owner sees it (contract C7-C11 and the native extras). `progress` is 0 to 1, times are UTC.
 
@@ -97,6 +110,8 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     `outputs_removed_at` is the time at which the outputs of a completed job were removed, after their retention. A
     failed job that an operator redrove names the new job in `redriven_as`; that names it in `redrive_of`.
+
+    `backend` is who has the job or made it, and why; null before it was started.
     """
 
     job_id: str
@@ -129,6 +144,7 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     credits: float = 0.0
     gpu_seconds: float = 0.0
     load_seconds: float = 0.0
+    backend: JobBackend | None = None
 
 
 class JobPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,12 +280,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     `params` are the fields of its submit, with the values of those that were left out; null once the retention of
     prompts has removed them. `inputs` and `outputs` are empty once those were removed. `environment_sha256` names the
-    environment: model, weights, settings of the catalog, versions, device and backend. Equal fields, inputs and
-    environments make equal pixels. What no environment was written for, since an earlier version has completed it, has
-    no weights and no versions. `timings` are the seconds of the phases of the attempt that completed it, and
-    `gpu_seconds` and `load_seconds` those of all attempts. `jobs_in_run` is how many jobs of one image were computed in
-    one run with it, itself included: above 1 the seconds on the device are this job's part of the run, and the pixels
-    of the same job computed alone may differ by a level of 255.
+    environment: model, weights, settings of the catalog, versions and device. Equal fields, inputs and environments
+    make equal pixels. What no environment was written for, since an earlier version has completed it, has no weights
+    and no versions. `backend` is who made it, and why. `timings` are the seconds of the phases of the attempt that
+    completed it, and `gpu_seconds` and `load_seconds` those of all attempts. `jobs_in_run` is how many jobs of one
+    image were computed in one run with it, itself included: above 1 the seconds on the device are this job's part of
+    the run, and the pixels of the same job computed alone may differ by a level of 255.
     """
 
     version: int = 1
@@ -287,7 +303,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     weights: list[BundleWeights]
     versions: dict[str, str]
     device: str | None
-    backend: str | None
+    backend: JobBackend | None
     server_id: str | None
     attempt: int
     timings: dict[str, float]
@@ -628,13 +644,28 @@ class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
     quantization: str | None = None
 
 
-class ServerAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A GPU server. Memory is bytes, `heartbeat_age_seconds` how long ago its last heartbeat was.
+class BackendState(msgspec.Struct, frozen=True, kw_only=True):
+    """A remote backend, and its circuit breaker.
 
-    `state` is what the server reports while it is `alive` (idle, busy, draining, drained, store_away, clock_skewed),
-    else `offline`; `desired` is what an operator asked of it. `problem` says why the object store is away, in one word:
-    its own code, such as NoSuchBucket, or unreachable. `resident` are the models on the device, `models` those in any
-    memory. `current_job` is shown to admins only. A `dedicated` server takes only jobs that ask for it.
+    `circuit` is `closed` while it gets jobs, `open` while it gets none, and `half_open` while it gets one to show
+    whether it is well. `problem` is why it is open, in one word; `failures` counts those in a row.
+    """
+
+    name: str
+    kind: str
+    circuit: str
+    problem: str | None = None
+    failures: int = 0
+
+
+class ServerAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A GPU server, or a remote `backend`. Memory is bytes; `heartbeat_age_seconds` is the age of its last heartbeat.
+
+    `state` is what the server reports while it is `alive` (idle, busy, draining, drained, store_away, clock_skewed,
+    backend_away), else `offline`; `desired` is what an operator asked of it. `problem` says why the object store is
+    away, in one word: its own code, such as NoSuchBucket, or unreachable. `resident` are the models on the device,
+    `models` those in any memory. `current_job` is shown to admins only. A `dedicated` server takes only jobs that ask
+    for it.
     """
 
     server_id: str
@@ -654,6 +685,7 @@ class ServerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     started_at: datetime
     heartbeat_age_seconds: float
+    backend: BackendState | None = None
 
 
 class StoredBytes(msgspec.Struct, frozen=True, kw_only=True):
@@ -726,6 +758,7 @@ class MeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     Money is in US dollars; null stands for no budget and for no limit. `scopes` are the key's own words and `granted`
     all that they stand for. `balance_remaining_usd` is what the key may still spend: the budget without what
     completed jobs have cost and what is reserved for unfinished ones, the tenant's or the key's, whichever is less.
+    `local_only`: no remote backend gets the tenant's jobs.
     """
 
     key_id: str
@@ -747,6 +780,7 @@ class MeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     max_running_jobs: int | None
     max_streams: int
     paused_at: datetime | None
+    local_only: bool
     requests_per_second: float | None
     public_url: str
     version: str

@@ -282,6 +282,13 @@ export interface JobFailure {
   message: string;
 }
 
+/** Who has a job or made it, and why. */
+export interface JobBackend {
+  name: string;
+  kind: string;
+  reason: string;
+}
+
 /** A job as its owner sees it. `progress` is 0 to 1, times are UTC. */
 export interface Job {
   job_id: string;
@@ -314,6 +321,7 @@ export interface Job {
   credits: number;
   gpu_seconds: number;
   load_seconds: number;
+  backend: JobBackend | null;
 }
 
 /** Jobs, newest first; `next_cursor` is null on the last page. */

@@ -52,7 +52,11 @@ class Rows:
         """A tenant's id."""
         return str(self.scalar(api_keys.ensure_tenant(name)))
 
-    def submit(
+    def submit(self, tenant: str, **more: Any) -> Job:
+        """A queued image job, as every later reader has it; `more` is as `submit_row` takes it."""
+        return msgspec.structs.replace(self.submit_row(tenant, **more), unserved=False)
+
+    def submit_row(
         self,
         tenant: str,
         *,
@@ -63,7 +67,7 @@ class Rows:
         key_id: str | None = None,
         **params: Any,
     ) -> Job:
-        """A queued image job; `params` are those of the route."""
+        """A queued image job as its submit returns it; `params` are those of the route."""
         statement = submit.submit(
             submit.new_job(
                 job_id=new_id("job"),
@@ -77,8 +81,7 @@ class Rows:
                 spill_seconds=spill_seconds,
             )
         )
-        job = job_from_row(self.execute(statement)[0])
-        return msgspec.structs.replace(job, unserved=False)  # as every later reader has it
+        return job_from_row(self.execute(statement)[0])
 
     def pending(self, tenant: str, *urls: str, deadline_seconds: float = 3600.0, **params: Any) -> Job:
         """A pending image job whose reference images are at `urls`, none of them fetched yet."""
@@ -104,6 +107,10 @@ class Rows:
         facts = servers.ServerFacts(state="ready", device="cpu", serves=serves)
         incarnation = self.scalar(servers.register(server_id, facts, lease_seconds=lease_seconds))
         return claim.Claimant(server_id=server_id, incarnation=incarnation, models=tuple(serves), **more)
+
+    def lease(self, server_id: str, incarnation: int, facts: servers.ServerFacts) -> str:
+        """What the operator wants of a server, after it has renewed its lease with these facts."""
+        return str(self.scalar(servers.heartbeat(server_id, incarnation, facts, lease_seconds=600.0)))
 
     def claim(
         self, claimant: claim.Claimant, lease_seconds: float = 600.0, *, equal_to: Job | None = None

@@ -7,6 +7,7 @@ from workers.ingest import service
 from workers.ingest.sanitizer import Sanitizer
 from workers.ingest.sanitizer_messages import SanitizeRequest
 from workers.previews import drawer
+from workers.remote import decoder
 
 
 class SanitizerOnDemand(Sanitizer):
@@ -30,5 +31,5 @@ class SanitizerOnDemand(Sanitizer):
 
 def start_decoders_on_demand() -> None:
     """Let the CPU workers of this process have such decoders from now on."""
-    for user in (service, drawer):
+    for user in (service, drawer, decoder):
         user.Sanitizer = SanitizerOnDemand  # type: ignore[attr-defined]

@@ -54,6 +54,7 @@ def test_every_metric_is_described_in_a_sentence():
 def test_labels_are_bounded():
     known = {"model", "state", "route", "method", "status", "modality", "stage", "outcome", "place", "reason", "task"}
     known |= {"kind"}  # of objects: `jobs.statements.maintenance.growth.KINDS`
+    known |= {"backend"}  # a name of the catalog
     assert known >= {label for _, _, labels in declared().values() for label in labels}
 
 

@@ -5,6 +5,7 @@ import logging
 from core.errors.unavailable import StorageUnavailable
 from core.storage.store import Store
 from jobs.job import Job, JobRun
+from jobs.manifests.environment import ATELIER
 from workers.environment import environment_of
 from workers.gpu.job.job_store import JobStore
 from workers.gpu.job.upload import UploadedJob, prefix_of
@@ -13,17 +14,19 @@ from workers.ipc.messages import Ready
 log = logging.getLogger(__name__)
 
 
-def commit(uploaded: UploadedJob, engine: Ready, job_store: JobStore, store: Store) -> Job | None:
+def commit(
+    uploaded: UploadedJob, engine: Ready, job_store: JobStore, store: Store, *, backend: str = ATELIER
+) -> Job | None:
     """Complete the job and charge for it; None, and its outputs are removed, when the claim was gone.
 
-    `engine` says what computed it. A database that is away is waited for, and the lease is renewed as soon as it is
-    back.
+    `engine` says what computed it, and `backend` who, where it was another service. A database that is away is waited
+    for, and the lease is renewed as soon as it is back.
     """
     claimed, job = uploaded.claimed, uploaded.claimed.job
     claimed.activity.wait_for("upload", claimed.seconds_left)
     params, used = job.read_params(), claimed.device_time
     cost, metered = claimed.spec.price_of(params), claimed.spec.metered_price(params, used.gpu_seconds)
-    environment = environment_of(claimed.spec, uploaded.weights, engine.versions, engine.product)
+    environment = environment_of(claimed.spec, uploaded.weights, engine.versions, engine.product, backend)
     digest, seconds = environment.digest, claimed.activity.timer.seconds()
     job_store.note_environment(job, digest, environment)
     completed = job_store.commit(

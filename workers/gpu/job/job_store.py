@@ -143,6 +143,16 @@ class JobStore:
         """Note that the store refuses the job's outputs; returns False when the database did not answer."""
         return self._try(claimed.note_refusal(job.id, job.fence), "refusal", job)
 
+    def has_ended(self, job: Job) -> bool:
+        """Return whether a job has ended or is deleted; False while the database does not say."""
+        try:
+            with self._single.connect() as connection:
+                row = connection.execute(tenant_jobs.by_id(job.id)).one_or_none()
+        except Exception as error:
+            log.warning("job: not read job=%s reason=%r", job.id, str(error))
+            return False
+        return row is None or job_from_row(row).status.terminal
+
     def reclaim(self, server_id: str, incarnation: int) -> None:
         """Take the jobs that earlier incarnations of this server left behind."""
 

@@ -58,7 +58,7 @@ class TestManifests:
             *map(made["params"].get, ("prompt", "width")),
         )
         assert (ENVIRONMENT.digest, ENVIRONMENT.versions) == (made["environment_sha256"], made["versions"])
-        assert ("NVIDIA H200", "atelier", "gpu-1") == (made["device"], made["backend"], made["server_id"])
+        assert ("NVIDIA H200", "local", "gpu-1") == (made["device"], made["backend"]["name"], made["server_id"])
         assert {"load": 2.0, "compute": 1.5} == made["timings"]
         (output,) = made["outputs"]
         assert ("ab", 10, 8) == (output["sha256"], output["bytes"], output["width"])
