@@ -21,7 +21,7 @@ class OpenAIBackend:
     """Answers with pictures of one color and with a tone. A context manager.
 
     `requests` are the paths and bodies of POSTs, in order; `open` is how many are being answered. `refusals` are
-    answers, status and body, that it gives first. While `is_ill`, GETs are answered with 503; while `is_held`, POSTs
+    answers, status and body, that it gives first; with 503 it also falls ill. While `is_ill`, GETs are answered with 503; while `is_held`, POSTs
     wait until their client has gone, or `let_go`. `picture` and `sound` are what it sends.
     """
 
@@ -69,7 +69,9 @@ class OpenAIBackend:
                             continue
                     self.connection.settimeout(None)
                 if backend.refusals:
-                    self._send(*backend.refusals.pop(0))
+                    status, refusal = backend.refusals.pop(0)
+                    backend.is_ill = backend.is_ill or status == 503
+                    self._send(status, refusal)
                 elif self.path.endswith("/audio/speech"):
                     self._send_bytes(200, backend.sound, "audio/wav")
                 else:

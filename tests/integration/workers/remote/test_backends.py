@@ -141,7 +141,6 @@ def test_another_takes_over_while_the_primary_is_down(stack: Service) -> None:
 def test_a_failing_backend_is_left_alone_and_comes_back(stack: Service, partner: OpenAIBackend) -> None:
     """The job goes to the next of its order; the circuit opens, half opens with its health, and closes with a job."""
     partner.refusals.append((503, {"error": {"message": "warming up"}}))
-    partner.is_ill = True
     job = ended(stack, "there-first")
     assert (JobStatus.COMPLETED, "local", "primary_down") == (job.status, *who(job)[::2])
     assert 1 == job.attempt, "nothing was computed there, so the attempt was given back"
