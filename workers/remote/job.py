@@ -89,7 +89,7 @@ def run_remote_job(claimed: ClaimedJob, services: RemoteServices) -> Job | None:
         if not error.may_have_computed:
             return job_store.release(claimed.job)
         last = f"{BackendFailed.advice} The last attempt: {error.problem}."
-        return job_store.lose(claimed.job, JobError(BackendFailed.code, last), claimed.activity.timer.device_time())
+        return job_store.lose(claimed.job, JobError(BackendFailed.code, last), claimed.device_time)
     except RemoteRefused as error:
         services.circuit.note_success()
         log.warning("backend: refused name=%s job=%s reason=%r", services.backend.name, claimed.job.id, error.detail)

@@ -21,8 +21,8 @@ class OpenAIBackend:
     """Answers with pictures of one color and with a tone. A context manager.
 
     `requests` are the paths and bodies of POSTs, in order; `open` is how many are being answered. `refusals` are
-    answers, status and body, that it gives first; with 503 it also falls ill. While `is_ill`, GETs are answered with 503; while `is_held`, POSTs
-    wait until their client has gone, or `let_go`. `picture` and `sound` are what it sends.
+    answers, status and body, that it gives first; with 503 it also falls ill. While `is_ill`, GETs are answered with
+    503; while `is_held`, POSTs wait until their client has gone, or `let_go`. `picture` and `sound` are what it sends.
     """
 
     def __init__(self, port: int = 0) -> None:
