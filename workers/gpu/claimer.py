@@ -115,7 +115,7 @@ class Claimer:
     def _claim_job(self) -> Job | None:
         """Claim a job; of models that are left to backends only one that asks for this server."""
         claimant, job_store, offer = self._claimant(), self._services.job_store, self._offer
-        left = tuple(model for model in offer.models if model in offer.held)
+        left = tuple(model for model in offer.models if model in offer.reserved)
         job = job_store.claim(claimant) if claimant.models or not left else None
         if job is not None or not left:
             return job

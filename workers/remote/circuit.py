@@ -46,10 +46,13 @@ class BackendCircuit:
             self._until = self._clock() + pause
             self.state, self.problem = "open", problem
 
-    def note_health(self) -> None:
-        """Half open it after a check that went well; where nothing had failed, close it."""
+    def note_health(self, failures: int) -> None:
+        """Half open it after a check that went well; where nothing had failed, close it.
+
+        `failures` is their number when the check began: one that came meanwhile says more.
+        """
         with self._lock:
-            if self.state == "open":
+            if self.state == "open" and self.failures == failures:
                 self.state, self.problem = "half_open" if self.failures else "closed", None
 
     def note_success(self) -> None:

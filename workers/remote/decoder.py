@@ -35,7 +35,7 @@ class RemoteDecoder:
     def images(self, files: Sequence[Path], plan: SizePlan) -> RawOutput:
         """Return pictures in the size that was asked for, with a warning where the backend made another one.
 
-        Raises `RemoteAway` for a file that is no picture.
+        Raises `RemoteAway` for a file that is not a picture.
         """
         arrays, warnings = dict[str, NDArray[Any]](), list[str]()
         for number, file in enumerate(files):

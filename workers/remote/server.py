@@ -50,7 +50,7 @@ class BackendServer:
         self._scratch = scratch
         self._specs = tuple(spec for spec in catalog.models if spec.place_of(backend.name) is not None)
         self._lease = ServerLease(db, services.settings)
-        self._held = HeldJobs()
+        self._jobs = HeldJobs()
         self._telemetry = Telemetry(backend.server_id)
         self._serves: tuple[str, ...] = ()
         self._checked_at = float("-inf")
@@ -62,8 +62,8 @@ class BackendServer:
         self._heartbeat = Heartbeat(
             self._lease,
             self,
-            self._held,
-            self._held,
+            self._jobs,
+            self._jobs,
             min(beat_seconds(services.settings), BEAT_SECONDS),
             describe=self._describe,
             on_change=self._woken.set,
@@ -119,12 +119,12 @@ class BackendServer:
         """Let the jobs end: within the grace, or as soon as they notice that they are unwanted."""
         grace = self._services.settings.grace_seconds
         if self._lost.is_set():
-            for claimed in self._held.jobs:
-                self._held.abandon(claimed)
-        elif not self._held.wait_until_empty(grace):
-            for claimed in self._held.jobs:
+            for claimed in self._jobs.jobs:
+                self._jobs.abandon(claimed)
+        elif not self._jobs.wait_until_empty(grace):
+            for claimed in self._jobs.jobs:
                 claimed.cancellation.preempt()
-        self._held.wait_until_empty(grace)
+        self._jobs.wait_until_empty(grace)
 
     def _work(self) -> None:
         """Check the backend if that is due, and claim as many jobs as it may have."""
@@ -141,10 +141,11 @@ class BackendServer:
         is_due = circuit.is_due if circuit.state == "open" else time.monotonic() - self._checked_at >= pause
         if not is_due:
             return
-        self._checked_at, before = time.monotonic(), (circuit.state, self._serves)
+        failures, before = circuit.failures, (circuit.state, self._serves)
+        self._checked_at = time.monotonic()
         try:
             self._serves = asyncio.run(self._check())
-            circuit.note_health()
+            circuit.note_health(failures)
         except RemoteAway as error:
             circuit.note_failure(error.problem, error.retry_after)
         if before != (circuit.state, self._serves):
@@ -170,7 +171,7 @@ class BackendServer:
 
     def _may_claim(self) -> bool:
         most = {"closed": self._backend.concurrency, "half_open": 1, "open": 0}[self._services.circuit.state]
-        is_free = len(self._held.jobs) < most and not self._services.store_watch.is_away
+        is_free = len(self._jobs.jobs) < most and not self._services.store_watch.is_away
         return is_free and self.desired == "active" and not (self._stopped.is_set() or self._lost.is_set())
 
     def _claim(self) -> bool:
@@ -199,7 +200,7 @@ class BackendServer:
     def _start_job(self, job: Job, claim_seconds: float) -> None:
         spec = next(spec for spec in self._specs if spec.id == job.model)
         claimed = ClaimedJob.begin(job, spec, self._scratch.folder(f"{job.id}-{job.fence}"), claim_seconds)
-        self._held.add(claimed)
+        self._jobs.add(claimed)
         threading.Thread(target=self._run_job, args=[claimed], name=job.id, daemon=True).start()
 
     def _run_job(self, claimed: ClaimedJob) -> None:
@@ -216,12 +217,12 @@ class BackendServer:
             finally:
                 BACKEND_JOBS.labels(self._backend.name, outcome).inc()
                 shutil.rmtree(claimed.folder, ignore_errors=True)
-                self._held.remove(claimed)
+                self._jobs.remove(claimed)
                 self._heartbeat.ask()
                 self._woken.set()
 
     def _describe(self) -> ServerFacts:
-        circuit, jobs = self._services.circuit, self._held.jobs
+        circuit, jobs = self._services.circuit, self._jobs.jobs
         for state in ("closed", "half_open", "open"):
             BACKEND_CIRCUIT.labels(self._backend.name, state).set(state == circuit.state)
         is_full = len(jobs) >= self._backend.concurrency

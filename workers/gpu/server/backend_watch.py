@@ -34,8 +34,8 @@ class BackendWatch:
             log.warning("backends: not read reason=%r", str(error))
             return
         turns = {spec.id: turn(spec, LOCAL, LOCAL, servers) for spec in specs}
-        held = frozenset(model for model, one in turns.items() if one.waited_seconds is None)
+        reserved = frozenset(model for model, one in turns.items() if one.waited_seconds is None)
         notes = tuple((model, one.noted) for model, one in turns.items())
-        if (held, notes) != (self._offer.held, self._offer.notes):
-            self._offer.held, self._offer.notes = held, notes
+        if (reserved, notes) != (self._offer.reserved, self._offer.notes):
+            self._offer.reserved, self._offer.notes = reserved, notes
             self._on_change()

@@ -10,7 +10,7 @@ from pipelines.catalog.loader import Catalog
 class ServerOffer:
     """The models of the catalog that this server can load, by id; one thread adds to them, and any reads them.
 
-    With `dedicated` only jobs that ask for this server are claimed. `held` are models whose jobs are left to remote
+    With `dedicated` only jobs that ask for this server are claimed. `reserved` are models whose jobs are left to remote
     backends, but for those that ask for this server; `notes` is what jobs note of who has them.
     """
 
@@ -18,13 +18,13 @@ class ServerOffer:
         self.catalog = catalog
         self.models = models
         self.dedicated = dedicated
-        self.held = frozenset(spec.id for spec in catalog.models if spec.order[0] != LOCAL)
+        self.reserved = frozenset(spec.id for spec in catalog.models if spec.order[0] != LOCAL)
         self.notes: tuple[tuple[str, JobBackend], ...] = ()
 
     @property
     def open_models(self) -> tuple[str, ...]:
         """The models of which any job may be claimed."""
-        return tuple(model for model in self.models if model not in self.held)
+        return tuple(model for model in self.models if model not in self.reserved)
 
     def add(self, models: Iterable[str]) -> None:
         """Offer these models, too; the order is the catalog's."""

@@ -85,6 +85,7 @@ def test_the_document_names_every_route(document):
         ("patch", "/profiles/v1/{profile_id}"),
         ("delete", "/profiles/v1/{profile_id}"),
         ("get", "/me/v1"),
+        ("patch", "/me/v1"),
         ("get", "/usage/v1"),
         ("get", "/queue/v1"),
         ("get", "/keys/v1"),

@@ -74,6 +74,11 @@ def circuit(stack: Service, state: str) -> None:
     until(reached, 30, f"the circuit to be {state}")
 
 
+def is_first(stack: Service) -> None:
+    """Wait until the server here knows that the backend is up: it looks once a second."""
+    until(lambda: who(ended(stack, "there-first"))[::2] == ("partner", "primary"), what="the backend to be the first")
+
+
 def submit(stack: Service, name: str, **fields: object) -> str:
     answer = stack.client.post("/generate/image/v1", json={"prompt": "steps=1", "model": name, **fields})
     assert 202 == answer.status_code, answer.text
@@ -92,7 +97,7 @@ def who(job: Job) -> tuple[str, str, str]:
 
 @pytest.mark.contract("E6")
 def test_one_interface_has_outputs_of_either(stack: Service) -> None:
-    """The same submit, status and files, whoever makes it; the status and the manifest say who did."""
+    """The same submit, status and files, and the status and the manifest say who made it."""
     for name, made_by in (("away", ("partner", "openai")), ("chaos", ("local", "local"))):
         status = make(stack, "image", prompt="steps=1", model=name, width=64, height=64, output_format="webp")
         assert (*made_by, "primary") == tuple(status["backend"].values())
@@ -104,7 +109,7 @@ def test_one_interface_has_outputs_of_either(stack: Service) -> None:
         assert status["outputs"][0]["sha256"] == manifest["outputs"][0]["sha256"]
 
 
-def test_pictures_have_the_size_and_the_number_that_were_asked_for(stack: Service, partner: OpenAIBackend) -> None:
+def test_pictures_have_the_size_and_number_asked_for(stack: Service, partner: OpenAIBackend) -> None:
     status = make(stack, "image", prompt="a circle", model="away", width=100, height=64, num_images=2, seed=5)
     assert [(100, 64)] * 2 == [(output["width"], output["height"]) for output in status["outputs"]]
     ((_, body),) = partner.requests
@@ -140,6 +145,7 @@ def test_another_takes_over_while_the_primary_is_down(stack: Service) -> None:
 
 def test_a_failing_backend_is_left_alone_and_comes_back(stack: Service, partner: OpenAIBackend) -> None:
     """The job goes to the next of its order; the circuit opens, half opens with its health, and closes with a job."""
+    is_first(stack)
     partner.refusals.append((503, {"error": {"message": "warming up"}}))
     job = ended(stack, "there-first")
     assert (JobStatus.COMPLETED, "local", "primary_down") == (job.status, *who(job)[::2])
@@ -147,7 +153,7 @@ def test_a_failing_backend_is_left_alone_and_comes_back(stack: Service, partner:
     assert "backend_away" == shown(stack)["state"]
     partner.is_ill = False
     circuit(stack, "half_open")
-    until(lambda: who(ended(stack, "there-first"))[::2] == ("partner", "primary"), what="the backend to be the first")
+    is_first(stack)
     circuit(stack, "closed")
 
 
@@ -171,6 +177,7 @@ def test_attempts_that_were_computed_are_spent(stack: Service, partner: OpenAIBa
 
 
 def test_a_refusal_of_the_request_is_the_jobs_end(stack: Service, partner: OpenAIBackend) -> None:
+    is_first(stack)
     partner.refusals.append((400, {"error": {"message": f"This prompt is not allowed ({KEY})."}}))
     job = ended(stack, "there-first")
     assert job.error is not None

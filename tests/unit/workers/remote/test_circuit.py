@@ -18,17 +18,17 @@ def circuit(clock: FakeClock) -> BackendCircuit:
 
 def test_nothing_is_sent_before_the_first_check(circuit: BackendCircuit) -> None:
     assert ("open", True, "unchecked") == (circuit.state, circuit.is_due, circuit.problem)
-    circuit.note_health()
+    circuit.note_health(circuit.failures)
     assert ("closed", None) == (circuit.state, circuit.problem)
 
 
 def test_it_half_opens_after_its_time_and_closes_with_a_job(circuit: BackendCircuit, clock: FakeClock) -> None:
-    circuit.note_health()
+    circuit.note_health(circuit.failures)
     circuit.note_failure("unreachable")
     assert ("open", False) == (circuit.state, circuit.is_due)
     clock.advance(5.0)
     assert circuit.is_due
-    circuit.note_health()
+    circuit.note_health(circuit.failures)
     assert "half_open" == circuit.state
     circuit.note_success()
     assert ("closed", 0) == (circuit.state, circuit.failures)
@@ -41,7 +41,7 @@ def test_each_failure_in_a_row_doubles_the_time(circuit: BackendCircuit, clock: 
         assert not circuit.is_due
         clock.advance(0.1)
         assert circuit.is_due
-        circuit.note_health()
+        circuit.note_health(circuit.failures)
 
 
 def test_a_backend_may_ask_for_more_time(circuit: BackendCircuit, clock: FakeClock) -> None:
@@ -54,7 +54,13 @@ def test_a_backend_may_ask_for_more_time(circuit: BackendCircuit, clock: FakeClo
 
 
 def test_a_job_that_began_before_a_failure_does_not_close_it(circuit: BackendCircuit) -> None:
-    circuit.note_health()
+    circuit.note_health(circuit.failures)
     circuit.note_failure("broken_off")
     circuit.note_success()
     assert ("open", "broken_off") == (circuit.state, circuit.problem)
+
+
+def test_a_failure_during_a_check_says_more_than_the_check(circuit: BackendCircuit) -> None:
+    circuit.note_failure("unavailable")
+    circuit.note_health(0)
+    assert "open" == circuit.state

@@ -17,6 +17,6 @@ def test_a_part_without_a_name_is_refused_without_its_text() -> None:
         read_keys("one=sk-a,sk-secret")
 
 
-def test_a_catalog_that_cannot_be_read_ends_the_worker_with_a_sentence() -> None:
+def test_an_unreadable_catalog_ends_the_worker_with_a_sentence() -> None:
     with pytest.raises(ValueError, match=r"nowhere\.toml: No such file"):
         check_backends(Settings(catalog="/nowhere.toml"))

@@ -57,7 +57,7 @@ def test_a_job_that_asks_for_it_says_so(rows: Rows, backend: Claimant) -> None:
     assert "pinned" == rows.claim(backend).made_by.reason
 
 
-def test_only_jobs_that_have_waited_are_taken_but_those_that_ask_for_it(rows: Rows, backend: Claimant) -> None:
+def test_only_jobs_that_waited_are_taken_unless_they_ask(rows: Rows, backend: Claimant) -> None:
     patient = msgspec.structs.replace(backend, waited_seconds=60.0)
     tenant = rows.tenant()
     old, asking = rows.submit(tenant), rows.submit(tenant, server_id=NAME)
@@ -67,7 +67,7 @@ def test_only_jobs_that_have_waited_are_taken_but_those_that_ask_for_it(rows: Ro
     assert old.id == rows.claim(patient).id
 
 
-def test_a_backend_never_gets_jobs_of_a_tenant_whose_jobs_stay_here(rows: Rows, backend: Claimant) -> None:
+def test_a_backend_gets_no_jobs_of_a_local_only_tenant(rows: Rows, backend: Claimant) -> None:
     here, anywhere = rows.tenant("here"), rows.tenant("anywhere")
     keep_here(rows, here)
     kept, pinned, free = rows.submit(here), rows.submit(here, server_id=NAME), rows.submit(anywhere)
