@@ -57,6 +57,7 @@ URLS = {
         f"https://{LEFT}:{RIGHT}@127.0.0.1:1/bucket",
     ],
     "public_url": [f"https://user:{LEFT}@media.example"],
+    "backend_keys": [LEFT, f"partner={LEFT},{RIGHT}", f"={LEFT}", f"partner={LEFT}"],
     "otlp_endpoint": [f"https://user:{LEFT}@127.0.0.1:x", f"user:{LEFT}@127.0.0.1:1", f"http://:{LEFT}/"],
 }
 """Values of each setting that may hold a secret, most of them with a typing error."""
@@ -104,6 +105,7 @@ STEPS = {
     ],
     "storage_url": [lambda settings: open_store(settings).check()],
     "public_url": [],
+    "backend_keys": [],
     "otlp_endpoint": [lambda settings: start_tracing(settings, "tests")()],
 }
 CHECKS = {"database_url": (database, schema), "broker_url": (broker,), "storage_url": (store,)}

@@ -14,7 +14,7 @@ from core.settings import Settings
 from tests.support.deploy.chart import LEAST, MATRIX, chart, over, render, values
 
 SET_BY_THE_CHART = {
-    *("database_url", "broker_url", "storage_url", "public_url", "secret_key", "ca_bundle"),
+    *("database_url", "broker_url", "storage_url", "public_url", "secret_key", "ca_bundle", "backend_keys"),
     *("catalog", "weights_dir", "weights_lock", "compile_cache", "scratch_dir"),
     *("server_id", "preload", "grace_seconds", "metrics_port"),
 }
