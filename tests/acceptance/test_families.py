@@ -50,6 +50,16 @@ CASES = [((64, 64), 1), ((128, 64), 7)]
 
 SHARED = "zimage-shared"
 """The same weights as `zimage`; up to four equal jobs share a run."""
+CARD_BYTES = 700_000
+"""Weights that a card holds which is made up (`small_card`), less than those of the tiny Qwen-Image."""
+LARGE: dict[str, dict[str, Any]] = {
+    "whole": {},
+    "in-float8": {"quantization": "float8"},
+    "in-blocks": {"offload_blocks": True},
+}
+"""Entries of it, as a whole and in the two ways in which it may run all the same."""
+PAIR = "wan22-pair"
+"""Films that two processes compute together."""
 SLOW_MESHES = "triposg-slow"
 """The same model with so many steps that a job can be seen, and cancelled, while it computes."""
 
@@ -61,6 +71,11 @@ def catalog(full: bool) -> str:
     ]
     shared = {"source": {"path": "zimage"}, "batch": {"jobs": 4}, "capabilities": ["text-to-image"]}
     images.append(entry(SHARED, family="diffusers-image", modality="image", **shared))
+    small = {"source": {"path": "qwenimage"}, "vram_bytes": CARD_BYTES, **CHANGES["qwenimage"]}
+    images += [
+        entry(name, family="tests.support.checkpoints.small_card:SmallCardImage", modality="image", **small, **keys)
+        for name, keys in LARGE.items()
+    ]
     films = [
         entry(
             name,
@@ -73,6 +88,18 @@ def catalog(full: bool) -> str:
         for name, step in FILMS.items()
         if full or name in QUICK_FILMS
     ]
+    films.append(
+        entry(
+            PAIR,
+            family="diffusers-video",
+            modality="video",
+            source={"path": "wan22"},
+            capabilities=["text-to-video"],
+            limits={"side_multiple": 32, "max_seconds": 5.0, "frame_step": 4},
+            defaults={"fps": 24},
+            gpus=2,
+        )
+    )
     remover = {"shipped": "pipelines/matting/weights"}
     meshes = [
         entry("demo-cutout", family="rembg", modality="remove-background", source=remover),
@@ -116,7 +143,7 @@ def catalog(full: bool) -> str:
 def weights(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Path:
     """Every checkpoint that the run needs, by the name of its model."""
     folder = tmp_path_factory.mktemp("weights")
-    for name in IMAGES if full else QUICK_IMAGES:
+    for name in IMAGES if full else (*QUICK_IMAGES, "qwenimage"):
         tiny_checkpoints.save(name, folder / name)
     for name in FILMS if full else QUICK_FILMS:
         tiny_videos.save(name, folder / name)
@@ -239,11 +266,11 @@ class TestSharedRuns:
     @pytest.mark.contract("F15")
     def test_equal_jobs_of_several_callers_are_computed_in_one_run(self, families: Service, weights: Path) -> None:
         """One of them is cancelled meanwhile, while the engine stands still; the others are those made alone."""
-        size: dict[str, Any] = {"width": 64, "height": 64, "num_inference_steps": 60}
+        size: dict[str, Any] = {"width": 64, "height": 64, "num_inference_steps": 40}
         prompts = ("a red apple", "x", "the one that is cancelled", "a longer prompt than all of the others are")
         with ExitStack() as stack:
             callers = [stack.enter_context(families.caller(name)) for name in ("one", "two", "three")]
-            before = families.submit(PROMPT, model="zimage", **size | {"num_inference_steps": 200})  # they wait for it
+            before = families.submit(PROMPT, model="zimage", **size | {"num_inference_steps": 120})  # they wait for it
             families.running(before, 60)
             jobs = []
             for number, prompt in enumerate(prompts):
@@ -273,6 +300,28 @@ class TestSharedRuns:
             assert manifest["timings"]["compute"] / 4 == pytest.approx(manifest["gpu_seconds"], abs=0.002)
         assert not families.objects(cancelled)
         until(lambda: families.job(cancelled).gpu_seconds > 0, 10, "its part of the run to be counted")
+
+
+class TestLargerThanTheCard:
+    """A worker with a card that is made up, for a model that is larger than it."""
+
+    @pytest.mark.contract("F13")
+    def test_a_model_that_does_not_fit_runs_in_float8_or_by_blocks(self, families: Service, weights: Path) -> None:
+        families.gpu("small", dedicated=True, ATELIER_VRAM_BUDGET=str(CARD_BYTES))
+        asked = {"width": 64, "height": 64, "seed": 3, "output_format": "png", "server_id": "small"}
+        whole, float8, blocks = (submit(families, "image", name, **asked) for name in LARGE)
+
+        refused = families.ended(whole, 120)
+        made = {job_id: pixels(download(families, job_id)) for job_id in (float8, blocks)}
+
+        assert refused.error is not None
+        assert (JobStatus.FAILED, "gpu_out_of_memory") == (refused.status, refused.error.code)
+        facts = {job_id: families.job(job_id).artifacts[0].metadata for job_id in made}
+        assert all(0 < said["card_bytes"] <= CARD_BYTES for said in facts.values())
+        expected = directly(weights / "qwenimage", 3)
+        assert np.array_equal(expected, made[blocks])
+        assert np.abs(expected.astype(int) - made[float8]).mean() < 3
+        assert "float32, weights in float8" == facts[float8]["precision"]
 
 
 class TestReproductions:
@@ -384,6 +433,22 @@ class TestFilms:
             assert first == again
             assert first != other
             assert b"ftyp" == first[4:8]
+
+    @pytest.mark.contract("F14")
+    def test_two_processes_compute_one_film_together(self, families: Service) -> None:
+        """By gloo on the CPU, as two GPUs would by NCCL; heads are multiplied apart, so roundings may differ."""
+        families.gpu("pair", dedicated=True, ATELIER_DEVICE="cpu", ATELIER_PEER_DEVICES="cpu")
+        asked = {"width": 64, "height": 96, "duration_seconds": 0.5, "seed": 1}
+        alone = download(families, submit(families, "video", "wan22", **asked))
+
+        together = submit(families, "video", PAIR, **asked, server_id="pair")
+
+        film = download(families, together)
+        assert 2 == families.job(together).artifacts[0].metadata["gpus"]
+        assert b"ftyp" == film[4:8]
+        one, both = (decode_video(file, "mp4").frames for file in (alone, film))
+        assert one.shape == both.shape
+        assert psnr(one, both) > 40
 
 
 class TestMeshes:

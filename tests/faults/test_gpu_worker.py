@@ -103,7 +103,7 @@ def test_11_poison_job_fails_after_its_attempts_and_alone(stack: Service, order:
     assert [(JobStatus.COMPLETED, 1)] * 4 == [(ended.status, ended.attempt) for ended in map(stack.ended, healthy)]
 
 
-@pytest.mark.parametrize("order", ["crash=1", "fail=oops"])
+@pytest.mark.parametrize("order", ["crash=1", pytest.param("fail=oops", marks=pytest.mark.long)])
 def test_a_poison_job_costs_those_of_its_run_no_attempt(stack: Service, order: str) -> None:
     """Four jobs share a run; whatever ends it, each is computed alone then, and only the poison job fails."""
     stack.running(stack.submit("compute=1.5 steps=15"))  # they wait for it together

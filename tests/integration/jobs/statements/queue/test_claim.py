@@ -313,6 +313,7 @@ class TestEqual:
         assert [job.id for job in others] == [rows.claim(claimant, equal_to=claimed_).id for _ in others]
         assert rows.claim(claimant, equal_to=claimed_) is None
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize(
         "other",
         [
