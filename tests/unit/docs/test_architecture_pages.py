@@ -20,6 +20,7 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 QUOTED = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(rf"(?:{'|'.join(OURS)})/[\w./*-]*")
 MODULE = re.compile(rf"(?:{'|'.join((*rooms.WINGS, 'tests'))})(?:\.\w+)+")
+TEST = re.compile(r"tests/[\w./]+\.py::\w+(?:::\w+)?")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -56,6 +57,12 @@ def is_module(dotted: str) -> bool:
     return f"{path}.py" in tracked() and last in names_of(f"{path}.py")
 
 
+def is_test(name: str) -> bool:
+    """Whether it is a function of a file of tests, in the class that it names."""
+    file, *_, last = name.split("::")
+    return file in tracked() and re.search(rf"^ *def {last}\(", (ROOT / file).read_text(), re.MULTILINE) is not None
+
+
 def ids(page: Path) -> str:
     return str(page.relative_to(ROOT / "docs"))
 
@@ -73,6 +80,12 @@ def test_every_module_that_a_page_names_exists(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_every_test_that_a_page_names_exists(page):
+    named = {text for text in quoted(page) if TEST.fullmatch(text)}
+    assert [] == sorted(text for text in named if not is_test(text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_every_link_of_a_page_leads_to_a_file(page):
     links = {link for link in LINK.findall(FENCE.sub("", page.read_text())) if "://" not in link}
     assert [] == sorted(link for link in links if not (page.parent / link).exists())
@@ -83,5 +96,7 @@ def test_the_checks_find_what_is_missing():
     assert is_module("core.errors.base.AtelierError")
     assert not is_module("core.errors.base.Nothing")
     assert not is_module("core.nothing")
+    assert is_test("tests/test_architecture.py::test_rooms_have_at_most_15_modules")
+    assert not is_test("tests/test_architecture.py::test_nothing")
     assert FILE.fullmatch("core/nothing.py")
     assert MODULE.fullmatch("workers.gpu.supervisor")
