@@ -16,6 +16,7 @@ from benchmarks.card.engine import engine
 from benchmarks.card.session import MODELS
 from benchmarks.card.weights import weights
 from benchmarks.families.full_size import NETWORKS, materialised, on_meta, parameters
+from benchmarks.gpu import NOTHING_MEASURED
 from benchmarks.running.catalog import settings_in
 from pipelines.catalog.loader import load_catalog
 
@@ -77,7 +78,7 @@ def test_an_engine_is_measured_without_a_codec(tmp_path: Path, monkeypatch: pyte
 def test_without_a_gpu_the_table_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benchmarks.gpu, "probe", lambda: ("cpu", "a machine"))
     report = benchmarks.gpu.run()
-    assert "no GPU at hand" == report.machine
+    assert ("no GPU at hand", [NOTHING_MEASURED]) == (report.machine, report.notes)
     assert [] == report.figures
 
 
