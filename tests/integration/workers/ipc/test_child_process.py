@@ -30,6 +30,8 @@ from workers.ipc.child_process import ChildProcess, ChildProcessDied, NoListener
 from workers.ipc.messages import (
     Compute,
     Computed,
+    ComputedShared,
+    ComputeShared,
     Encode,
     Encoded,
     EngineCommand,
@@ -314,6 +316,35 @@ def test_an_interrupt_stops_at_the_next_report(engine: ChildProcess, tmp_path: P
     assert isinstance(ask(engine, tmp_path, "compute=60 steps=6000", on_progress=report), Stopped)
     assert len(reports) < 100
     assert isinstance(ask(engine, tmp_path, "null=1", ticket="job-2"), Computed)
+
+
+def test_one_job_of_a_run_is_interrupted_by_its_own_ticket(engine: ChildProcess, tmp_path: Path) -> None:
+    """Two jobs, one run: the reports of the first go on."""
+    jobs = tuple(
+        Compute(
+            ticket=f"job-{number}",
+            model="chaos-shared",
+            modality="image",
+            params={"modality": "image", "prompt": "compute=0.2 steps=20"},
+            seed=number,
+            folder=str(tmp_path / f"{number}"),
+        )
+        for number in (1, 2)
+    )
+    reported: list[str] = []
+
+    def report(said: StageProgress) -> None:
+        reported.append(said.ticket)
+        if said.stage == "step" and said.ticket == "job-2":
+            engine.interrupt("job-2", preempt=False)
+
+    answer = engine.request(ComputeShared(ticket="job-1", jobs=jobs), limit(30.0), Listener(report))
+    assert isinstance(answer, ComputedShared)
+    assert [("job-1", Computed), ("job-2", Stopped)] == [(one.ticket, type(one)) for one in answer.answers]
+    assert np.array_equal(draw_image(1), load_raw(tmp_path / "1").arrays["0"])
+    assert not (tmp_path / "2").exists()
+    assert reported.count("job-2") < reported.count("job-1")
+    assert answer.inventory == engine.inventory
 
 
 def test_an_interrupt_for_another_job_changes_nothing(engine: ChildProcess, tmp_path: Path) -> None:
