@@ -30,6 +30,7 @@ from cli.http.client import Client
 from cli.http.problems import ApiError
 
 PATH, SOURCES = "/mcp", "source_media_urls"
+SOURCE_NAMES = {SOURCES, "image", "element_input_urls", "element_input_video_urls"}
 SECONDS, SILENCE_SECONDS = 30.0, 120.0
 LOCAL_FILES = " The path of a local file works, too: it is uploaded."
 
@@ -102,11 +103,18 @@ async def connected(url: str, http: httpx2.AsyncClient) -> AsyncIterator[ClientS
 def with_uploads(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments with an id for each local file among the sources, which is uploaded. It blocks.
 
-    Raises `ApiError`.
+    Sources are also in `shots` and `elements`. Raises `ApiError`.
     """
-    sources = arguments.get(SOURCES)
-    if isinstance(sources, str):
-        return {**arguments, SOURCES: client.source(sources)}
-    if isinstance(sources, list):
-        return {**arguments, SOURCES: [client.source(one) if isinstance(one, str) else one for one in sources]}
-    return arguments
+    return {name: _uploaded(client, value, is_source=name in SOURCE_NAMES) for name, value in arguments.items()}
+
+
+def _uploaded(client: Client, value: Any, *, is_source: bool) -> Any:
+    match value:
+        case str() if is_source:
+            return client.source(value)
+        case list():
+            return [_uploaded(client, one, is_source=is_source) for one in value]
+        case dict():
+            return with_uploads(client, value)
+        case _:
+            return value

@@ -18,8 +18,8 @@ from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.video.color import empty_video
 
 MAX_SECONDS = 120.0
-MAX_BYTES = 6 * 2**30
-"""Of the frames of the joined film, as planes: two minutes of 1280x720 at 24 a second are 4 GB."""
+MAX_BYTES = 4 * 2**30
+"""Of the frames of the joined film, as planes: two minutes of 1280x720 at 24 a second are 4.0 GB of 4.3."""
 
 Size = tuple[int, int]
 

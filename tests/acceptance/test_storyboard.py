@@ -94,3 +94,19 @@ async def test_an_agent_asks_for_shots_or_for_a_single_one(studio: Service) -> N
         assert [24, 12] == frames
         refused = await client.call_tool("generate_media", {**asked, "shots": shots, "multi_shots": False})
         assert refused.is_error
+
+
+@pytest.mark.contract("B47")
+def test_films_are_inputs_wherever_they_are(studio: Service) -> None:
+    asked = {"model": "demo-scene", "prompt": "a green star on black, zoom in", "duration_seconds": 0.5}
+    made = finished.make(studio, "video", **asked, **SMALL)
+    upload = studio.client.post("/inputs/v1", files={"file": finished.download(made["result_url"])}).json()
+    items = studio.client.get("/media/v1", params={"kind": "video"}).json()["media"]
+    (item,) = (one["media_id"] for one in items if one["job_id"] == made["job_id"])
+    films = [upload["input_id"], item, f"output:{made['job_id']}/0"]
+    assert ["inp_", "med_", "outp"] == [film[:4] for film in films]
+    status = finished.make(studio, "join", films=films, output_format="webm")
+    joined = decode_video(finished.download(status["result_url"]), "webm")
+    assert (36, 24.0, "film-join") == (len(joined.frames), joined.fps, status["model"])
+    first = film(made["result_url"]).frames
+    assert min(psnr(first[place % 12], frame) for place, frame in enumerate(joined.frames)) > 30

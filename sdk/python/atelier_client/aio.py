@@ -205,6 +205,12 @@ class AsyncAtelier:
         """Submit jobs of which one's output is another's input, as `step:<name>` in its field; all or none."""
         return await self._send(calls.submit_chain(steps, callback_url, idempotency_key))
 
+    async def submit_storyboard(
+        self, shots: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None, **fields: Any
+    ) -> wire.ChainAnswer:
+        """Submit shots that become one film; `fields` are the others of `POST /storyboards/v1`."""
+        return await self._send(calls.submit_storyboard(shots, fields, idempotency_key))
+
     async def chain(self, chain_id: str) -> wire.ChainAnswer:
         """Return a chain as it is now, with the status of each of its jobs."""
         return await self._send(calls.chain(chain_id))

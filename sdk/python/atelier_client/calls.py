@@ -144,6 +144,15 @@ def submit_chain(
     return Call(method="POST", path="/chains/v1", answer=models.ChainAnswer, json=body, headers=headers)
 
 
+def submit_storyboard(
+    shots: Sequence[Mapping[str, Any]], fields: Mapping[str, Any], idempotency_key: str | None
+) -> Call[models.ChainAnswer]:
+    """Submit the shots of a film."""
+    headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+    body = {**fields, "shots": [dict(one) for one in shots]}
+    return Call(method="POST", path="/storyboards/v1", answer=models.ChainAnswer, json=body, headers=headers)
+
+
 def chain(chain_id: str) -> Call[models.ChainAnswer]:
     """Read a chain."""
     return Call(method="GET", path=f"/chains/v1/{_quoted(chain_id)}", answer=models.ChainAnswer)

@@ -202,6 +202,27 @@ class TestSubmit:
         refused(answer, 422, "invalid_request", "$.steps[1].input_image")
         assert "audio" in answer.json()["detail"]
 
+    def test_films_are_joined_and_go_on_where_they_end(self, start, turns, complete, rows):
+        going_on = {"modality": "video", "input_image": "step:first/last", "model": "chaos-video", "name": "second"}
+        both = {"modality": "join", "films": ["step:first", "step:second"], "model": "chaos-join"}
+        chain = start([FILM | {"name": "first", "input_image": "https://shop.example/a.png"}, going_on, both])
+        key = complete(chain, 0)
+        turns()
+        second = chain["steps"][1]["job"]["job_id"]
+        (row,) = rows.execute(select(inputs).where(inputs.c.job_id == second))
+        assert ("input_image", "image", "last", key) == (row.name, row.kind, row.frame, row.source_key)
+        keys = [key, complete(chain, 1)]
+        turns()
+        found = rows.execute(select(inputs).where(inputs.c.job_id == chain["steps"][2]["job"]["job_id"]))
+        assert {(f"films.{number}", "video", None, key) for number, key in enumerate(keys)} == {
+            (row.name, row.kind, row.frame, row.source_key) for row in found
+        }
+
+    def test_only_a_film_has_a_last_frame(self, client, all_models):
+        answer = client.post(ROUTE, json={"steps": [PICTURE, CUTOUT | {"input_image": "step:picture/last"}]})
+        refused(answer, 422, "invalid_request", "$.steps[1].input_image")
+        assert "`/last` is the last frame of a film" in answer.json()["detail"]
+
     def test_one_key_makes_it_once(self, client, start, rows):
         headers = {"Idempotency-Key": "once"}
         first, again = (client.post(ROUTE, json={"steps": STEPS}, headers=headers) for _ in range(2))
