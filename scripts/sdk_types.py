@@ -11,17 +11,22 @@ from pathlib import Path
 import msgspec
 from msgspec import inspect as types
 
+from jobs.chains.answer import ChainAnswer, ChainPage
+from jobs.manifests.manifest import Manifest
 from jobs.params.base import Params
 from jobs.params.media import field_of
 from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
 from jobs.wire import jobs, media, models, status, uploads, voices, webhooks
+from jobs.wire.account import keys
 from jobs.wire.estimates.estimate import EstimateAnswer
 from scripts.sdk_structs import description, fields_of, ordered, parts_of_requests
 
 FOLDER = Path(__file__).parents[1] / "sdk/typescript"
 ANSWERS: tuple[type[msgspec.Struct], ...] = (
     *(jobs.Accepted, status.StatusAnswer, jobs.JobPage, jobs.ProgressEvent, uploads.StoredUpload, EstimateAnswer),
+    *(jobs.AcceptedJobs, jobs.QueueState, Manifest, ChainAnswer, ChainPage),
+    *(keys.KeyPage, keys.KeyWithSecret, keys.MeAnswer),
     *(voices.VoiceAnswer, models.ModelAnswer),
     *(media.MediaItem, media.MediaPage, media.MediaMatches, media.LinkedMedia),
     *(webhooks.WebhookEvent, webhooks.WebhookTest),
@@ -37,6 +42,9 @@ NAMES = {
     "StoredUpload": "StoredInput",
     "VoiceAnswer": "Voice",
     "ModelAnswer": "Model",
+    "ChainAnswer": "Chain",
+    "KeyAnswer": "Key",
+    "MeAnswer": "Me",
     "MediaItem": "Media",
 }
 """The names of structs here, where they differ."""

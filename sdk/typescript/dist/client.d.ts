@@ -1,6 +1,6 @@
 /** The native client: jobs of every modality, followed to their end. */
 import { MediaLibrary } from "./media.js";
-import type { Accepted, Estimate, Job, JobPage, JobStatus, Modality, Model, Output, ParamsOf, Progress, Voice } from "./types.js";
+import type { Accepted, Chain, ChainPage, Estimate, Job, JobPage, JobStatus, KeyPage, KeyWithSecret, Manifest, Me, Modality, Model, Output, ParamsOf, Progress, QueueState, Voice } from "./types.js";
 export interface AtelierOptions {
     /** The URL of the service; http://127.0.0.1:8000 by default. */
     url?: string;
@@ -32,6 +32,24 @@ export interface JobQuery {
     /** Only jobs that have all of these labels. */
     labels?: Record<string, string>;
 }
+/** A job of several that are submitted together: its modality beside its fields. */
+export type JobOf = {
+    [M in Modality]: ParamsOf[M] & {
+        modality: M;
+    };
+}[Modality];
+/** A step of a chain: its name, its modality and its fields. A field may be `step:<name>`, the output of an earlier one. */
+export type ChainStep = {
+    name: string;
+    modality: Modality;
+} & Record<string, unknown>;
+export interface NewKey {
+    /** `read`, `write`, `admin` or finer ones; none stands for `write`. */
+    scopes?: string[];
+    expires_in_seconds?: number;
+    priority_ceiling?: number;
+    budget_usd?: number;
+}
 /** A client of one service with one key. */
 export declare class AtelierClient {
     #private;
@@ -43,6 +61,8 @@ export declare class AtelierClient {
     generate<M extends Modality>(modality: M, params: ParamsOf[M], options?: SubmitOptions & WaitOptions): Promise<Job>;
     /** Return what a job would take and cost now; nothing is submitted, and media are not read. Throws `AtelierError`. */
     estimate<M extends Modality>(modality: M, params: ParamsOf[M], options?: FollowOptions): Promise<Estimate>;
+    /** Submit up to 100 jobs together, all or none. Throws `AtelierError`, with the place of the job at fault. */
+    submitMany(jobs: JobOf[], options?: SubmitOptions): Promise<Accepted[]>;
     /** Return a job as it is now. */
     status(jobId: string, options?: FollowOptions): Promise<Job>;
     /** Return a page of jobs, newest first. */
@@ -55,6 +75,42 @@ export declare class AtelierClient {
     cancel(jobId: string): Promise<Job>;
     /** Remove a job with its prompt, inputs and outputs; one that runs is cancelled. */
     delete(jobId: string): Promise<void>;
+    /** Change the priority of a waiting job, 0 to 9, and return it. */
+    setPriority(jobId: string, priority: number): Promise<Job>;
+    /** Start none of the tenant's jobs until `resumeQueue`; those that run go on. */
+    pauseQueue(): Promise<QueueState>;
+    /** Start the tenant's jobs again. */
+    resumeQueue(): Promise<QueueState>;
+    /** Return what a completed job was made of, and with. */
+    manifest(jobId: string): Promise<Manifest>;
+    /** Submit a completed job again, with its fields, seed and inputs, as a new job. */
+    reproduce(jobId: string, options?: SubmitOptions): Promise<Accepted>;
+    /** Submit jobs of which one's output is another's input; all or none. Throws `AtelierError`. */
+    submitChain(steps: ChainStep[], options?: SubmitOptions & {
+        callbackUrl?: string;
+    }): Promise<Chain>;
+    /** Return a chain as it is now, with the status of each of its jobs. */
+    chain(chainId: string): Promise<Chain>;
+    /** Return a page of chains, newest first. */
+    chains(query?: {
+        limit?: number;
+        cursor?: string;
+    }): Promise<ChainPage>;
+    /** Cancel what has not ended of a chain, and return it. */
+    cancelChain(chainId: string): Promise<Chain>;
+    /** Return what the key is and may do, and what its tenant has left. */
+    me(): Promise<Me>;
+    /** Keep the tenant's jobs on the service's own servers, or let remote backends have them, too. */
+    setLocalOnly(localOnly: boolean): Promise<Me>;
+    /** Return a page of keys, newest first. */
+    keys(query?: {
+        limit?: number;
+        cursor?: string;
+    }): Promise<KeyPage>;
+    /** Make a key; its `key` is shown in this answer alone. */
+    addKey(name: string, fields?: NewKey): Promise<KeyWithSecret>;
+    /** Revoke a key. */
+    revokeKey(keyId: string): Promise<void>;
     /** Return the bytes of an output, or of any link of an answer. */
     download(output: Output | string, options?: FollowOptions): Promise<Uint8Array>;
     /** Upload a file and return the id that every field takes which takes a URL of media. */

@@ -40,6 +40,15 @@ export class AtelierClient {
             signal: options.signal,
         });
     }
+    /** Submit up to 100 jobs together, all or none. Throws `AtelierError`, with the place of the job at fault. */
+    async submitMany(jobs, options = {}) {
+        const answer = await this.#transport.json("POST", "/jobs/v1", {
+            body: { jobs },
+            idempotencyKey: options.idempotencyKey ?? crypto.randomUUID(),
+            signal: options.signal,
+        });
+        return answer.jobs;
+    }
     /** Return a job as it is now. */
     status(jobId, options = {}) {
         return this.#transport.json("GET", `/jobs/v1/${encodeURIComponent(jobId)}`, { signal: options.signal });
@@ -104,6 +113,69 @@ export class AtelierClient {
     /** Remove a job with its prompt, inputs and outputs; one that runs is cancelled. */
     delete(jobId) {
         return this.#transport.json("DELETE", `/jobs/v1/${encodeURIComponent(jobId)}`);
+    }
+    /** Change the priority of a waiting job, 0 to 9, and return it. */
+    setPriority(jobId, priority) {
+        return this.#transport.json("PATCH", `/jobs/v1/${encodeURIComponent(jobId)}`, { body: { priority }, repeatable: true });
+    }
+    /** Start none of the tenant's jobs until `resumeQueue`; those that run go on. */
+    pauseQueue() {
+        return this.#transport.json("POST", "/jobs/v1/pause", { repeatable: true });
+    }
+    /** Start the tenant's jobs again. */
+    resumeQueue() {
+        return this.#transport.json("POST", "/jobs/v1/resume", { repeatable: true });
+    }
+    /** Return what a completed job was made of, and with. */
+    manifest(jobId) {
+        return this.#transport.json("GET", `/jobs/v1/${encodeURIComponent(jobId)}/manifest`);
+    }
+    /** Submit a completed job again, with its fields, seed and inputs, as a new job. */
+    reproduce(jobId, options = {}) {
+        return this.#transport.json("POST", `/jobs/v1/${encodeURIComponent(jobId)}/reproduce`, {
+            idempotencyKey: options.idempotencyKey ?? crypto.randomUUID(),
+            signal: options.signal,
+        });
+    }
+    /** Submit jobs of which one's output is another's input; all or none. Throws `AtelierError`. */
+    submitChain(steps, options = {}) {
+        return this.#transport.json("POST", "/chains/v1", {
+            body: options.callbackUrl === undefined ? { steps } : { steps, callback_url: options.callbackUrl },
+            idempotencyKey: options.idempotencyKey ?? crypto.randomUUID(),
+            signal: options.signal,
+        });
+    }
+    /** Return a chain as it is now, with the status of each of its jobs. */
+    chain(chainId) {
+        return this.#transport.json("GET", `/chains/v1/${encodeURIComponent(chainId)}`);
+    }
+    /** Return a page of chains, newest first. */
+    chains(query = {}) {
+        return this.#transport.json("GET", "/chains/v1", { query });
+    }
+    /** Cancel what has not ended of a chain, and return it. */
+    cancelChain(chainId) {
+        return this.#transport.json("POST", `/chains/v1/${encodeURIComponent(chainId)}/cancel`, { repeatable: true });
+    }
+    /** Return what the key is and may do, and what its tenant has left. */
+    me() {
+        return this.#transport.json("GET", "/me/v1");
+    }
+    /** Keep the tenant's jobs on the service's own servers, or let remote backends have them, too. */
+    setLocalOnly(localOnly) {
+        return this.#transport.json("PATCH", "/me/v1", { body: { local_only: localOnly }, repeatable: true });
+    }
+    /** Return a page of keys, newest first. */
+    keys(query = {}) {
+        return this.#transport.json("GET", "/keys/v1", { query });
+    }
+    /** Make a key; its `key` is shown in this answer alone. */
+    addKey(name, fields = {}) {
+        return this.#transport.json("POST", "/keys/v1", { body: { name, ...fields } });
+    }
+    /** Revoke a key. */
+    revokeKey(keyId) {
+        return this.#transport.json("DELETE", `/keys/v1/${encodeURIComponent(keyId)}`);
     }
     /** Return the bytes of an output, or of any link of an answer. */
     async download(output, options = {}) {

@@ -4,7 +4,28 @@ import { AtelierError } from "./errors.js";
 import { readEvents } from "./events.js";
 import { MediaLibrary } from "./media.js";
 import { Transport, labelFilter, pause } from "./transport.js";
-import type { Accepted, Estimate, Job, JobPage, JobStatus, Modality, Model, Output, ParamsOf, Progress, StoredInput, Voice } from "./types.js";
+import type {
+  Accepted,
+  AcceptedJobs,
+  Chain,
+  ChainPage,
+  Estimate,
+  Job,
+  JobPage,
+  JobStatus,
+  KeyPage,
+  KeyWithSecret,
+  Manifest,
+  Me,
+  Modality,
+  Model,
+  Output,
+  ParamsOf,
+  Progress,
+  QueueState,
+  StoredInput,
+  Voice,
+} from "./types.js";
 
 export interface AtelierOptions {
   /** The URL of the service; http://127.0.0.1:8000 by default. */
@@ -40,6 +61,20 @@ export interface JobQuery {
   model?: string;
   /** Only jobs that have all of these labels. */
   labels?: Record<string, string>;
+}
+
+/** A job of several that are submitted together: its modality beside its fields. */
+export type JobOf = { [M in Modality]: ParamsOf[M] & { modality: M } }[Modality];
+
+/** A step of a chain: its name, its modality and its fields. A field may be `step:<name>`, the output of an earlier one. */
+export type ChainStep = { name: string; modality: Modality } & Record<string, unknown>;
+
+export interface NewKey {
+  /** `read`, `write`, `admin` or finer ones; none stands for `write`. */
+  scopes?: string[];
+  expires_in_seconds?: number;
+  priority_ceiling?: number;
+  budget_usd?: number;
 }
 
 const ENDED: ReadonlySet<string> = new Set(["completed", "failed", "cancelled"]);
@@ -87,6 +122,16 @@ export class AtelierClient {
       repeatable: true,
       signal: options.signal,
     });
+  }
+
+  /** Submit up to 100 jobs together, all or none. Throws `AtelierError`, with the place of the job at fault. */
+  async submitMany(jobs: JobOf[], options: SubmitOptions = {}): Promise<Accepted[]> {
+    const answer = await this.#transport.json<AcceptedJobs>("POST", "/jobs/v1", {
+      body: { jobs },
+      idempotencyKey: options.idempotencyKey ?? crypto.randomUUID(),
+      signal: options.signal,
+    });
+    return answer.jobs;
   }
 
   /** Return a job as it is now. */
@@ -150,6 +195,83 @@ export class AtelierClient {
   /** Remove a job with its prompt, inputs and outputs; one that runs is cancelled. */
   delete(jobId: string): Promise<void> {
     return this.#transport.json<void>("DELETE", `/jobs/v1/${encodeURIComponent(jobId)}`);
+  }
+
+  /** Change the priority of a waiting job, 0 to 9, and return it. */
+  setPriority(jobId: string, priority: number): Promise<Job> {
+    return this.#transport.json<Job>("PATCH", `/jobs/v1/${encodeURIComponent(jobId)}`, { body: { priority }, repeatable: true });
+  }
+
+  /** Start none of the tenant's jobs until `resumeQueue`; those that run go on. */
+  pauseQueue(): Promise<QueueState> {
+    return this.#transport.json<QueueState>("POST", "/jobs/v1/pause", { repeatable: true });
+  }
+
+  /** Start the tenant's jobs again. */
+  resumeQueue(): Promise<QueueState> {
+    return this.#transport.json<QueueState>("POST", "/jobs/v1/resume", { repeatable: true });
+  }
+
+  /** Return what a completed job was made of, and with. */
+  manifest(jobId: string): Promise<Manifest> {
+    return this.#transport.json<Manifest>("GET", `/jobs/v1/${encodeURIComponent(jobId)}/manifest`);
+  }
+
+  /** Submit a completed job again, with its fields, seed and inputs, as a new job. */
+  reproduce(jobId: string, options: SubmitOptions = {}): Promise<Accepted> {
+    return this.#transport.json<Accepted>("POST", `/jobs/v1/${encodeURIComponent(jobId)}/reproduce`, {
+      idempotencyKey: options.idempotencyKey ?? crypto.randomUUID(),
+      signal: options.signal,
+    });
+  }
+
+  /** Submit jobs of which one's output is another's input; all or none. Throws `AtelierError`. */
+  submitChain(steps: ChainStep[], options: SubmitOptions & { callbackUrl?: string } = {}): Promise<Chain> {
+    return this.#transport.json<Chain>("POST", "/chains/v1", {
+      body: options.callbackUrl === undefined ? { steps } : { steps, callback_url: options.callbackUrl },
+      idempotencyKey: options.idempotencyKey ?? crypto.randomUUID(),
+      signal: options.signal,
+    });
+  }
+
+  /** Return a chain as it is now, with the status of each of its jobs. */
+  chain(chainId: string): Promise<Chain> {
+    return this.#transport.json<Chain>("GET", `/chains/v1/${encodeURIComponent(chainId)}`);
+  }
+
+  /** Return a page of chains, newest first. */
+  chains(query: { limit?: number; cursor?: string } = {}): Promise<ChainPage> {
+    return this.#transport.json<ChainPage>("GET", "/chains/v1", { query });
+  }
+
+  /** Cancel what has not ended of a chain, and return it. */
+  cancelChain(chainId: string): Promise<Chain> {
+    return this.#transport.json<Chain>("POST", `/chains/v1/${encodeURIComponent(chainId)}/cancel`, { repeatable: true });
+  }
+
+  /** Return what the key is and may do, and what its tenant has left. */
+  me(): Promise<Me> {
+    return this.#transport.json<Me>("GET", "/me/v1");
+  }
+
+  /** Keep the tenant's jobs on the service's own servers, or let remote backends have them, too. */
+  setLocalOnly(localOnly: boolean): Promise<Me> {
+    return this.#transport.json<Me>("PATCH", "/me/v1", { body: { local_only: localOnly }, repeatable: true });
+  }
+
+  /** Return a page of keys, newest first. */
+  keys(query: { limit?: number; cursor?: string } = {}): Promise<KeyPage> {
+    return this.#transport.json<KeyPage>("GET", "/keys/v1", { query });
+  }
+
+  /** Make a key; its `key` is shown in this answer alone. */
+  addKey(name: string, fields: NewKey = {}): Promise<KeyWithSecret> {
+    return this.#transport.json<KeyWithSecret>("POST", "/keys/v1", { body: { name, ...fields } });
+  }
+
+  /** Revoke a key. */
+  revokeKey(keyId: string): Promise<void> {
+    return this.#transport.json<void>("DELETE", `/keys/v1/${encodeURIComponent(keyId)}`);
   }
 
   /** Return the bytes of an output, or of any link of an answer. */

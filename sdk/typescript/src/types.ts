@@ -381,6 +381,177 @@ export interface Estimate {
   balance_remaining_usd: number | null;
 }
 
+/** Accepted jobs, in the order of the request. */
+export interface AcceptedJobs {
+  jobs: Accepted[];
+}
+
+/** Whether jobs of the tenant are started: `paused_at` is since when they are not, null while they are. */
+export interface QueueState {
+  paused_at: string | null;
+}
+
+/** A file that a job was computed from: the clean copy of what its request names. */
+export interface ManifestInput {
+  name: string;
+  media_type: string;
+  bytes: number;
+  sha256: string;
+}
+
+/** A file that a job has made. */
+export interface ManifestOutput {
+  media_type: string;
+  bytes: number;
+  sha256: string;
+  width: number | null;
+  height: number | null;
+  duration_seconds: number | null;
+}
+
+/** The files of a model or of a LoRA as `weights.lock` knows them: where they are from, and the sha256 of each. */
+export interface BundleWeights {
+  bundle: string;
+  repo: string | null;
+  revision: string | null;
+  url: string | null;
+  files: Record<string, string>;
+}
+
+/** The job that this one makes again, and whether the files of both are the same, byte for byte. */
+export interface Reproduced {
+  job_id: string;
+  identical: boolean | null;
+}
+
+/** What a completed job was made of, and with. */
+export interface Manifest {
+  version: number;
+  job_id: string;
+  tenant_id: string;
+  modality: string;
+  model: string;
+  revision: string | null;
+  seed: number | null;
+  params: Record<string, unknown> | null;
+  inputs: ManifestInput[];
+  outputs: ManifestOutput[];
+  warnings: string[];
+  environment_sha256: string | null;
+  weights: BundleWeights[];
+  versions: Record<string, string>;
+  device: string | null;
+  backend: JobBackend | null;
+  server_id: string | null;
+  attempt: number;
+  timings: Record<string, number>;
+  gpu_seconds: number;
+  load_seconds: number;
+  jobs_in_run: number;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  reproduces: Reproduced | null;
+}
+
+/** A step: its name, the steps whose outputs it still waits for, and its job; null once that was deleted. */
+export interface ChainStepAnswer {
+  name: string;
+  waits_for: string[];
+  job: Job | null;
+}
+
+/** A chain as its owner sees it. */
+export interface Chain {
+  chain_id: string;
+  status: "cancelled" | "completed" | "failed" | "processing" | "queued";
+  progress: number;
+  steps: ChainStepAnswer[];
+  failed_step: string | null;
+  error: JobFailure | null;
+  result_url: string | null;
+  outputs: Output[];
+  price_usd: number;
+  cost_usd: number;
+  created_at: string;
+  finished_at: string | null;
+  warnings: string[];
+}
+
+/** Chains, newest first; `next_cursor` is null on the last page. */
+export interface ChainPage {
+  chains: Chain[];
+  next_cursor: string | null;
+}
+
+/** A key as its owner sees it. `valid` until it is revoked or expires; `last_used_at` is exact to a minute. */
+export interface Key {
+  key_id: string;
+  name: string;
+  tenant: string;
+  scopes: string[];
+  priority_ceiling: number;
+  valid: boolean;
+  created_at: string;
+  expires_at: string | null;
+  last_used_at: string | null;
+  revoked_at: string | null;
+  budget_usd: number | null;
+  spent_usd: number;
+  reserved_usd: number;
+}
+
+/** Keys, newest first, with those that were revoked or have expired; `next_cursor` is null on the last page. */
+export interface KeyPage {
+  keys: Key[];
+  next_cursor: string | null;
+}
+
+/** A new key. `key` is what requests send; it is not stored and cannot be shown again. */
+export interface KeyWithSecret {
+  key_id: string;
+  name: string;
+  tenant: string;
+  scopes: string[];
+  priority_ceiling: number;
+  valid: boolean;
+  created_at: string;
+  expires_at: string | null;
+  last_used_at: string | null;
+  revoked_at: string | null;
+  budget_usd: number | null;
+  spent_usd: number;
+  reserved_usd: number;
+  key: string;
+}
+
+/** The key of the request, its tenant, and what both may do and spend. */
+export interface Me {
+  key_id: string;
+  key_name: string;
+  tenant_id: string;
+  tenant: string;
+  scopes: string[];
+  granted: string[];
+  priority_ceiling: number;
+  expires_at: string | null;
+  budget_usd: number | null;
+  spent_usd: number;
+  reserved_usd: number;
+  key_budget_usd: number | null;
+  key_spent_usd: number;
+  key_reserved_usd: number;
+  balance_remaining_usd: number | null;
+  max_unfinished_jobs: number;
+  max_running_jobs: number | null;
+  max_streams: number;
+  paused_at: string | null;
+  local_only: boolean;
+  requests_per_second: number | null;
+  public_url: string;
+  version: string;
+}
+
 /** A voice. */
 export interface Voice {
   voice_id: string;

@@ -205,6 +205,61 @@ console.log(seen.every(Boolean) ? 'all' : seen.join(' '), gone);
 
 
 @pytest.mark.contract("F39")
+def test_the_native_client_controls_jobs_chains_and_keys(studio: Service, node: Path, tmp_path: Path) -> None:
+    text = f"""
+const client = new AtelierClient({{ url: '{studio.url}', apiKey: '{studio.key}' }});
+const size = {{ width: 64, height: 64, output_format: 'png' }};
+const paused = await client.pauseQueue();
+const [first, second] = await client.submitMany([
+  {{ modality: 'image', prompt: 'a blue square on white', ...size }},
+  {{ modality: 'image', prompt: 'a green star on black', ...size }},
+]);
+const changed = await client.setPriority(first.job_id, 7);
+const waits = (await client.status(second.job_id)).waiting_for.code;
+const resumed = await client.resumeQueue();
+const made = await client.wait(first.job_id);
+const manifest = await client.manifest(first.job_id);
+const again = await client.wait((await client.reproduce(first.job_id)).job_id);
+const chain = await client.submitChain([
+  {{ name: 'picture', modality: 'image', prompt: 'a red ring on white', ...size }},
+  {{ name: 'cut', modality: 'remove-background', input_image: 'step:picture' }},
+]);
+const listed = (await client.chains({{ limit: 1 }})).chains[0];
+const ended = async (id) => {{
+  for (;;) {{
+    const now = await client.chain(id);
+    if (!['queued', 'processing'].includes(now.status)) return now.status;
+    await new Promise((go) => setTimeout(go, 300));
+  }}
+}};
+const other = await client.submitChain([{{ name: 'one', modality: 'image', prompt: 'a cross', ...size }}]);
+const cancelled = await client.cancelChain(other.chain_id);
+const made_key = await client.addKey('ts', {{ scopes: ['read'], expires_in_seconds: 3600 }});
+const reader = new AtelierClient({{ url: '{studio.url}', apiKey: made_key.key }});
+const refused = await reader.submit('image', {{ prompt: 'a circle' }}).catch((error) => error.code);
+const known = (await client.keys({{ limit: 100 }})).keys.find((one) => one.key_id === made_key.key_id);
+await client.revokeKey(made_key.key_id);
+const gone = await reader.me().catch((error) => error.code);
+const here = (await client.setLocalOnly(true)).local_only;
+const seen = {{
+  paused: paused.paused_at !== null && resumed.paused_at === null && waits === 'tenant_paused',
+  changed: changed.job_id === first.job_id && made.status === 'completed',
+  backend: made.backend.name === 'local' && manifest.backend.reason === 'primary',
+  estimate: (await client.estimate('image', {{ prompt: 'a circle', ...size }})).price_usd === 0,
+  reproduced: again.outputs[0].sha256 === made.outputs[0].sha256 && manifest.seed === again.seed,
+  listed: listed.chain_id === chain.chain_id && chain.steps.length === 2,
+  chain: (await ended(chain.chain_id)) === 'completed',
+  cancelled: (await ended(cancelled.chain_id)) === 'cancelled',
+  keys: refused === 'forbidden' && known.name === 'ts' && gone === 'unauthenticated',
+  local: here && !(await client.setLocalOnly(false)).local_only,
+}};
+await client.wait(second.job_id);
+console.log(Object.entries(seen).filter(([, good]) => !good).map(([name]) => name).join(' ') || 'all');
+"""
+    assert "all" == run(node, tmp_path, text).strip()
+
+
+@pytest.mark.contract("F39")
 def test_webhooks_are_verified(studio: Service, node: Path, tmp_path: Path) -> None:
     body = {"prompt": "a red ring on white", "width": 64, "height": 64}
     secret = webhook_secret(studio.settings.secret_key, studio.tenant, 1)

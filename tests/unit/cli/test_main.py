@@ -171,6 +171,12 @@ def test_client_commands_load_neither_torch_nor_a_database(words):
     assert "[]" == loaded_by(*words, *unreachable, libraries=heavy)
 
 
+def test_mcp_loads_no_library_of_models_and_no_database():
+    unreachable = ["--url", "http://127.0.0.1:1", "--key", "atl_key"]
+    heavy = {"celery", "diffusers", "litestar", "pipelines", "psycopg", "sqlalchemy", "torch", "transformers"}
+    assert "[]" == loaded_by("mcp", *unreachable, libraries=heavy)
+
+
 @pytest.mark.matrix
 @pytest.mark.parametrize("words", [["weights", "--help"], ["doctor", "--help"], ["up", "--help"]], ids=" ".join)
 def test_host_commands_do_not_load_torch_for_their_help(words):
