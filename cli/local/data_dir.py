@@ -35,6 +35,11 @@ class DataDirectory:
         self.settings = self.folder / "settings.env"
         self._lock: IO[str] | None = None
 
+    @property
+    def is_default(self) -> bool:
+        """Whether every command takes this folder where none is named."""
+        return self.folder == DEFAULT.expanduser().absolute()
+
     def lock(self) -> None:
         """Make the folder and lock it until this process ends.
 

@@ -162,7 +162,7 @@ def _follow(client: Client, job_id: str, timeout: float | None) -> StatusAnswer:
         waited_for = client.job(job_id).waiting_for  # which a cancelled job does not say
         job = client.cancel(job_id)
         if job.status == "cancelled":  # and has not just ended
-            reason = f": it waited for {waited_for.code}" if waited_for else ""
+            reason = f". {waited_for.message}" if waited_for else ""
             raise TimedOut(f"{job_id} was not done in time and was cancelled{reason}") from None
     return succeeded(job)
 

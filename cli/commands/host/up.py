@@ -115,10 +115,11 @@ def _print_welcome(printer: StatusPrinter, stack: Stack, *, is_ready: bool) -> N
     if stack.new_key:
         printer.print_result(f"Admin key, shown only now: {stack.admin_key}")
     printer.print_result(f"The admin key is kept in {directory.admin_key}. Try it in another terminal on this machine:")
-    printer.print_result(f'  {_program()} generate image "a red circle on a blue background" -o circle.webp')
+    program, where = _program(), "" if directory.is_default else f" --data {shlex.quote(str(directory.folder))}"
+    printer.print_result(f'  {program} generate image "a red circle on a blue background" -o circle.webp{where}')
     printer.print_result(
-        f"Logs are in {directory.logs}, and `atelier logs` prints them; `atelier retention` shows how long jobs and"
-        " their files are kept."
+        f"Logs are in {directory.logs}, and `{program} logs{where}` prints them; `{program} retention{where}` shows how"
+        " long jobs and their files are kept."
     )
     if stored is not None:
         printer.print_result(f"Kept in {directory.folder}: {format_stored(stored)}. {_kept_for()}")

@@ -32,8 +32,7 @@ def run() -> None:
     bound = set_lock_timeout(context.config.attributes["lock_seconds"]).text
     try:
         with _alone(engine), engine.connect() as connection:
-            # Without effect where an index is built concurrently, which is outside of any transaction.
-            event.listen(connection, "begin", lambda begun: begun.exec_driver_sql(bound))
+            event.listen(connection, "begin", lambda begun: _in_transaction(begun) and begun.exec_driver_sql(bound))
             context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
             with context.begin_transaction():
                 context.run_migrations()
@@ -41,6 +40,11 @@ def run() -> None:
                 _add_functions(connection)
     finally:
         engine.dispose()
+
+
+def _in_transaction(connection: Connection) -> bool:
+    """Return whether a transaction has begun: an index is built concurrently outside of any."""
+    return not connection.connection.driver_connection.autocommit  # type: ignore[union-attr]
 
 
 def _add_functions(connection: Connection) -> None:

@@ -40,7 +40,8 @@ class Late:
 
 
 @pytest.mark.parametrize(
-    ("waits_for", "reason"), [(WaitReason("queue", "…"), "cancelled: it waited for queue"), (None, "cancelled")]
+    ("waits_for", "reason"),
+    [(WaitReason("queue", "Others are first."), "cancelled. Others are first."), (None, "cancelled")],
 )
 def test_a_job_that_took_too_long_says_what_it_waited_for(waits_for, reason):
     late: Any = Late("cancelled", waits_for)
