@@ -44,6 +44,9 @@ function plain(schema) {
 
 const isMedia = (schema) => schema.type === "string" && schema.maxLength >= MEDIA_CHARS;
 
+/** The kind of file that a media field takes, by its name: `target_voice_path`, `motion_video`, `films`; others are pictures. */
+export const mediaKind = (name) => (/voice|audio/.test(name) ? "audio" : /video|film/.test(name) ? "video" : "image");
+
 /** Which widget a value has. */
 export function widgetOf(schema) {
   if (isMedia(schema)) return "media";
@@ -157,11 +160,9 @@ export function valuesOf(params, fields) {
 
 /** The media fields of a modality that take a kind of file: where a result of it can be used. */
 export function usesOf(modalities, kind) {
-  const takes = { image: /image|logo/, audio: /voice/, video: /video/ }[kind];
-  if (!takes) return [];
   return modalities.flatMap((modality) =>
     fieldsOf(modality, null)
-      .filter((field) => ["media", "media-list"].includes(field.widget) && takes.test(field.name))
+      .filter((field) => ["media", "media-list"].includes(field.widget) && mediaKind(field.name) === kind)
       .map((field) => ({ modality, field })),
   );
 }

@@ -13,7 +13,7 @@ import { forgetJob, noteJob } from "./session.js";
 /** The words of a stage, as a job reports it. */
 export const stageWords = (stage) => ({ load: "Loads the model", step: "Computes", encode: "Encodes", upload: "Stores the result" })[stage] ?? (stage ? words(stage) : "Begins");
 
-export function Stage({ job, modalities, again, me }) {
+export function Stage({ job, modalities, original, again, me }) {
   const [place, setPlace] = useState(0);
   useEffect(() => setPlace(0), [job.job_id]);
   const output = job.outputs?.[place];
@@ -27,7 +27,7 @@ export function Stage({ job, modalities, again, me }) {
     return html`<${Note} kind="off" title="Removed">The files of this job were removed${when}; its facts remain.<//>`;
   }
   return html`<div class="result">
-    <${Viewer} key=${output.url} output=${output} title=${output.name ?? `${job.modality} by ${job.model}`} />
+    <${Viewer} key=${output.url} output=${output} original=${original} title=${output.name ?? `${job.modality} by ${job.model}`} />
     ${job.outputs.length > 1 && html`<div class="contact"><ol>${job.outputs.map((one, number) => html`<li key=${one.url}><button class="thumb" aria-current=${number === place ? "true" : undefined} aria-label=${`Output ${number + 1}`} onClick=${() => setPlace(number)}><${Thumb} output=${one} /></button></li>`)}</ol></div>`}
     <p class="quiet tiny facts-line">${outputWords(output)}</p>
     <div class="acts">

@@ -3,6 +3,7 @@ import { html, useState } from "../html.js";
 import { Icon } from "../parts/icons.js";
 import { words } from "../format.js";
 import { DropField } from "./drop.js";
+import { mediaKind } from "./fields.js";
 
 export const fieldId = (name) => `field-${name}`;
 
@@ -11,7 +12,7 @@ export function Field({ field, value, onChange, error }) {
   const id = fieldId(field.name);
   if (field.widget === "media" || field.widget === "media-list") {
     const many = field.widget === "media-list";
-    const accept = /voice/.test(field.name) ? "audio/*" : "image/*";
+    const accept = `${mediaKind(field.name)}/*`;
     return html`<${DropField} ...${{ id, value, onChange, many, error, accept }} label=${field.label} hint=${field.isRequired ? "needed" : many ? `up to ${field.most ?? field.schema.maxItems}` : "optional"} most=${field.most ?? field.schema.maxItems} />`;
   }
   if (field.widget === "switch") {

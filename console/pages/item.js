@@ -1,5 +1,5 @@
 /** An item of the library: looked at, described, tagged, linked, published, used, deleted. */
-import { html, useMemo, useState } from "../html.js";
+import { html, useState } from "../html.js";
 import { call, local, post, useApi } from "../api.js";
 import { navigate, to } from "../router.js";
 import { Loading, Note, ProblemNote, State } from "../parts/state.js";
@@ -7,7 +7,8 @@ import { Viewer, kindOf, outputWords } from "../parts/media.js";
 import { Icon } from "../parts/icons.js";
 import { attempt, confirm, copy } from "../parts/dialog.js";
 import { moment } from "../format.js";
-import { modalitiesOf, usesOf } from "../make/fields.js";
+import { useModalities } from "../parts/document.js";
+import { usesOf } from "../make/fields.js";
 import { keptWords, titleOf } from "./library.js";
 
 export default function Item({ id, me }) {
@@ -55,8 +56,8 @@ function Acts({ item, reload }) {
 }
 
 function UseItem({ item }) {
-  const openApi = useApi("/schema/openapi.json");
-  const uses = useMemo(() => (openApi.data ? usesOf(modalitiesOf(openApi.data), kindOf(item.media_type)) : []), [openApi.data]);
+  const { modalities } = useModalities();
+  const uses = usesOf(modalities ?? [], kindOf(item.media_type));
   if (!uses.length) return null;
   return html`<label class="inline"><span class="sr">Use as</span><select class="in" value="" onChange=${(event) => event.target.value && navigate(`/make/${event.target.value}=${item.media_id}`)}>
     <option value="">Use as…</option>

@@ -1,5 +1,5 @@
 /** A job: what it made, its way through the service, why it waits, what it was asked for and made with, and who was told. */
-import { html, useEffect, useMemo, useState } from "../html.js";
+import { html, useEffect, useState } from "../html.js";
 import { get, idempotencyKey, local, post, useApi } from "../api.js";
 import { navigate, to } from "../router.js";
 import { JobState, Loading, Note, ProblemNote, State, isOver } from "../parts/state.js";
@@ -9,7 +9,9 @@ import { Snippet } from "../parts/snippet.js";
 import { attempt } from "../parts/dialog.js";
 import { useJob } from "../parts/follow.js";
 import { ago, between, bytes, dollars, moment, seconds, words } from "../format.js";
-import { bodyOf, fieldsOf, modalitiesOf, valuesOf } from "../make/fields.js";
+import { useModalities } from "../parts/document.js";
+import { useOriginal } from "../parts/original.js";
+import { bodyOf, fieldsOf, valuesOf } from "../make/fields.js";
 import { snippets } from "../make/snippet.js";
 import { UseAs, remove, reproduce, stageWords } from "../make/stage.js";
 
@@ -74,8 +76,8 @@ async function again(job) {
 
 function Outcome({ job }) {
   const [place, setPlace] = useState(0);
-  const openApi = useApi(job.outputs.length ? "/schema/openapi.json" : null);
-  const modalities = useMemo(() => (openApi.data ? modalitiesOf(openApi.data) : []), [openApi.data]);
+  const { modalities } = useModalities();
+  const original = useOriginal(job);
   const output = job.outputs[place];
   if (job.error) return html`<${Note} kind="bad" title=${words(job.error.code)} action=${html`<a class="btn sm" href=${local("/problems")}>Codes</a>`}>${job.error.message}<//>`;
   if (!isOver(job)) {
@@ -86,10 +88,10 @@ function Outcome({ job }) {
   if (job.outputs_removed_at) return html`<${Note} kind="off" title="Removed">Its files were removed on ${moment(job.outputs_removed_at)}, as your retention says.<//>`;
   if (!output) return html`<${Note} kind="off" title="No files">This job has made nothing.<//>`;
   return html`<section class="result">
-    <${Viewer} key=${output.url} output=${output} title=${`${job.modality} by ${job.model}`} />
+    <${Viewer} key=${output.url} output=${output} original=${original} title=${`${job.modality} by ${job.model}`} />
     ${job.outputs.length > 1 && html`<div class="contact"><ol>${job.outputs.map((one, number) => html`<li key=${one.url}><button class="thumb" aria-current=${number === place ? "true" : undefined} aria-label=${`Output ${number + 1}`} onClick=${() => setPlace(number)}><${Thumb} output=${one} /></button></li>`)}</ol></div>`}
     <p class="quiet tiny facts-line">${outputWords(output)}</p>
-    <div class="acts"><a class="btn" href=${local(output.url)} download=${fileName(output, job)}><${Icon} name="down" />Download</a><${UseAs} ...${{ job, output, place, modalities }} /></div>
+    <div class="acts"><a class="btn" href=${local(output.url)} download=${fileName(output, job)}><${Icon} name="down" />Download</a><${UseAs} ...${{ job, output, place, modalities: modalities ?? [] }} /></div>
   </section>`;
 }
 
@@ -142,8 +144,7 @@ function Facts({ job }) {
 
 function Request({ job }) {
   const { data, error } = useApi(`/jobs/v1/${job.job_id}/request`);
-  const openApi = useApi("/schema/openapi.json");
-  const modality = useMemo(() => openApi.data && modalitiesOf(openApi.data).find((one) => one.name === job.modality), [openApi.data]);
+  const modality = useModalities().modalities?.find((one) => one.name === job.modality);
   if (error) return html`<${ProblemNote} error=${error} />`;
   if (!data) return null;
   if (data.params === null) return html`<section><div class="sec"><h2>Request</h2></div><p class="quiet">It was removed, as your retention says.</p></section>`;

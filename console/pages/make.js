@@ -7,7 +7,9 @@ import { toast } from "../parts/dialog.js";
 import { Snippet } from "../parts/snippet.js";
 import { useJob } from "../parts/follow.js";
 import { bytes } from "../format.js";
-import { bodyOf, fieldsOf, modalitiesOf, valuesOf } from "../make/fields.js";
+import { useModalities } from "../parts/document.js";
+import { noteOriginal, useOriginal } from "../parts/original.js";
+import { bodyOf, fieldsOf, valuesOf } from "../make/fields.js";
 import { Field, fieldId } from "../make/widgets.js";
 import { Estimate, useEstimate } from "../make/estimate.js";
 import { snippets } from "../make/snippet.js";
@@ -32,11 +34,10 @@ function writeDraft(name, values) {
 }
 
 export default function Make({ id, query, me }) {
-  const document_ = useApi("/schema/openapi.json");
+  const { modalities, error: unread, reload } = useModalities();
   const models = useApi("/models/v1", 30);
-  const modalities = useMemo(() => document_.data && modalitiesOf(document_.data), [document_.data]);
-  const error = document_.error ?? models.error;
-  if (error && !(modalities && models.data)) return html`<${ProblemNote} error=${error} retry=${document_.error ? document_.reload : models.reload} />`;
+  const error = unread ?? models.error;
+  if (error && !(modalities && models.data)) return html`<${ProblemNote} error=${error} retry=${unread ? reload : models.reload} />`;
   if (!modalities || !models.data) return html`<${Loading} />`;
   const modality = modalities.find((one) => one.name === (id ?? "image")) ?? modalities[0];
   return html`<div class="head">
@@ -61,6 +62,7 @@ function Bench({ modality, modalities, models, query, me }) {
   const estimated = useEstimate(modality, body, missing.length === 0 && !isUploading && me.granted.includes("jobs:write"));
   const jobId = query.get("job");
   const { job, error: jobError, reload } = useJob(jobId);
+  const original = useOriginal(job);
   const form = useRef(null);
 
   useEffect(() => writeDraft(modality.name, values), [values]);
@@ -87,6 +89,7 @@ function Bench({ modality, modalities, models, query, me }) {
     try {
       const made = await post(modality.path, body, { "idempotency-key": idempotencyKey() });
       noteJob(made.job_id);
+      noteOriginal(made.job_id, values.input_image);
       setQuery({ job: made.job_id, from: null }, { replace: false });
     } catch (failed) {
       setProblem(failed);
@@ -124,7 +127,7 @@ function Bench({ modality, modalities, models, query, me }) {
     <section class="stage" aria-label="Result">
       ${models.length === 0 || !effective ? html`<${NoModel} models=${models} me=${me} modality=${modality} />` : null}
       ${jobError && html`<${ProblemNote} error=${jobError} retry=${reload} />`}
-      ${job && html`<${Stage} ...${{ job, modalities, send, me }} again=${() => { setValues((known) => ({ ...known, seed: undefined })); setTimeout(send); }} />`}
+      ${job && html`<${Stage} ...${{ job, modalities, original, me }} again=${() => { setValues((known) => ({ ...known, seed: undefined })); setTimeout(send); }} />`}
       ${!jobId && effective && html`<${Empty} title="Nothing made here yet">Fill in the form and press <kbd>Ctrl ↵</kbd>. The job goes on when you close this page, and its address shows it again.<//>`}
       <${Session} current=${jobId} />
     </section>

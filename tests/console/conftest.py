@@ -15,7 +15,8 @@ from tests.support.servers.databases import Databases
 from tests.support.service.service import Service, service
 
 ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"),
+    *("--no-sandbox", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"),
+    *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),  # meshes without a GPU
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 SIZES = {1440: 900, 390: 844}

@@ -1,0 +1,131 @@
+"""The form of Make, of the real document and the catalog, in node: every field has a widget, and a new one appears."""
+
+import json
+import subprocess
+
+import pytest
+
+from api.console.files import FOLDER
+from jobs.params.media import PICTURE_NAMES
+from jobs.params.registry import MODALITIES
+
+FORM = """
+import { readFileSync } from "node:fs";
+const { bodyOf, fieldsOf, mediaKind, modalitiesOf, usesOf, valuesOf } = await import(process.argv[1]);
+const { document, models } = JSON.parse(readFileSync(0, "utf-8"));
+const modalities = modalitiesOf(document);
+const formOf = (modality, model) => fieldsOf(modality, model).map((one) => ({ ...one, kind: mediaKind(one.name) }));
+const forms = Object.fromEntries(modalities.map((modality) => {
+  const own = [null, ...models.filter((model) => model.modality === modality.name)];
+  return [modality.name, Object.fromEntries(own.map((model) => [model?.id ?? "", formOf(modality, model)]))];
+}));
+const fields = forms.image[""];
+const params = { model: "chaos", prompt: "a tree", width: 512, height: 256, seed: 7, quality: "standard",
+  reference_images: ["inp_1"] };
+const again = bodyOf(valuesOf(params, fields), fields);
+const uses = usesOf(modalities, "image").map((use) => `${use.modality.name} ${use.field.name}`);
+console.log(JSON.stringify({ forms, again, uses }));
+"""
+PARSE = """
+import { readFileSync } from "node:fs";
+import vm from "node:vm";
+for (const file of process.argv.slice(1)) new vm.SourceTextModule(readFileSync(file, "utf-8"), { identifier: file });
+"""
+ELSEWHERE = {"modality", "model", "enhance_prompt", "width", "height", "resolution"}
+"""Fields that the form has in another place: the tabs, the menu of models, the size."""
+
+
+def run(node, program, arguments, given=""):
+    options = ["--experimental-vm-modules", "--no-warnings", "--input-type=module"]
+    command = [str(node), *options, "-e", program, *arguments]
+    done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
+    assert 0 == done.returncode, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def form(client, node, all_models):
+    """What the form is made of, after a change of the document."""
+
+    def made(change=lambda document: None):
+        document, models = client.get("/schema/openapi.json").json(), client.get("/models/v1").json()["models"]
+        change(document)
+        given = json.dumps({"document": document, "models": models})
+        return json.loads(run(node, FORM, [(FOLDER / "make" / "fields.js").as_uri()], given))
+
+    return made
+
+
+def named(fields):
+    return {field["name"]: field for field in fields}
+
+
+def test_every_field_of_every_modality_has_a_widget(client, form):
+    schemas = client.get("/schema/openapi.json").json()["components"]["schemas"]
+    forms = form()["forms"]
+    assert [modality.name for modality in MODALITIES] == list(forms)
+    for modality in MODALITIES:
+        properties = schemas[modality.params.__name__]["properties"].keys()
+        hidden = ELSEWHERE if {"width", "height"} <= properties else ELSEWHERE - {"resolution"}
+        fields = named(forms[modality.name][""])
+        assert properties - hidden == fields.keys() - {"size"}
+        assert ("size" in fields) == ({"width", "height"} <= properties)
+        kinds = {name: field["kind"] for name, field in fields.items() if field["widget"] in ("media", "media-list")}
+        shown = dict.fromkeys(PICTURE_NAMES, "input_image")  # in the document a picture has this name everywhere
+        assert {shown.get(name, name): kind for name, kind in modality.params.media.items()} == kinds
+
+
+def test_the_limits_are_those_of_the_model(client, form):
+    forms = form()["forms"]["image"]
+    for model in client.get("/models/v1").json()["models"]:
+        if model["modality"] != "image":
+            continue
+        fields, limits = named(forms[model["id"]]), model["limits"]
+        assert min(4000, limits["max_prompt_chars"]) == fields["prompt"]["most"]
+        assert ("negative_prompt" in fields) == ("negative-prompt" in model["capabilities"])
+        assert ("reference_images" in fields) == ("references" in model["capabilities"])
+        for size in fields["size"]["sizes"]:
+            for side in (size["width"], size["height"]):
+                assert limits["min_side"] <= side <= limits["max_side"]
+                assert 0 == side % (limits["side_multiple"] or 1)
+
+
+def test_a_modality_of_tomorrow_appears_by_itself(form):
+    def add(document):
+        document["components"]["schemas"]["UpscaleParams"] = {
+            "type": "object",
+            "properties": {
+                "input_image": {"type": "string", "maxLength": 28_000_000, "description": "The picture."},
+                "factor": {"type": "integer", "minimum": 2, "maximum": 8, "default": 2, "description": "How much."},
+                "tones": {"enum": ["warm", "cold"], "default": "warm"},
+            },
+            "required": ["input_image"],
+        }
+        body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/UpscaleParams"}}}}
+        document["paths"]["/generate/upscale/v1"] = {"post": {"summary": "Upscale", "requestBody": body}}
+
+    found = form(add)
+    fields = named(found["forms"]["upscale"][""])
+    assert ("media", "main", True) == tuple(fields["input_image"][name] for name in ("widget", "group", "isRequired"))
+    assert ("number", "more", "How much.") == tuple(
+        fields["factor"][name] for name in ("widget", "group", "description")
+    )
+    assert "choice" == fields["tones"]["widget"]
+    assert "upscale input_image" in found["uses"]
+
+
+def test_a_request_becomes_the_form_and_the_request_again(form):
+    assert {
+        "model": "chaos",
+        "prompt": "a tree",
+        "width": 512,
+        "height": 256,
+        "seed": 7,
+        "reference_images": ["inp_1"],
+    } == form()["again"]
+
+
+def test_every_module_is_one_that_browsers_read(node):
+    modules = [str(path) for path in FOLDER.rglob("*.js") if path.name != "theme.js"]
+    assert len(modules) > 25
+    run(node, PARSE, modules)
