@@ -20,7 +20,11 @@ def format_objects(objects: int | None, size: int | None, counted_at: datetime |
     if objects is None or size is None or counted_at is None:
         return "files not counted yet"
     here = counted_at.astimezone()
-    when = f"at {here:%H:%M}" if here.date() == datetime.now().astimezone().date() else f"on {here:%Y-%m-%d}"
+    when = (
+        f"counted at {here:%H:%M}"
+        if here.date() == datetime.now().astimezone().date()
+        else f"counted on {here:%Y-%m-%d}"
+    )
     return f"{objects} files {decimal(size)} ({when})"
 
 

@@ -36,7 +36,8 @@ class Claimer:
     the fair order, one after the other, as long as they are equal; no job is overtaken.
 
     After a job it asks again only if that can find something: not when it has just asked, ahead of the job's end, and
-    not when the job is the only one that a doorbell has announced since the queue was empty.
+    not when the job is the only one that a doorbell has announced since the queue was empty, and has not waited for
+    longer than a doorbell takes.
     """
 
     def __init__(
@@ -130,11 +131,11 @@ class Claimer:
         self._asked_at = began = time.monotonic()
         self._bell.clear()
         announced, self._announced = self._announced, 0.0
-        found = self._claim_and_start(is_only_one=self._is_empty and announced == 1)
-        if not found:
+        run = self._claim_and_start(is_only_one=self._is_empty and announced == 1)
+        if not run:
             self._is_empty = math.isfinite(self._asked_at)
             return False
-        self._is_empty = self._is_empty and announced == found
+        self._is_empty = self._is_empty and announced == len(run) and not any(_was_missed(each.job) for each in run)
         if self._is_empty:
             self._asked_at = began
         return not self._is_empty
@@ -174,12 +175,12 @@ class Claimer:
         folder = self._services.scratch.folder(f"{job.id}-{job.fence}")
         return ClaimedJob.begin(job, self._offer.catalog.get(job.model), folder, seconds, beside)
 
-    def _claim_and_start(self, *, is_only_one: bool) -> int:
-        """Return how many jobs were claimed; `is_only_one` says that no more than one waits."""
+    def _claim_and_start(self, *, is_only_one: bool) -> list[ClaimedJob]:
+        """Return the jobs that were claimed; `is_only_one` says that no more than one waits."""
         try:
             claimed = self.claim()
             if claimed is None:
-                return 0
+                return []
             run = [claimed] if is_only_one else [claimed, *self.claim_equals(claimed)]
             self._start_run(*run)
         except Exception as error:  # this thread must outlive whatever goes wrong with one claim
@@ -188,5 +189,11 @@ class Claimer:
                 log.warning("claim: failed reason=%r", str(error))
             else:
                 log.exception("claim: failed")
-            return 0
-        return len(run)
+            return []
+        return run
+
+
+def _was_missed(job: Job) -> bool:
+    """Return whether a job had waited for a while: its own doorbell was lost, and this one announced another job."""
+    since = job.queued_at or job.created_at
+    return job.started_at is not None and (job.started_at - since).total_seconds() >= RECENT_SECONDS

@@ -14,7 +14,7 @@ from core.net.url_guard import resolve_and_check
 from core.settings import Settings
 from jobs.params.image import ImageParams
 from jobs.params.speech import SpeechParams
-from workers.remote.connection import CONNECT_SECONDS, BackendConnection
+from workers.remote.connection import CONNECT_SECONDS, BackendConnection, receive
 from workers.remote.outcomes import RemoteAway, RemoteFiles, RemoteRefused, RemoteRequest, Report
 
 POLL_SECONDS = 0.5
@@ -167,12 +167,7 @@ class AtelierJob:
                 client.stream("GET", **request_arguments(found, 0), headers={"host": found.authority}) as response,
             ):
                 response.raise_for_status()
-                content = b""
-                async for part in response.aiter_raw():
-                    content += part
-                    if len(content) > most:
-                        raise RemoteAway("bad_answer", f"more than {most} bytes", may_have_computed=True)
-                await asyncio.to_thread(target.write_bytes, content)
+                await asyncio.to_thread(target.write_bytes, await receive(response, most))
         except (ForbiddenUrl, OSError, *BROKEN) as error:
             raise RemoteAway("store_unreachable", type(error).__name__, may_have_computed=True) from error
 

@@ -94,7 +94,7 @@ class BackendConnection:
         try:
             async with self._client.stream(method, url, headers={**own, **(headers or {})}, **body) as response:
                 is_wanted = response.is_success or (redirects and response.has_redirect_location)
-                content = await _receive(response, most if is_wanted else ANSWER_BYTES)
+                content = await receive(response, most if is_wanted else ANSWER_BYTES)
                 if not is_wanted:
                     raise self._refusal(response, content)
                 return BackendAnswer(response.status_code, dict(response.headers), content)
@@ -118,7 +118,7 @@ class BackendConnection:
         return text.replace(self._key, "...") if self._key else text
 
 
-async def _receive(response: httpx.Response, most: int) -> bytes:
+async def receive(response: httpx.Response, most: int) -> bytes:
     """Return the body. Raises `RemoteAway` for one that is longer than `most`."""
     parts, seen = [], 0
     async for part in response.aiter_raw():

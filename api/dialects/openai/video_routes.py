@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, Literal
 
-from litestar import Controller, Response, delete, get, post
+from litestar import Controller, MediaType, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, SkipValidation
 
@@ -125,7 +125,9 @@ class OpenAIVideoRoutes(Controller):
             media_type=found.media_type,
             name=f"{video_id(job)}.{found.key.rpartition('.')[2]}",
         )
-        return Response(None, status_code=302, headers={"Location": link, "Cache-Control": "no-store"})
+        return Response(
+            None, media_type=MediaType.TEXT, status_code=302, headers={"Location": link, "Cache-Control": "no-store"}
+        )
 
     @delete("/{video:str}", status_code=200)
     async def remove(

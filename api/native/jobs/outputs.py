@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated
 
-from litestar import Controller, Response, route
+from litestar import Controller, MediaType, Response, route
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter, SkipValidation
 
@@ -66,7 +66,9 @@ class OutputRoutes(Controller):
             media_type=found.media_type,
             name=chosen or f"{job_id}-{name}",
         )
-        return Response(None, status_code=302, headers={"Location": link, "Cache-Control": "no-store"})
+        return Response(
+            None, media_type=MediaType.TEXT, status_code=302, headers={"Location": link, "Cache-Control": "no-store"}
+        )
 
 
 def _find_output(job: Job, name: str) -> Artifact | Preview:

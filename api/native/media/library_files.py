@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated
 
-from litestar import Controller, Response, route
+from litestar import Controller, MediaType, Response, route
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter, SkipValidation
 
@@ -106,4 +106,6 @@ async def redirect(
         raise UnknownOutput("The file of this item is not there; read the item's `status`.")
     name = media.file_name if which == ORIGINAL else f"{media.id}-{which}.{key.rpartition('.')[2]}"
     link = await asyncio.to_thread(store.link, key, seconds=settings.link_seconds, media_type=media_type, name=name)
-    return Response(None, status_code=302, headers={"Location": link, "Cache-Control": "no-store"})
+    return Response(
+        None, media_type=MediaType.TEXT, status_code=302, headers={"Location": link, "Cache-Control": "no-store"}
+    )

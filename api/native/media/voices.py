@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar
 
 import msgspec
-from litestar import Controller, Response, delete, get, post
+from litestar import Controller, MediaType, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, QueryParameter
@@ -139,7 +139,7 @@ class VoiceRoutes(Controller):
         """Redirect to a sentence in this voice, which is spoken when it is first asked for: the `preview_url`."""
         check_link(settings.secret_key, sample_path(voice_id), signature)
         location = await voice_samples.link(voice_id.removeprefix(BUILTIN))
-        return Response(None, status_code=302, headers={"Location": location})
+        return Response(None, media_type=MediaType.TEXT, status_code=302, headers={"Location": location})
 
     @delete(
         "/{voice_id:str}",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from litestar import Controller, Response, Router, delete, get, post
+from litestar import Controller, MediaType, Response, Router, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
@@ -76,7 +76,9 @@ class OpenAIFileRoutes(Controller):
     ) -> Response[None]:
         """Redirect to the content of a file."""
         link = await openai_files.link(await openai_files.find(caller, file))
-        return Response(None, status_code=302, headers={"Location": link, "Cache-Control": "no-store"})
+        return Response(
+            None, media_type=MediaType.TEXT, status_code=302, headers={"Location": link, "Cache-Control": "no-store"}
+        )
 
     @delete("/{file:str}", status_code=200)
     async def remove(

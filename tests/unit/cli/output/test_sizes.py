@@ -16,7 +16,7 @@ LOCAL = AT.astimezone().strftime("%Y-%m-%d")
     [
         (
             StoredBytes(database=65_000_000, store=9_800_000, objects=64, store_free=512_000_000_000, measured_at=AT),
-            f"database 65.0 MB, 64 files 9.8 MB (on {LOCAL}), 512.0 GB free",
+            f"database 65.0 MB, 64 files 9.8 MB (counted on {LOCAL}), 512.0 GB free",
         ),
         (
             StoredBytes(database=65_000_000, store=None, objects=None, store_free=None, measured_at=None),
@@ -39,4 +39,4 @@ def test_files_of_a_model_are_worded_once():
 
 def test_a_count_of_today_has_its_time():
     now = datetime.now(UTC)
-    assert f"7 files 6.0 kB (at {now.astimezone():%H:%M})" == format_objects(7, 6000, now)
+    assert f"7 files 6.0 kB (counted at {now.astimezone():%H:%M})" == format_objects(7, 6000, now)

@@ -1,5 +1,6 @@
 """One claim of a worker."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -145,6 +146,14 @@ def test_any_other_claim_looks_on_until_it_finds_nothing(bench: Bench, rings: tu
     for announced in rings:
         bench.claimer.ring(announced)
     assert [True, True, False] == [bench.claimer.claim_next() for _ in range(3)]
+
+
+def test_a_job_whose_own_doorbell_was_lost_is_not_taken_for_the_announced_one(bench: Bench) -> None:
+    bench.claimer.claim_next()  # which finds the queue empty
+    now = datetime.now(UTC)
+    bench.job_store.queue = [make_job(queued_at=now - timedelta(seconds=RECENT_SECONDS), started_at=now), make_job()]
+    bench.claimer.ring(announced=1)
+    assert bench.claimer.claim_next()
 
 
 def test_a_doorbell_at_a_full_queue_looks_on(bench: Bench) -> None:

@@ -54,7 +54,7 @@ def link(anybody, result_url):
 @pytest.mark.contract("C9")
 def test_a_result_url_leads_to_the_bytes_without_a_key(anybody, result_url):
     first = anybody.get(result_url)
-    assert (302, "no-store") == (first.status_code, first.headers["Cache-Control"])
+    assert (302, "no-store", b"") == (first.status_code, first.headers["Cache-Control"], first.content)
     answer = anybody.get(first.headers["Location"])
     assert (200, CONTENT) == (answer.status_code, answer.content)
     assert "image/webp" == answer.headers["Content-Type"]
