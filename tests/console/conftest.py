@@ -27,9 +27,9 @@ IS_DOWN = "net::ERR_"
 """What the log says of requests that the test itself has cut off."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A browser; it takes seconds to start."""
+    """A browser; it takes seconds to start. Its event loop runs in this thread, where other modules have their own."""
     program = os.environ.get("ATELIER_TEST_CHROMIUM") or shutil.which("chromium")
     if program is None:
         pytest.skip("needs Chromium (Debian: apt install chromium), or ATELIER_TEST_CHROMIUM with its path")

@@ -158,7 +158,7 @@ class TestDoctor:
         assert re.search(r"PostgreSQL [\d.]+, [\d.]+ MB on its disk$", found["database"])
         assert re.search(r"store: file:///\S+, files not counted yet, [\d.]+ [GT]B free$", found["store"])
         rows.execute(measure())
-        assert re.search(r"0 files 0 bytes \((at|on) ", self.findings(run, 0)["store"])
+        assert re.search(r"0 files 0 bytes \(counted (at|on) ", self.findings(run, 0)["store"])
         monkeypatch.setattr(checks, "LEAST_FREE_BYTES", 10**18)
         assert "make room" in self.findings(run, 0)["store"]
 
