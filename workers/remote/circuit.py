@@ -55,8 +55,8 @@ class BackendCircuit:
             if self.state == "open" and self.failures == failures:
                 self.state, self.problem = "half_open" if self.failures else "closed", None
 
-    def note_success(self) -> None:
-        """Close it after a job that went well, unless another one has failed meanwhile."""
+    def note_success(self, failures: int) -> None:
+        """Close it after a job that went well; `failures` is their number when the job began, as for a check."""
         with self._lock:
-            if self.state != "open":
+            if self.failures == failures:
                 self.state, self.problem, self.failures = "closed", None, 0

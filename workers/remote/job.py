@@ -73,10 +73,11 @@ class RemoteServices:
 def run_remote_job(claimed: ClaimedJob, services: RemoteServices) -> Job | None:
     """Take a claimed job to its end in the calling thread; return it as it then is, None when the claim was gone."""
     store, store_watch, job_store = services.store, services.store_watch, services.job_store
+    failures = services.circuit.failures
     try:
         staged = stage_inputs(claimed, store, store_watch, job_store)
         made = _make(staged, services)
-        services.circuit.note_success()
+        services.circuit.note_success(failures)
         encoded = encode(made, services.encoder)
         uploaded = upload(encoded, store, store_watch, job_store, services.settings.upload_retry_seconds)
         return commit(
@@ -91,7 +92,7 @@ def run_remote_job(claimed: ClaimedJob, services: RemoteServices) -> Job | None:
         last = f"{BackendFailed.advice} The last attempt: {error.problem}."
         return job_store.lose(claimed.job, JobError(BackendFailed.code, last), claimed.device_time)
     except RemoteRefused as error:
-        services.circuit.note_success()
+        services.circuit.note_success(failures)
         log.warning("backend: refused name=%s job=%s reason=%r", services.backend.name, claimed.job.id, error.detail)
         return job_store.fail(
             claimed.job, JobError(BackendRefused.code, f"{BackendRefused.advice} It said: {error.detail}")

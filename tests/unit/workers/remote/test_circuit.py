@@ -30,7 +30,7 @@ def test_it_half_opens_after_its_time_and_closes_with_a_job(circuit: BackendCirc
     assert circuit.is_due
     circuit.note_health(circuit.failures)
     assert "half_open" == circuit.state
-    circuit.note_success()
+    circuit.note_success(circuit.failures)
     assert ("closed", 0) == (circuit.state, circuit.failures)
 
 
@@ -56,8 +56,16 @@ def test_a_backend_may_ask_for_more_time(circuit: BackendCircuit, clock: FakeClo
 def test_a_job_that_began_before_a_failure_does_not_close_it(circuit: BackendCircuit) -> None:
     circuit.note_health(circuit.failures)
     circuit.note_failure("broken_off")
-    circuit.note_success()
+    circuit.note_success(0)
     assert ("open", "broken_off") == (circuit.state, circuit.problem)
+
+
+def test_a_job_that_was_claimed_just_before_it_opened_closes_it(circuit: BackendCircuit) -> None:
+    """The claim of a released job may come before the row of the server says that the backend is away."""
+    circuit.note_health(circuit.failures)
+    circuit.note_failure("rate_limited")
+    circuit.note_success(1)
+    assert ("closed", None) == (circuit.state, circuit.problem)
 
 
 def test_a_failure_during_a_check_says_more_than_the_check(circuit: BackendCircuit) -> None:
