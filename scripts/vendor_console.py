@@ -11,17 +11,16 @@ import base64
 import hashlib
 import io
 import re
+import subprocess
 import tarfile
 import tomllib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
-
-import httpx
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "console"
 LOCK = FOLDER / "vendor" / "vendor.lock"
-REGISTRY = "https://registry.npmjs.org"
 IMPORTS = {'"preact"': '"./preact.js"', "'preact'": "'./preact.js'"}
 HEAD = """# What comes from elsewhere: packages of npm by exact version. `python -m scripts.vendor_console` fetches and
 # checks them, and a test compares every file with its digest here.
@@ -31,8 +30,11 @@ HEAD = """# What comes from elsewhere: packages of npm by exact version. `python
 def fetch(package: dict[str, Any]) -> tarfile.TarFile:
     """Return the archive of a package. Raises `ValueError` for another one than was pinned."""
     name, version = package["name"], package["version"]
-    url = f"{REGISTRY}/{name}/-/{name.rpartition('/')[2]}-{version}.tgz"
-    content = httpx.get(url, timeout=60, follow_redirects=True).raise_for_status().content
+    with TemporaryDirectory() as folder:
+        command = ["npm", "pack", "--silent", "--pack-destination", folder, f"{name}@{version}"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        (archive,) = Path(folder).glob("*.tgz")
+        content = archive.read_bytes()
     found = "sha512-" + base64.b64encode(hashlib.sha512(content).digest()).decode()
     if package["integrity"] not in ("", found):
         raise ValueError(f"{name} {version} is {found}, not {package['integrity']}")
