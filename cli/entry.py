@@ -1,10 +1,8 @@
-"""The start of the program `atelier`."""
+"""The start of the program `atelier`: it imports nothing of its own before Ctrl-C has its handler."""
 
 import os
 import signal
 from types import FrameType
-
-from cli.output.exit_codes import INTERRUPTED
 
 
 def main() -> None:
@@ -23,7 +21,7 @@ def imports_are_done() -> None:
 
 
 def _exit_at_once(number: int, frame: FrameType | None) -> None:
-    os._exit(INTERRUPTED)
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ import time
 from contextlib import suppress
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
 from atelier_client.models import ProgressEvent, ServerAnswer, StatusAnswer
 from cli.http.client import Client
 from cli.http.problems import ApiUnavailable
+from cli.output.bar_times import ElapsedTime
 from cli.output.status import status_console
 from jobs.wire.wait_reasons import Reason
 
@@ -27,7 +28,7 @@ def job_bars(console: Console) -> Progress:
         BarColumn(bar_width=16),
         TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[doing]}", style="dim"),
-        TimeElapsedColumn(),
+        ElapsedTime(),
     )
     return Progress(*columns, console=console)
 
@@ -52,7 +53,7 @@ def watch(client: Client, job_id: str, bar: Progress, task: TaskID) -> StatusAns
 
 def await_drained(client: Client, server_id: str) -> ServerAnswer:
     """Show a draining server until it is drained or offline, or an operator changes its desired state."""
-    columns = TextColumn("{task.description}", markup=False), TimeElapsedColumn()
+    columns = TextColumn("{task.description}", markup=False), ElapsedTime()
     with Progress(*columns, console=status_console()) as bar:
         task = bar.add_task(f"{server_id}: draining", total=None)
         while True:

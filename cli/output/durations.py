@@ -1,10 +1,11 @@
-"""Durations as people type them: `45s`, `90m`, `12h`, `30d`."""
+"""Durations as people type them, `45s`, `90m`, `12h`, `30d`, and as they read them, `2 min 5 s`."""
 
 import re
 
 import rich_click as click
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+UNITS = {"s": "s", "m": "min", "h": "h"}
 PATTERN = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 FOREVER = "forever"
 DEFAULT = "default"
@@ -38,3 +39,15 @@ def format_duration(seconds: float) -> str:
         return FOREVER
     unit = next((unit for unit in "dhm" if seconds >= SECONDS[unit] and seconds % SECONDS[unit] == 0), "s")
     return f"{seconds / SECONDS[unit]:g}{unit}"
+
+
+def spell_seconds(seconds: float) -> str:
+    """Spell a time that is shown to a person, with two units at most: `0.3 s`, `12 s`, `2 min 5 s`, `3 h 20 min`."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0):.1f} s" if seconds % 1 else f"{seconds:.0f} s"
+    whole = round(seconds)
+    if whole < SECONDS["m"]:
+        return f"{whole} s"
+    large, small = ("h", "m") if whole >= SECONDS["h"] else ("m", "s")
+    count, rest = divmod(whole // SECONDS[small], SECONDS[large] // SECONDS[small])
+    return f"{count} {UNITS[large]} {rest} {UNITS[small]}" if rest else f"{count} {UNITS[large]}"

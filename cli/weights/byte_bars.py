@@ -14,11 +14,11 @@ from rich.progress import (
     Progress,
     TaskID,
     TextColumn,
-    TimeRemainingColumn,
     TransferSpeedColumn,
 )
 from rich.table import Column
 
+from cli.output.bar_times import RemainingTime
 from cli.output.status import lossy, status_console
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ EVERY_SECONDS = 10.0
 
 
 class ByteBars:
-    """A bar for the total and one for each file in progress."""
+    """A bar for the total, of unknown length for None or 0, and one for each file in progress."""
 
     def __init__(self, progress: Progress, total: int | None) -> None:
         self._progress = progress
-        self._total = progress.add_task("total", total=total)
+        self._total = progress.add_task("total", total=total or None)
         self._files: dict[str, TaskID] = {}
 
     def begin(self, name: str, size: int) -> None:
@@ -106,7 +106,7 @@ def byte_bars(total: int | None) -> "Iterator[TransferObserver]":
         BarColumn(bar_width=16),
         DownloadColumn(),
         TransferSpeedColumn(),
-        TimeRemainingColumn(),
+        RemainingTime(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
         yield ByteBars(progress, total)

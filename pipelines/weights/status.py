@@ -12,7 +12,8 @@ from pipelines.weights.lockfile import Facts, Lock
 from pipelines.weights.verify import missing
 
 State = Literal["ready", "partial", "not fetched", "not locked", "unknown facts", "stray files", "licence refused"]
-"""`stray files`: all files are here, and others that prevent a load; `ModelState.why` names one."""
+"""`unknown facts`: the lock lacks sizes or sha256s, which a fetch takes from the commit; `not locked`: those of a local
+folder. `stray files`: all files are here, and others that prevent a load; `ModelState.why` names one."""
 
 
 class ModelState(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,12 +40,10 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """The state with its numbers."""
-        if self.state == "partial":
-            return f"partial: {self.files_here} of {self.files} files"
+        """The state for a person, with its numbers; a model that the lock does not know wholly is fetched like others."""
         if self.state == "unknown facts":
-            return f"unknown facts: {self.files_unknown} of {self.files} files"
-        return self.state
+            return f"partial: {self.files_here} files" if self.files_here else "not fetched"
+        return f"partial: {self.files_here} of {self.files} files" if self.state == "partial" else self.state
 
 
 def state_of(spec: ModelSpec, lock: Lock, weights_dir: Path, allowed: Allowed) -> ModelState:
@@ -86,9 +85,10 @@ def _state(spec: ModelSpec, lock: Lock, allowed: Allowed, *, ready: bool, unknow
         return "licence refused"
     if ready:
         return "ready"
-    if not all(bundle.key in lock.models and lock.models[bundle.key].is_of(bundle) for bundle in spec.bundles):
+    unlocked = [one for one in spec.bundles if one.key not in lock.models or not lock.models[one.key].is_of(one)]
+    if not all(bundle.source.is_remote for bundle in unlocked):
         return "not locked"
-    if unknown:
+    if unknown or unlocked:
         return "unknown facts"
     if not here:
         return "not fetched"

@@ -149,6 +149,8 @@ def verify(data: Path, models: tuple[str, ...]) -> None:
 
 
 def _print_states(context: WeightsContext, specs: Iterable[ModelSpec]) -> None:
+    """Print the table, and to standard error what a person should know of a state."""
+    states = context.states(specs)
     rows = [
         [
             state.id,
@@ -157,9 +159,19 @@ def _print_states(context: WeightsContext, specs: Iterable[ModelSpec]) -> None:
             state.text,
             *needs(state, format_disk(state.size, is_whole=not state.files_unknown)),
         ]
-        for state in context.states(specs)
+        for state in states
     ]
     print_table(["model", "tier", "license", "state", *TITLES], rows, optional=["tier", *TITLES, "license"])
+    for state in states:
+        if state.state in ("stray files", "not locked"):
+            click.echo(state.why, err=True)
+    lacking = ", ".join(state.id for state in states if state.state == "unknown facts")
+    if lacking:
+        click.echo(
+            f"weights.lock does not have the sha256 of every file of {lacking} yet: `atelier weights fetch` takes what "
+            "it lacks from the commit that the catalog names, and writes it down before the model is downloaded.",
+            err=True,
+        )
 
 
 def _fail_if_any(failed: list[str], outcome: str) -> None:

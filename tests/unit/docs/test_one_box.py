@@ -11,7 +11,8 @@ from click import Command, Context, Group
 
 from cli.main import atelier
 from core.settings import Settings
-from tests.support.paths import DOCS
+from tests.support.pages import read_blocks
+from tests.support.paths import DOCS, ROOT
 
 FOLDER = DOCS / "one-box"
 UNITS = sorted((FOLDER / "systemd").glob("*.service"))
@@ -42,6 +43,17 @@ def check(words: list[str]) -> None:
 def settings_of(file: Path) -> Iterator[str]:
     lines = (line.removeprefix("Environment=") for line in file.read_text().splitlines())
     return (line.partition("=")[0].removesuffix("_FILE") for line in lines if line.startswith("ATELIER_"))
+
+
+def test_the_lines_about_systemd_lead_to_files_from_any_folder() -> None:
+    (units,) = (block.code for block in read_blocks(FOLDER / "README.md") if "systemctl" in block.code)
+    named = [word for word in shlex.split(units) if "docs/" in word]
+    assert named
+    for word in named:
+        prefix, _, tail = word.partition("{")
+        for end in tail.rstrip("}").split(","):
+            assert word.startswith("/opt/atelier/"), word
+            assert list(ROOT.glob((prefix + end).removeprefix("/opt/atelier/"))), word
 
 
 def test_there_is_a_unit_for_every_part() -> None:

@@ -1,9 +1,9 @@
-"""Durations as people type them."""
+"""Durations as people type and read them."""
 
 import pytest
 import rich_click as click
 
-from cli.output.durations import Duration, format_duration
+from cli.output.durations import Duration, format_duration, spell_seconds
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,21 @@ def test_a_retention_may_be_forever_or_default():
 )
 def test_seconds_are_formatted_in_the_largest_whole_unit(seconds, text):
     assert text == format_duration(seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (0.26, "0.3 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.6, "1 min"),
+        (125, "2 min 5 s"),
+        (3599.7, "1 h"),
+        (12_059, "3 h 20 min"),
+        (180_000, "50 h"),
+    ],
+)
+def test_a_time_that_is_shown_has_its_units(seconds, text):
+    assert text == spell_seconds(seconds)

@@ -1,6 +1,12 @@
-"""Progress elsewhere than on a terminal."""
+"""Progress of bytes: lines, and bars where a terminal is."""
 
-from cli.weights.byte_bars import ByteLines
+import io
+
+from rich.console import Console
+from rich.progress import Progress
+
+from cli.output.bar_times import ElapsedTime, RemainingTime
+from cli.weights.byte_bars import ByteBars, ByteLines
 
 
 class Clock:
@@ -44,3 +50,52 @@ def test_lines_come_every_ten_seconds_also_without_a_byte() -> None:
 
     assert 10 == len(printed)
     assert "0 bytes after 2 s, 0 bytes/s: a" == printed[0]
+
+
+def bars(total: int | None, clock: Clock) -> tuple[ByteBars, Progress]:
+    console = Console(file=io.StringIO(), width=200)
+    progress = Progress("{task.description}", RemainingTime(), ElapsedTime(), console=console, get_time=clock)
+    return ByteBars(progress, total), progress
+
+
+def shown(progress: Progress) -> str:
+    console = progress.console
+    with console.capture() as capture:
+        console.print(progress.get_renderable())
+    return " ".join(capture.get().split())
+
+
+def test_a_bar_says_how_long_it_may_still_take() -> None:
+    clock = Clock()
+    made, progress = bars(1000, clock)
+    assert "total 0 s" == shown(progress)
+    for _ in range(4):
+        clock.now += 1
+        made.begin("a", 1000)
+        made.advance("a", 10)
+        made.end("a")
+
+    assert "total 1 min 36 s left 4 s" == shown(progress)
+
+
+def test_no_bar_says_that_nothing_is_left_of_what_nobody_knows() -> None:
+    for total in (None, 0):
+        clock = Clock()
+        made, progress = bars(total, clock)
+        made.begin("a", 0)
+        clock.now += 2
+        made.advance("a", 500)
+        clock.now += 2
+        made.advance("a", 500)
+
+        assert "total 4 s a 4 s" == shown(progress)
+
+
+def test_a_bar_whose_bytes_have_come_promises_nothing() -> None:
+    clock = Clock()
+    made, progress = bars(1000, clock)
+    made.begin("a", 1000)
+    clock.now += 65
+    made.advance("a", 1000)
+
+    assert "total 1 min 5 s a 1 min 5 s" == shown(progress)

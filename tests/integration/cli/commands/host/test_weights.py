@@ -162,8 +162,20 @@ class TestList:
         assert "other standard MIT licence refused 6.0 kB" in output
         assert "half standard Apache-2.0 partial: 1 of 3 files 6.0 kB" in output
         assert "more standard Apache-2.0 stray files 6.0 kB" in output
-        assert "vague standard Apache-2.0 unknown facts: 1 of 3 files at least 6.0 kB" in output
-        assert "new standard Apache-2.0 not locked" in output
+        assert "vague standard Apache-2.0 not fetched at least 6.0 kB" in output
+        assert "new standard Apache-2.0 not fetched" in output
+        assert "weights.lock does not have the sha256 of every file of vague, new yet: `atelier weights fetch`" in output
+        assert "more: .cache/huggingface/CACHEDIR.TAG is not in weights.lock; remove it" in output
+        states = {one["id"]: one["state"] for one in json.loads(machine.run_here("list", "--json"))}
+        assert ("unknown facts", "unknown facts") == (states["vague"], states["new"])
+
+    def test_a_folder_that_is_here_only_says_how_it_is_locked(self, machine: Machine) -> None:
+        machine.add_model("own", '{ path = "own" }')
+
+        output = machine.run_here("list")
+
+        assert "own standard Apache-2.0 not locked" in output
+        assert "own is not in weights.lock; run `atelier weights lock`." in output
 
     def test_json_has_the_state_of_each_model(self, machine: Machine) -> None:
         (found,) = json.loads(machine.run_here("list", "--json"))
