@@ -16,7 +16,7 @@ class ElapsedTime(ProgressColumn):
 
 
 class RemainingTime(ProgressColumn):
-    """How long a task may still take, at its present speed; empty while nobody knows, and once its bytes are there."""
+    """How long a task may still take, at its present speed; empty without one, and once its bytes are there."""
 
     max_refresh = 0.5
 

@@ -41,8 +41,14 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]], *, opti
         table.add_row(*(Text(row[number]) for number in shown))
     console.print(table)
     if left_out:
-        names = ", ".join(title for title in titles if title in left_out)
-        console.print(Text(f"A wider terminal shows {names} too.", style="dim"))
+        print_note(f"A wider terminal shows {', '.join(title for title in titles if title in left_out)} too.")
+
+
+def print_note(text: str) -> None:
+    """Print a remark about a table below it, on a terminal only: a program that reads the table expects rows alone."""
+    console = Console()
+    if console.is_terminal:
+        console.print(Text(text, style="dim"))
 
 
 def print_facts(facts: Mapping[str, object]) -> None:

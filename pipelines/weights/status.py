@@ -40,7 +40,7 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """The state for a person, with its numbers; a model that the lock does not know wholly is fetched like others."""
+        """The state for a person, with its numbers; what the lock lacks is of no interest before a fetch."""
         if self.state == "unknown facts":
             return f"partial: {self.files_here} files" if self.files_here else "not fetched"
         return f"partial: {self.files_here} of {self.files} files" if self.state == "partial" else self.state

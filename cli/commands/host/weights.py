@@ -13,7 +13,7 @@ from cli.local.data_dir import data_option
 from cli.output.model_columns import TITLES, needs
 from cli.output.sizes import format_disk
 from cli.output.status import print_line
-from cli.output.tables import json_option, print_json, print_table
+from cli.output.tables import json_option, print_json, print_note, print_table
 from cli.weights.byte_bars import byte_bars
 from cli.weights.context import WeightsContext, remote, weights_context
 from pipelines.catalog.licenses import is_allowed
@@ -149,7 +149,7 @@ def verify(data: Path, models: tuple[str, ...]) -> None:
 
 
 def _print_states(context: WeightsContext, specs: Iterable[ModelSpec]) -> None:
-    """Print the table, and to standard error what a person should know of a state."""
+    """Print the table, and what a person should know of a state."""
     states = context.states(specs)
     rows = [
         [
@@ -164,13 +164,12 @@ def _print_states(context: WeightsContext, specs: Iterable[ModelSpec]) -> None:
     print_table(["model", "tier", "license", "state", *TITLES], rows, optional=["tier", *TITLES, "license"])
     for state in states:
         if state.state in ("stray files", "not locked"):
-            click.echo(state.why, err=True)
+            print_note(f"{state.why}")
     lacking = ", ".join(state.id for state in states if state.state == "unknown facts")
     if lacking:
-        click.echo(
+        print_note(
             f"weights.lock does not have the sha256 of every file of {lacking} yet: `atelier weights fetch` takes what "
-            "it lacks from the commit that the catalog names, and writes it down before the model is downloaded.",
-            err=True,
+            "it lacks from the commit that the catalog names, and writes it down before the model is downloaded."
         )
 
 

@@ -95,9 +95,7 @@ def test_a_group_names_the_nearest_one_for_a_mistyped_command(words):
     assert re.search(f"Did you mean.*'{name}'", outcome.output), outcome.output
 
 
-@pytest.mark.parametrize(
-    "module", ["cli.output", "cli.main", "rich_click", "cli.commands.client.models", "httpx"]
-)
+@pytest.mark.parametrize("module", ["cli.output", "cli.main", "rich_click", "cli.commands.client.models", "httpx"])
 def test_ctrl_c_during_an_import_ends_without_a_traceback(module):
     script = f"""
 import signal, sys

@@ -78,7 +78,7 @@ def test_a_bar_says_how_long_it_may_still_take() -> None:
     assert "total 1 min 36 s left 4 s" == shown(progress)
 
 
-def test_no_bar_says_that_nothing_is_left_of_what_nobody_knows() -> None:
+def test_no_bar_says_that_nothing_is_left_of_an_unknown_length() -> None:
     for total in (None, 0):
         clock = Clock()
         made, progress = bars(total, clock)
