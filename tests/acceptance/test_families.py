@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from openai import OpenAI
 from PIL import Image, ImageDraw
 
+from api.dialects.openai.images import VARIATION
 from jobs.job import JobStatus
 from jobs.params.video import VideoParams
 from pipelines.runtime.protocol import RawOutput
@@ -32,6 +33,7 @@ from tests.support.servers.databases import Databases
 from tests.support.service import finished
 from tests.support.service.agents import agent, call, said
 from tests.support.service.model_service import model_service
+from tests.support.service.openai_in_node import OpenAIInNode
 from tests.support.service.service import Service
 from tests.support.wait import until
 
@@ -41,6 +43,8 @@ IMAGES = ("zimage", "flux2klein", "sdxl", "qwenimage", "qwenedit")
 QUICK_IMAGES = IMAGES[:2]
 FILMS = {"wan22": 4, "ltx": 8}
 """Frames are a multiple of this, and one."""
+RED = "a red circle on a blue background"
+"""The prompt of `calls.mjs`."""
 KLEIN_STEPS = 50
 """Steps of diffusers' pipeline where neither the request nor the entry names any."""
 QUICK_FILMS = ("wan22",)
@@ -246,6 +250,24 @@ class TestPictures:
         made = pixels(base64.b64decode(edited.data[0].b64_json or ""))
         expected = directly(weights / "flux2klein", 1, image=pictures, num_inference_steps=KLEIN_STEPS)
         assert np.array_equal(expected, made)
+
+    @pytest.mark.long
+    def test_pictures_of_openais_client_in_node(
+        self, families: Service, weights: Path, node: Path, tmp_path: Path
+    ) -> None:
+        """`clients/test_openai_node.py` has the other calls."""
+        packages, picture = tmp_path / "packages", tmp_path / "picture.png"
+        packages.mkdir()
+        picture.write_bytes(png(drawing(1)))
+
+        said = OpenAIInNode(node, packages).run("pictures", families.url, families.key, tmp_path, picture)
+
+        assert "image_edit.completed" == said["last"]
+        for name, count, prompt in (("edited", 2, RED), ("streamed", 1, RED), ("variation", 1, VARIATION)):
+            expected = directly(
+                weights / "flux2klein", 1, prompt=prompt, image=[drawing(1)] * count, num_inference_steps=KLEIN_STEPS
+            )
+            assert np.array_equal(expected, pixels((tmp_path / f"{name}.png").read_bytes())), name
 
     @pytest.mark.matrix
     @pytest.mark.parametrize("name", ["zimage", "sdxl", "qwenimage"])

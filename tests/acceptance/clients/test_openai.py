@@ -3,6 +3,8 @@
 import base64
 import json
 import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
@@ -10,16 +12,29 @@ import av
 import httpx2
 import numpy as np
 import pytest
-from openai import AuthenticationError, BadRequestError, NotFoundError, OpenAI
+from openai import (
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    OpenAI,
+    PermissionDeniedError,
+)
 from PIL import Image
+from sqlalchemy import select
 
+from jobs.schema.tables import jobs
 from pipelines.matting.evaluate import PHOTO
+from tests.support.servers.proxy import Proxy
 from tests.support.service.finished import download
 from tests.support.service.service import Service
 from tests.support.wait import until
 
 PROMPT = "a red circle on a blue background"
 SIZE = "256x256"
+ENDPOINT: Any = "/v1/images/generations"
+FILM: Any = {"prompt": "a green star on black", "model": "sora-2", "size": "128x96", "seconds": "0.5"}
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +107,10 @@ def test_pictures_need_a_model_that_takes_them(client: OpenAI) -> None:
     assert ("not_supported_yet", "mask") == (refused.value.code, refused.value.param)
 
 
-@pytest.mark.parametrize(("response_format", "codec"), [("mp3", "mp3float"), ("opus", "opus"), ("flac", "flac")])
+@pytest.mark.parametrize(
+    ("response_format", "codec"),
+    [("mp3", "mp3float"), ("opus", "opus"), ("aac", "aac"), ("flac", "flac"), ("wav", "pcm_s16le")],
+)
 def test_a_text_is_spoken(client: OpenAI, response_format: Any, codec: str) -> None:
     with client.audio.speech.with_streaming_response.create(
         model="tts-1", voice="alloy", input="Good morning.", response_format=response_format
@@ -127,8 +145,7 @@ def test_a_voice_is_stored_and_removed(client: OpenAI) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_video_is_made_listed_downloaded_and_deleted(client: OpenAI) -> None:
-    sizes: Any = {"size": "128x96", "seconds": "0.5"}
-    video = client.videos.create_and_poll(prompt="a green star", model="sora-2", **sizes)
+    video = client.videos.create_and_poll(**FILM)
     assert ("completed", 100, "128x96", "0.5", "sora-2") == (
         video.status,
         video.progress,
@@ -136,14 +153,43 @@ def test_a_video_is_made_listed_downloaded_and_deleted(client: OpenAI) -> None:
         video.seconds,
         video.model,
     )
-    assert video.id in [one.id for one in client.videos.list(limit=5)]
+    other = client.videos.create(**FILM)
+    assert {video.id, other.id} <= {one.id for one in client.videos.list(limit=1)}
     with av.open(BytesIO(client.videos.download_content(video.id).content)) as film:
         frames = list(film.decode(video=0))
     assert (128, 96) == (frames[0].width, frames[0].height)
-    assert "WEBP" == opened(client.videos.download_content(video.id, variant="spritesheet").content).format
+    for variant in ("thumbnail", "spritesheet"):
+        assert "WEBP" == opened(client.videos.download_content(video.id, variant=variant).content).format
     assert client.videos.delete(video.id).deleted
     with pytest.raises(NotFoundError):
         client.videos.retrieve(video.id)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_picture_is_filmed(client: OpenAI) -> None:
+    video = client.videos.create_and_poll(**FILM | {"prompt": "zoom in"}, input_reference=PHOTO)
+    assert ("completed", None) == (video.status, video.error)
+    with av.open(BytesIO(client.videos.download_content(video.id).content)) as film:
+        assert 12 == len(list(film.decode(video=0)))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_videos_cannot_do_is_refused(client: OpenAI, studio: Service) -> None:
+    with paused(studio):
+        video = client.videos.create(**FILM)
+        with pytest.raises(ConflictError):
+            client.videos.download_content(video.id)
+        assert "queued" == client.videos.retrieve(video.id).status
+        assert client.videos.delete(video.id).deleted
+    for call in (
+        lambda: client.videos.remix(video.id, prompt="in winter"),
+        lambda: client.videos.edit(prompt="in winter", video=b"a film"),
+        lambda: client.videos.extend(prompt="and on", seconds="4", video=b"a film"),
+        lambda: client.videos.create_character(name="Anna", video=PHOTO),
+    ):
+        with pytest.raises(APIStatusError) as unoffered:
+            call()
+        assert (501, "not_offered") == (unoffered.value.status_code, unoffered.value.code)
 
 
 def test_models_are_listed_and_none_of_them_writes_text(client: OpenAI) -> None:
@@ -153,12 +199,26 @@ def test_models_are_listed_and_none_of_them_writes_text(client: OpenAI) -> None:
     for call in (
         lambda: client.models.retrieve("gpt-9"),
         lambda: client.chat.completions.create(model="gpt-9", messages=[{"role": "user", "content": "Hello"}]),
+        lambda: client.chat.completions.create(
+            model="gpt-9", messages=[{"role": "user", "content": "Hello"}], stream=True
+        ),
+        lambda: client.completions.create(model="gpt-9", prompt="Hello"),
         lambda: client.responses.create(model="gpt-9", input="Hello"),
         lambda: paint(client, model="gpt-image-9"),
     ):
         with pytest.raises(NotFoundError) as unknown:
             call()
         assert "model_not_found" == unknown.value.code
+    with pytest.raises(APIStatusError) as kept:
+        client.models.delete("demo-shapes")
+    assert 405 == kept.value.status_code
+    for call in (
+        lambda: client.models.retrieve("maker/model"),  # no path here has an encoded slash
+        lambda: client.audio.transcriptions.create(model="whisper-1", file=("a.wav", b"RIFF")),
+    ):
+        with pytest.raises(NotFoundError) as unheard:
+            call()
+        assert "not_found" == unheard.value.code
 
 
 def test_errors_are_the_clients_own(client: OpenAI, studio: Service) -> None:
@@ -173,58 +233,91 @@ def test_errors_are_the_clients_own(client: OpenAI, studio: Service) -> None:
     with pytest.raises(AuthenticationError) as unknown:
         OpenAI(base_url=f"{studio.url}/v1", api_key="sk-none").models.list()
     assert "invalid_api_key" == unknown.value.code
+    reader = studio.client.post("/keys/v1", json={"name": "reader", "scopes": ["read"]}).json()["key"]
+    with pytest.raises(PermissionDeniedError) as forbidden:
+        paint(client.with_options(api_key=reader))
+    assert "forbidden" == forbidden.value.code
 
 
-class LosesFirstAnswer(httpx2.HTTPTransport):
-    """Carries each request, and loses the first answer on the way back."""
-
-    answers = 0
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        answer = super().handle_request(request)
-        self.answers += 1
-        if self.answers == 1:
-            answer.read()
-            answer.close()
-            raise httpx2.ReadError("the answer was lost")
-        return answer
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_repeat_of_the_client_makes_no_second_job(studio: Service, client: OpenAI) -> None:
+    with Proxy(int(studio.url.rpartition(":")[2])) as network:
+        losing = client.with_options(base_url=f"http://127.0.0.1:{network.port}/openai/v1")
+        before, network.losing = jobs_of(studio), True
+        image = losing.images.with_raw_response.generate(prompt="a yellow cross", model="gpt-image-1", size="128x128")
+        assert ({image.headers["x-atelier-job"]}, False) == (jobs_of(studio) - before, network.losing)
+        before, network.losing = jobs_of(studio), True
+        video = losing.videos.with_raw_response.create(**FILM)
+        assert ({video.headers["x-atelier-job"]}, False) == (jobs_of(studio) - before, network.losing)
 
 
-def test_a_repeat_of_the_client_makes_no_second_job(studio: Service) -> None:
-    transport = LosesFirstAnswer()
-    with OpenAI(
-        base_url=f"{studio.url}/openai/v1", api_key=studio.key, http_client=httpx2.Client(transport=transport)
-    ) as losing:
-        before = images_of(studio)
-        raw = losing.images.with_raw_response.generate(prompt="a yellow cross", model="gpt-image-1", size="128x128")
-    (new,) = images_of(studio) - before
-    assert (2, new) == (transport.answers, raw.headers["x-atelier-job"])
-
-
-def images_of(studio: Service) -> set[str]:
-    """The ids of all jobs that make images."""
+def jobs_of(studio: Service) -> set[str]:
+    """The ids of all jobs."""
     with studio.database.connect() as connection:
-        return {*connection.exec_driver_sql("SELECT id FROM jobs WHERE modality = 'image'").scalars()}
+        return {*connection.execute(select(jobs.c.id)).scalars()}
+
+
+@pytest.mark.contract("F45")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_api_that_is_restarted_loses_nothing(client: OpenAI, studio: Service) -> None:
+    video = client.videos.create(**FILM)
+    batch = client.batches.create(input_file_id=send(client, 2).id, endpoint=ENDPOINT, completion_window="24h")
+    studio.restart_api()
+    shown = until(lambda: done(client.videos.retrieve(video.id)), 60, "the end of the video")
+    ended = until(lambda: done(client.batches.retrieve(batch.id)), 60, "the end of the batch")
+    assert ("completed", "completed", 2) == (shown.status, ended.status, ended.request_counts.completed)
+    with av.open(BytesIO(client.videos.download_content(video.id).content)) as film:
+        assert 12 == len(list(film.decode(video=0)))
+    assert 2 == len(client.files.content(ended.output_file_id).text.splitlines())
+
+
+def send(client: OpenAI, count: int) -> Any:
+    """A file of lines, each of which asks for an image."""
+    body = {"prompt": PROMPT, "model": "gpt-image-1", "size": "64x64", "quality": "low"}
+    lines = [{"custom_id": f"{number}", "method": "POST", "url": ENDPOINT, "body": body} for number in range(count)]
+    content = "\n".join(json.dumps(line) for line in lines).encode()
+    expires: Any = {"anchor": "created_at", "seconds": 3600}
+    return client.files.create(file=("lines.jsonl", content), purpose="batch", expires_after=expires)
 
 
 @pytest.mark.contract("E12")
 def test_a_batch_of_lines_becomes_a_file_of_answers(client: OpenAI) -> None:
-    endpoint: Any = "/v1/images/generations"
-    body = {"prompt": PROMPT, "model": "gpt-image-1", "size": "64x64", "quality": "low"}
-    lines = [{"custom_id": f"{number}", "method": "POST", "url": endpoint, "body": body} for number in range(3)]
-    content = "\n".join(json.dumps(line) for line in lines).encode()
-    file = client.files.create(file=("lines.jsonl", content), purpose="batch")
-    assert file.id in [one.id for one in client.files.list(purpose="batch")]
-    batch = client.batches.create(input_file_id=file.id, endpoint=endpoint, completion_window="24h")
+    file, other = send(client, 3), send(client, 1)
+    assert {file.id, other.id} <= {one.id for one in client.files.list(purpose="batch", limit=1)}
+    batch = client.batches.create(input_file_id=file.id, endpoint=ENDPOINT, completion_window="24h")
     ended = until(lambda: done(client.batches.retrieve(batch.id)), 60, "the end of the batch")
     assert (3, 0) == (ended.request_counts.completed, ended.request_counts.failed)
     answers = [json.loads(line) for line in client.files.content(ended.output_file_id).text.splitlines()]
     assert ["0", "1", "2"] == [answer["custom_id"] for answer in answers]
     image = opened(base64.b64decode(answers[2]["response"]["body"]["data"][0]["b64_json"]))
     assert ("PNG", (64, 64)) == (image.format, image.size)
-    assert batch.id in [one.id for one in client.batches.list(limit=5)]
+    assert batch.id in [one.id for one in client.batches.list(limit=1)]
+    stored = client.files.retrieve(file.id)
+    assert ("lines.jsonl", 3600) == (stored.filename, (stored.expires_at or 0) - stored.created_at)
     assert client.files.delete(file.id).deleted
+    with pytest.raises(NotFoundError):
+        client.files.retrieve(file.id)
 
 
-def done(batch: Any) -> Any:
-    return batch if batch.status not in ("validating", "in_progress", "finalizing") else None
+def test_a_batch_is_cancelled(client: OpenAI, studio: Service) -> None:
+    with paused(studio):
+        batch = client.batches.create(input_file_id=send(client, 2).id, endpoint=ENDPOINT, completion_window="24h")
+        assert "cancelling" == client.batches.cancel(batch.id).status
+        ended = until(lambda: done(client.batches.retrieve(batch.id)), 60, "the end of the batch")
+    assert ("cancelled", 2) == (ended.status, ended.request_counts.failed)
+
+
+def done(shown: Any) -> Any:
+    """A video or a batch that has ended."""
+    going = ("queued", "validating", "in_progress", "finalizing", "cancelling")
+    return None if shown.status in going else shown
+
+
+@contextmanager
+def paused(studio: Service) -> Iterator[None]:
+    """No job starts until the context ends."""
+    studio.client.post("/jobs/v1/pause").raise_for_status()
+    try:
+        yield
+    finally:
+        studio.client.post("/jobs/v1/resume").raise_for_status()

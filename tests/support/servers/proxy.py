@@ -34,6 +34,8 @@ class Proxy:
         """Seconds that each piece of data is held back, in each direction."""
         self._target = target
         self._tls = tls
+        self.losing = False
+        """Whether the next data that the target sends is lost: its connection ends instead."""
         self._dropping = False
         self._links: set[Link] = set()
         self._loop = asyncio.new_event_loop()
@@ -97,7 +99,7 @@ class Proxy:
             there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
             ends.append(there_writer)
             pumps.append(asyncio.create_task(self._pump(link, reader, there_writer, self._record)))
-            pumps.append(asyncio.create_task(self._pump(link, there_reader, writer)))
+            pumps.append(asyncio.create_task(self._pump(link, there_reader, writer, self._lose)))
             await link.over.wait()
         except OSError:
             pass  # nothing listens behind, and the caller is reset
@@ -115,12 +117,17 @@ class Proxy:
     def _record(self, data: bytes) -> None:
         """Note what a caller sent."""
 
+    def _lose(self, _: bytes) -> None:
+        if self.losing:
+            self.losing = False
+            raise ConnectionAbortedError
+
     async def _pump(
         self,
         link: Link,
         source: asyncio.StreamReader,
         sink: asyncio.StreamWriter,
-        record: Callable[[bytes], object] = lambda _: None,
+        record: Callable[[bytes], object],
     ) -> None:
         """Pass on until either end closes; on a deaf link not even that is passed on."""
         try:

@@ -84,6 +84,13 @@ class Service:
         """Start the API and wait until it is live."""
         return self._start_api("api", self.url)
 
+    def restart_api(self) -> None:
+        """End the API as it stands, and start it again."""
+        process = self.newest["api"]
+        process.kill()
+        process.wait()
+        self.api()
+
     def another_api(self) -> str:
         """Start one more API process and wait until it is live; returns its URL."""
         port = free_port()

@@ -50,6 +50,13 @@ def test_it_passes_on_in_both_directions_and_ends_with_its_ends(proxy):
         assert b"c" == said(two, b"c")
 
 
+def test_it_loses_one_answer(proxy):
+    proxy.losing = True
+    with connect(proxy) as one, connect(proxy) as two:
+        assert b"" == said(one, b"a")
+        assert (b"b", False) == (said(two, b"b"), proxy.losing)
+
+
 def test_it_delays(proxy):
     proxy.delay = 0.2
     with connect(proxy) as connection:
