@@ -1,15 +1,20 @@
 """Connection pools: psycopg serves the async API and the sync workers from one URL, through PgBouncer too.
 
+The server prepares the calls of functions, and no other statement, on a connection of its own. Behind a pooler that
+lends one server to many it prepares nothing.
+
 A connection is not pinged before each use, which would double the round trips of most statements. It is pinged when it
 was idle for longer than `FRESH_SECONDS`, and when its socket has something to read: the end of the connection, or a
 server's last words.
 """
 
+import re
 import select
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from sqlalchemy import (
@@ -49,6 +54,12 @@ AWAY_STATES = {READ_ONLY, "25P03", "25P04"}
 """SQLSTATEs of a demoted server and of sessions that it ended for being slow: another connection works."""
 
 
+CALL = re.compile(r"SELECT (\* FROM )?[a-z_]+_[0-9a-f]{12}\(")
+"""How the call of a function begins whose name has a digest of its text (`jobs.statements.table_function`)."""
+NEVER_BY_ITSELF = sys.maxsize
+"""After how many executions psycopg prepares a statement that it was not told to: the plan of one would stay while its
+tables grow from nothing, which those of the functions are made for."""
+
 THREADS_POOL, THREADS_OVERFLOW = 3, 2
 """The most connections that a worker keeps for its threads, and how many more it opens.
 
@@ -57,7 +68,27 @@ connections of PostgreSQL.
 """
 
 
-def _options(settings: Settings, pool: int, overflow: int) -> dict[str, Any]:
+class _Cursor(psycopg.Cursor[Any]):
+    """Has the server prepare calls of functions, where the connection may hold prepared statements."""
+
+    def execute(self, query: Any, params: Any = None, *, prepare: bool | None = None, **how: Any) -> Self:
+        return super().execute(query, params, prepare=prepare or _is_call(query) or None, **how)
+
+
+class _AsyncCursor(psycopg.AsyncCursor[Any]):
+    """See `_Cursor`."""
+
+    async def execute(self, query: Any, params: Any = None, *, prepare: bool | None = None, **how: Any) -> Self:
+        return await super().execute(query, params, prepare=prepare or _is_call(query) or None, **how)
+
+
+def _is_call(query: Any) -> bool:
+    return isinstance(query, str) and CALL.match(query) is not None
+
+
+def _options(
+    settings: Settings, pool: int, overflow: int, cursor: type[psycopg.Cursor[Any] | psycopg.AsyncCursor[Any]]
+) -> dict[str, Any]:
     url = read_url(settings.database_url)
     seconds = max(1, round(settings.db_timeout))
     return {
@@ -69,7 +100,8 @@ def _options(settings: Settings, pool: int, overflow: int) -> dict[str, Any]:
         "hide_parameters": True,  # a logged error would hold prompts
         "connect_args": {
             "connect_timeout": max(2, seconds),
-            "prepare_threshold": None,  # PgBouncer in transaction mode keeps no prepared statements
+            "prepare_threshold": None,  # until the connection is known to be the server's own: see `_note_server`
+            "cursor_factory": cursor,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 2,
@@ -98,12 +130,16 @@ def read_url(text: str) -> URL:
 
 def sync_engine(settings: Settings) -> Engine:
     """Return the connection pool of a command. Raises `ValueError` for a URL that cannot be read."""
-    return _watch(create_engine(**_options(settings, settings.db_pool, settings.db_pool)))
+    return _sync_engine(settings, settings.db_pool, settings.db_pool)
 
 
 def threads_engine(settings: Settings) -> Engine:
     """Return the connection pool of a worker's threads. Raises `ValueError` for a URL that cannot be read."""
-    return _watch(create_engine(**_options(settings, min(settings.db_pool, THREADS_POOL), THREADS_OVERFLOW)))
+    return _sync_engine(settings, min(settings.db_pool, THREADS_POOL), THREADS_OVERFLOW)
+
+
+def _sync_engine(settings: Settings, pool: int, overflow: int) -> Engine:
+    return _watch(create_engine(**_options(settings, pool, overflow, _Cursor)))
 
 
 def async_engine(settings: Settings, *, autocommit: bool = False) -> AsyncEngine:
@@ -111,7 +147,7 @@ def async_engine(settings: Settings, *, autocommit: bool = False) -> AsyncEngine
 
     With `autocommit` each statement is its own transaction, but for those of `transactional`.
     """
-    options = _options(settings, settings.db_pool, settings.db_pool)
+    options = _options(settings, settings.db_pool, settings.db_pool, _AsyncCursor)
     if autocommit:  # nothing is left to be rolled back
         options |= {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
     db = create_async_engine(**options)
@@ -216,10 +252,27 @@ def _watch(db: Engine) -> Engine:
         except psycopg.Error as error:
             raise InvalidatePoolError from error  # the pool makes a new connection
 
+    event.listen(db, "connect", _note_server)
     event.listen(db, "checkin", note_end_of_use)
     event.listen(db, "checkout", ping_if_doubtful)
     event.listen(db, "handle_error", _leave_demoted_server)
     return db
+
+
+def _note_server(connection: Any, entry: ConnectionPoolEntry) -> None:
+    """Allow prepared statements on a connection of which the server says the same process as its greeting did.
+
+    A pooler makes up the number in the greeting, since the process may be another one for each transaction.
+    """
+    driver = entry.driver_connection
+    assert driver is not None
+    cursor = connection.cursor()
+    cursor.execute("SELECT pg_backend_pid()")
+    (server,) = cursor.fetchone()
+    cursor.close()
+    connection.rollback()
+    if server == driver.info.backend_pid:
+        driver.prepare_threshold = NEVER_BY_ITSELF
 
 
 def _is_doubtful(connection: Any, used_at: float) -> bool:

@@ -17,6 +17,7 @@ from core.database import (
     async_engine,
     autocommitted,
     is_unreachable,
+    lent_connection,
     only_reads,
     set_statement_timeout,
     sync_engine,
@@ -25,6 +26,8 @@ from core.database import (
 from core.settings import Settings
 from jobs.schema.migrate import migrate, schema_versions
 from jobs.schema.tables import jobs, metadata
+from jobs.statements.queue import claim_function
+from jobs.statements.queue.look import LOOK, look
 from tests.support.rows.traffic import traffic
 from tests.support.wait import until
 
@@ -341,9 +344,36 @@ async def test_one_url_serves_both_worlds(database_url):
     await engine.dispose()
 
 
-def test_no_statement_is_prepared_on_the_server(rows):
-    """PgBouncer in transaction mode gives the next transaction another connection."""
+PREPARED = text("SELECT statement FROM pg_prepared_statements")
+
+
+def test_only_calls_of_functions_are_prepared(rows):
+    """The plan of any other statement would stay while its tables grow."""
+    server = rows.server()
     with rows.engine.connect() as connection:
         for _ in range(20):
             connection.execute(text("SELECT :n"), {"n": 1})
-        assert 0 == connection.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
+        for _ in range(2):
+            connection.execute(claim_function.call(server, lease_seconds=60.0))
+        (statement,) = connection.scalars(PREPARED)
+    assert claim_function.claim_function(dedicated=False).name in statement
+
+
+async def test_calls_are_prepared_in_an_event_loop_too(database_url):
+    engine = async_engine(Settings(database_url=database_url), autocommit=True)
+    query = look([])
+    async with lent_connection(engine) as connection:
+        await connection.execute(query.text, query.values)
+    async with engine.connect() as same:
+        assert [True] == [LOOK.name in statement for statement in await same.scalars(PREPARED)]
+    await engine.dispose()
+
+
+def test_nothing_is_prepared_where_another_process_answers_than_greeted(rows, monkeypatch):
+    """PgBouncer in transaction mode gives the next transaction another connection."""
+    monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", 1)
+    rows.engine.dispose()
+    server = rows.server()
+    with rows.engine.connect() as connection:
+        connection.execute(claim_function.call(server, lease_seconds=60.0))
+        assert [] == list(connection.scalars(PREPARED))
