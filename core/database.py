@@ -57,7 +57,7 @@ AWAY_STATES = {READ_ONLY, "25P03", "25P04"}
 CALL = re.compile(r"SELECT (\* FROM )?[a-z_]+_[0-9a-f]{12}\(")
 """How the call of a function begins whose name has a digest of its text (`jobs.statements.table_function`)."""
 NEVER_BY_ITSELF = sys.maxsize
-"""After how many executions psycopg prepares a statement that it was not told to: the plan of one would stay while its
+"""After how many executions psycopg prepares a statement on its own account: the plan of one would stay while its
 tables grow from nothing, which those of the functions are made for."""
 
 THREADS_POOL, THREADS_OVERFLOW = 3, 2

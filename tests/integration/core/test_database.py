@@ -369,7 +369,7 @@ async def test_calls_are_prepared_in_an_event_loop_too(database_url):
     await engine.dispose()
 
 
-def test_nothing_is_prepared_where_another_process_answers_than_greeted(rows, monkeypatch):
+def test_nothing_is_prepared_behind_a_pooler(rows, monkeypatch):
     """PgBouncer in transaction mode gives the next transaction another connection."""
     monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", 1)
     rows.engine.dispose()
