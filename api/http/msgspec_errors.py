@@ -60,6 +60,9 @@ def _about_field(fault: str, path: str, type_: Any, root: str) -> InvalidRequest
     if match := _UNKNOWN.fullmatch(fault):
         return UnknownField(_unknown(match[1], type_), field=f"{root}{path[1:]}.{match[1]}")
     where = f"{root}{path[1:]}"
+    if path == f"$.{_tag(type_)[0]}":
+        refused = OutOfRange if fault.startswith("Invalid") else WrongType
+        return refused(f"`{path[2:]}` must be {_tag(type_)[1]!r} here, or be left out.", field=where)
     name = where.removeprefix("$.").removeprefix("query.").removeprefix("header.")
     for kind, pattern, sentence in _FAULTS:
         if match := pattern.fullmatch(fault):
@@ -79,6 +82,12 @@ _FAULTS: list[tuple[type[InvalidRequest], re.Pattern[str], Callable[[re.Match[st
     (OutOfRange, _MULTIPLE, lambda match: f"must be a multiple of {match[1]}"),
     (OutOfRange, _PATTERN, lambda match: f"must match the pattern {match[1]}"),
 ]
+
+
+def _tag(type_: Any) -> tuple[str | None, str | int | None]:
+    """Return the field by which a struct says what it is, and its one value there; None where it has none."""
+    config = getattr(type_, "__struct_config__", None)
+    return (None, None) if config is None else (config.tag_field, config.tag)
 
 
 def _name(word: str) -> str:

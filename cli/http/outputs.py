@@ -8,6 +8,7 @@ import rich_click as click
 
 from atelier_client.models import StatusAnswer
 from cli.http.client import Client
+from cli.http.problems import in_commands
 
 STDOUT = Path("-")
 
@@ -39,7 +40,7 @@ def save_outputs(client: Client, job: StatusAnswer, output: Path, preview: Path 
 def refuse_failed(job: StatusAnswer) -> None:
     """Raise `ClickException` for a job that failed or was cancelled."""
     if job.error is not None:
-        raise click.ClickException(f"{job.job_id} failed: {job.error.message} [{job.error.code}]")
+        raise click.ClickException(f"{job.job_id} failed: {in_commands(job.error.message)} [{job.error.code}]")
     if job.status == "cancelled":
         raise click.ClickException(f"{job.job_id} was cancelled")
 

@@ -24,7 +24,7 @@ COMMANDS = {
     "GET /openai/v1/batches": "the API's list of batches",
     "GET /servers/v1": "`atelier servers`",
     "GET /voices/v1": "`atelier voices list`",
-    "GET /chains/v1": "atelier chains list",
+    "GET /chains/v1": "`atelier chains list`",
     "GET /webhooks/v1": "`atelier webhooks list`",
     "GET /webhooks/v1/deliveries": "`atelier webhooks deliveries`",
     "DELETE /voices/v1/{voice_id}": "`atelier voices remove`",

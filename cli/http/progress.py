@@ -25,7 +25,7 @@ def job_bars(console: Console) -> Progress:
         TextColumn(
             "{task.description}", markup=False, table_column=Column(max_width=36, no_wrap=True, overflow="ellipsis")
         ),
-        BarColumn(bar_width=16),
+        BarColumn(bar_width=12),
         TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[doing]}", style="dim"),
         ElapsedTime(),
@@ -41,7 +41,7 @@ def watch(client: Client, job_id: str, bar: Progress, task: TaskID) -> StatusAns
     is_noted = False
     for event in client.subscribe(job_id):
         done = 1.0 if event.status == "completed" else event.progress
-        bar.update(task, completed=done, doing=_describe(event))
+        bar.update(task, completed=done, doing=describe(event))
         if _is_unserved(event) and not is_noted:
             is_noted = True
             with suppress(ApiUnavailable):  # `subscribe` bears with that, and so the note does
@@ -92,14 +92,15 @@ def unserved_note(client: Client, job_id: str) -> str:
     )
 
 
-def _is_unserved(event: ProgressEvent) -> bool:
-    return event.waiting_for is not None and event.waiting_for.code == Reason.NO_SERVER_FOR_MODEL
-
-
-def _describe(event: ProgressEvent) -> str:
+def describe(event: ProgressEvent) -> str:
+    """Return in a few words, beside a bar, what a job does or waits for."""
     if _is_unserved(event):
-        return "waits for a server of its model"
+        return "no server yet"
     if event.status == "queued":
         place = event.queue_position
         return f"queued, place {place}" if place else "queued"
     return event.stage or event.status
+
+
+def _is_unserved(event: ProgressEvent) -> bool:
+    return event.waiting_for is not None and event.waiting_for.code == Reason.NO_SERVER_FOR_MODEL

@@ -1,12 +1,20 @@
 """The times beside progress bars, in words: how long something has run, and how long it may still take."""
 
 from rich.progress import ProgressColumn, Task
+from rich.table import Column
 from rich.text import Text
 
 from cli.output.durations import spell_seconds
 
 
-class ElapsedTime(ProgressColumn):
+class BarTime(ProgressColumn):
+    """A time, whose words stay on one line."""
+
+    def __init__(self) -> None:
+        super().__init__(Column(no_wrap=True))
+
+
+class ElapsedTime(BarTime):
     """How long a task has run, or ran."""
 
     def render(self, task: Task) -> Text:
@@ -15,7 +23,7 @@ class ElapsedTime(ProgressColumn):
         return Text("" if elapsed is None else spell_seconds(elapsed), style="progress.elapsed")
 
 
-class RemainingTime(ProgressColumn):
+class RemainingTime(BarTime):
     """How long a task may still take, at its present speed; empty without one, and once its bytes are there."""
 
     max_refresh = 0.5

@@ -8,6 +8,7 @@ import rich_click as click
 from atelier_client.models import ChainAnswer
 from cli.http.client import Client
 from cli.http.connection import with_client
+from cli.http.problems import in_commands
 from cli.output.status import print_line
 from cli.output.tables import format_time, json_option, print_facts, print_json, print_table
 
@@ -91,7 +92,7 @@ def _print(chain: ChainAnswer, as_json: bool) -> None:
             "status": chain.status,
             "progress": f"{chain.progress:.0%}",
             "steps": "\n".join(steps),
-            "error": f"{chain.failed_step}: {chain.error.message} [{chain.error.code}]" if chain.error else None,
+            "error": chain.error and f"{chain.failed_step}: {in_commands(chain.error.message)} [{chain.error.code}]",
             "price": f"{chain.price_usd} USD at most, {chain.cost_usd} so far",
             "created": format_time(chain.created_at),
             "finished": format_time(chain.finished_at),

@@ -1,6 +1,7 @@
 """What is printed about the estimate of a job."""
 
 from atelier_client.models import EstimateAnswer, SecondsRange
+from cli.http.problems import in_commands
 from cli.output.tables import print_facts, print_json
 
 
@@ -28,7 +29,7 @@ def facts_of_estimate(estimate: EstimateAnswer) -> dict[str, object]:
 
 
 def _wait(estimate: EstimateAnswer) -> str:
-    reason = "" if estimate.waiting_for is None else estimate.waiting_for.message
+    reason = "" if estimate.waiting_for is None else in_commands(estimate.waiting_for.message)
     if estimate.wait is None:
         return reason
     parts = [_seconds(estimate.wait)] if estimate.wait.p95_seconds else []

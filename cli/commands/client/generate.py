@@ -12,6 +12,7 @@ from cli.commands.client.request_options import request_body, request_options
 from cli.http.client import ALREADY_A_SOURCE, Client, refuse_unwritable
 from cli.http.connection import with_client
 from cli.http.outputs import STDOUT, refuse_overwriting, save_outputs, succeeded
+from cli.http.problems import in_commands
 from cli.http.progress import job_bars, watch
 from cli.output.durations import Duration
 from cli.output.interrupts import CommandInterrupted, TimedOut, TimeLimit, time_limit
@@ -162,7 +163,7 @@ def _follow(client: Client, job_id: str, timeout: float | None) -> StatusAnswer:
         waited_for = client.job(job_id).waiting_for  # which a cancelled job does not say
         job = client.cancel(job_id)
         if job.status == "cancelled":  # and has not just ended
-            reason = f". {waited_for.message}" if waited_for else ""
+            reason = f". {in_commands(waited_for.message)}" if waited_for else ""
             raise TimedOut(f"{job_id} was not done in time and was cancelled{reason}") from None
     return succeeded(job)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from atelier_client.models import JobRequest, Manifest, StatusAnswer
+from cli.http.problems import in_commands
 from cli.local.data_dir import DataDirectory
 from cli.output.tables import format_time, print_facts, print_json
 
@@ -74,7 +75,7 @@ def facts_of(job: StatusAnswer) -> dict[str, object]:
         "server": job.server_id,
         "progress": progress_of(job),
         "queue position": job.queue_position,
-        "waits for": f"{job.waiting_for.message} [{job.waiting_for.code}]" if job.waiting_for else None,
+        "waits for": f"{in_commands(job.waiting_for.message)} [{job.waiting_for.code}]" if job.waiting_for else None,
         "created": format_time(job.created_at),
         "started": format_time(job.started_at),
         "finished": format_time(job.finished_at),
@@ -83,7 +84,7 @@ def facts_of(job: StatusAnswer) -> dict[str, object]:
         "seed": job.seed,
         "redriven as": job.redriven_as,
         "redrive of": job.redrive_of,
-        "error": f"{job.error.message} [{job.error.code}]" if job.error else None,
+        "error": f"{in_commands(job.error.message)} [{job.error.code}]" if job.error else None,
         "warnings": "\n".join(job.warnings),
         "outputs": "\n".join(output.url for output in job.outputs),
     }

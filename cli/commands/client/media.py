@@ -10,7 +10,7 @@ from cli.choices import NearestChoice
 from cli.commands.client.request_options import read_pairs
 from cli.http.client import Client
 from cli.http.connection import with_client
-from cli.http.problems import ApiError
+from cli.http.problems import ApiError, in_commands
 from cli.output.status import print_line
 from cli.output.tables import few, format_time, json_option, print_facts, print_json, print_table
 
@@ -83,7 +83,7 @@ def show(client: Client, media_id: str, as_json: bool) -> None:
             "name": item.filename,
             "kind": item.kind,
             "status": item.status,
-            "problem": item.problem.message if item.problem else None,
+            "problem": in_commands(item.problem.message) if item.problem else None,
             "description": item.description,
             "type": item.media_type,
             "bytes": item.bytes,
@@ -135,7 +135,8 @@ def download(client: Client, media_id: str, output: Path) -> None:
     """Download the file of an item; one that is there already is overwritten only where it is named."""
     item = client.media_item(media_id)
     if item.url is None:
-        raise ApiError(f"{media_id} is {item.status}: {item.problem.message if item.problem else 'try again later'}")
+        why = in_commands(item.problem.message) if item.problem else "try again later"
+        raise ApiError(f"{media_id} is {item.status}: {why}")
     target = output / item.filename if output.is_dir() else output
     if output.is_dir() and target.exists():
         raise click.ClickException(f"{target} is there already; name a file or a folder with -o")

@@ -13,6 +13,7 @@ from atelier_client.models import StatusAnswer
 from cli.commands.host.up import EndingSignal
 from cli.embedded.server import ServerFailed
 from cli.http.client import Client
+from cli.http.problems import in_commands
 from cli.http.progress import job_bars, watch
 from cli.local.address import free_address
 from cli.local.data_dir import DataDirectory
@@ -110,7 +111,7 @@ def _follow(client: Client, job: DemoJob, job_id: str, line: TaskID, bar: Progre
 
 def _download(client: Client, job: DemoJob, answer: StatusAnswer, out: Path) -> list[str]:
     if answer.result_url is None or answer.started_at is None:
-        reason = answer.error.message if answer.error else answer.status
+        reason = in_commands(answer.error.message) if answer.error else answer.status
         raise click.ClickException(f"{job.title!r} has no output: {reason}")
     target = out / job.file
     client.download(answer.result_url, target)

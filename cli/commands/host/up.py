@@ -111,7 +111,8 @@ def _print_welcome(printer: StatusPrinter, stack: Stack, *, is_ready: bool) -> N
     if not is_ready:
         printer.print_status(f"the API or a worker is still starting; see {directory.logs}, or run `atelier doctor`")
     state = "is ready" if is_ready else "is going to be"
-    printer.print_result(f"Atelier {state} at {url} (API documentation: {url}/schema)")
+    pages = [f"console: {url}/console"] if read_settings().console else []
+    printer.print_result(f"Atelier {state} at {url} ({', '.join([*pages, f'API documentation: {url}/schema'])})")
     if stack.new_key:
         printer.print_result(f"Admin key, shown only now: {stack.admin_key}")
     printer.print_result(f"The admin key is kept in {directory.admin_key}. Try it in another terminal on this machine:")

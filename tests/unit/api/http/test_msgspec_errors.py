@@ -33,7 +33,7 @@ def refuse(body: bytes, type_=ImageParams):
         (b'{"prompt":"a","width":1.5}', WrongType, "$.width", "`width` must be a whole number, not a number."),
         (b'{"prompt":"a","model":1}', WrongType, "$.model", "`model` must be a string or null, not a whole number."),
         (b'{"prompt":"a","palette":"x"}', WrongType, "$.palette", "`palette` must be an array, not a string."),
-        (b'{"prompt":"a","modality":1}', WrongType, "$.modality", "`modality`: Expected `str`."),
+        (b'{"prompt":"a","modality":1}', WrongType, "$.modality", "`modality` must be 'image' here, or be left out."),
         (b'{"prompt":"a","width":2000}', OutOfRange, "$.width", "`width` must be at most 1024."),
         (b'{"prompt":"a","width":-1}', OutOfRange, "$.width", "`width` must be at least 64."),
         (b'{"prompt":"a","width":99999999999999999999}', OutOfRange, "$.width", "`width` must be at most 1024."),
@@ -50,7 +50,12 @@ def refuse(body: bytes, type_=ImageParams):
             "$.output_format",
             "`output_format` must be one of 'jpeg', 'png', 'webp'; did you mean 'jpeg'?",
         ),
-        (b'{"prompt":"a","modality":"video"}', OutOfRange, "$.modality", "`modality`: Invalid value 'video'."),
+        (
+            b'{"prompt":"a","modality":"video"}',
+            OutOfRange,
+            "$.modality",
+            "`modality` must be 'image' here, or be left out.",
+        ),
         (
             b'{"prompt":"a","guidance_scale":1e999}',
             OutOfRange,

@@ -3,11 +3,12 @@
 import io
 from types import SimpleNamespace
 
+import pytest
 from rich.console import Console
 
 from atelier_client.models import ProgressEvent, WaitReason
 from cli.http.problems import ApiUnavailable
-from cli.http.progress import job_bars, watch
+from cli.http.progress import describe, job_bars, watch
 
 
 class Scripted:
@@ -42,6 +43,17 @@ def queued(code):
 def test_a_job_without_a_server_is_noted_once():
     printed = shown(queued("no_server_for_model"), queued("no_server_for_model"))
     assert 1 == printed.count("job_1 waits: no running server serves sdxl; here: chaos. `atelier weights fetch sdxl`")
+
+
+@pytest.mark.parametrize("event", [queued("no_server_for_model"), queued("queue")])
+def test_a_bar_of_80_columns_has_its_time_on_one_line(event):
+    bar = job_bars(Console(file=io.StringIO(), width=80))
+    bar.add_task(f"job_{'0' * 32}", total=1.0, doing=describe(event))
+    bar.tasks[0].start_time -= 134
+    with bar.console.capture() as printed:
+        bar.console.print(bar.get_renderable())
+    (line,) = printed.get().splitlines()
+    assert line.endswith(f"{describe(event)} 2 min 14 s")
 
 
 def test_an_api_that_is_away_leaves_out_the_note(monkeypatch):

@@ -8,9 +8,10 @@ from click.testing import CliRunner
 
 from cli.commands.client.jobs import jobs
 from cli.http.client import Client
-from jobs.job import JobStatus
+from jobs.job import JobError, JobStatus
 from jobs.wire.job_request import JobRequest
 from jobs.wire.status import StatusAnswer
+from jobs.wire.wait_reasons import Reason, waiting_for
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 JOB = StatusAnswer(
@@ -64,6 +65,13 @@ def facts(monkeypatch, tmp_path):
         return dict(line.split(maxsplit=1) for line in outcome.output.splitlines() if not line.startswith(" "))
 
     return show
+
+
+def test_a_wait_and_an_error_name_commands_rather_than_routes(facts):
+    waits = facts(status=JobStatus.QUEUED, waiting_for=waiting_for(Reason.NO_SERVER_FOR_MODEL))["waits"]
+    assert waits.endswith("`atelier models` lists those that are available. [no_server_for_model]")
+    failed = facts(status=JobStatus.FAILED, error=JobError("unknown_model", "GET /models/v1 lists them."))
+    assert "`atelier models` lists them. [unknown_model]" == failed["error"]
 
 
 def test_the_tenant_has_its_name(facts):

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -18,6 +19,7 @@ from cli.local.data_dir import DataDirectory
 from cli.main import atelier
 from cli.output.status import StatusPrinter
 from cli.stack.stack import Stack
+from core.settings import read_settings
 from tests.support.service.processes import descendants
 from tests.support.wait import until
 
@@ -151,3 +153,14 @@ def test_it_says_ready_once_it_is(is_ready: bool, said: str, tmp_path: Path, cap
     with StatusPrinter() as printer:
         up._print_welcome(printer, stack, is_ready=is_ready)
     assert said in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(("console", "pages"), [(True, "(console: {}/console, API"), (False, "(API")])
+def test_it_names_the_pages_that_there_are(
+    console: bool, pages: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(up, "read_settings", lambda: msgspec.structs.replace(read_settings(), console=console))
+    stack = Stack(DataDirectory(tmp_path), Address("127.0.0.1", 1), print)
+    with StatusPrinter() as printer:
+        up._print_welcome(printer, stack, is_ready=False)
+    assert f"{pages.format('http://127.0.0.1:1')} documentation: http://127.0.0.1:1/schema)" in capfd.readouterr().out
