@@ -113,7 +113,7 @@ def openapi_config(version: str, prefix: str, dialects: DialectDocuments) -> Ope
             Tag("Media", "The library of everything that you made or brought: find it, tag it, link it, publish it."),
             Tag("Jobs", "List, follow, cancel and delete your jobs."),
             Tag("Chains", "Jobs of which one's output is another's input, submitted, followed and paid as one."),
-            Tag("Webhooks", "Endpoints that receive the events of your jobs, and the log of deliveries."),
+            Tag("Webhooks", "Endpoints that receive the events of your jobs and chains, and the log of deliveries."),
             Tag("Account", "Your keys, and what your tenant may do and has used."),
             Tag("Service", "Models, servers, and the health of the service."),
             Tag("Servers", "Commands of an operator to a server; these require a key with the admin scope."),

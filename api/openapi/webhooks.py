@@ -18,10 +18,10 @@ from litestar.openapi.spec.schema import Schema
 
 from api.openapi.schemas import REF, Verbatim
 from core.errors.failures import GpuOutOfMemory
-from jobs.chains.answer import ChainAnswer, ChainEvent, ChainEventType, ChainStepAnswer
+from jobs.chains.answer import ChainAnswer, ChainEvent, ChainStepAnswer
 from jobs.job import JobError, JobStatus
 from jobs.wire.status import OutputAnswer, StatusAnswer
-from jobs.wire.webhooks import EventType, WebhookEvent, WebhookTest, WebhookTestData
+from jobs.wire.webhooks import EVENTS, ChainEventType, WebhookEvent, WebhookTest, WebhookTestData
 
 TEST = "webhook.test"
 AT = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -47,7 +47,7 @@ SUMMARIES = {
 }
 CHAIN_EVENTS = get_args(ChainEventType)
 NOTES = {
-    **dict.fromkeys(CHAIN_EVENTS, "To the chain's `callback_url` alone; endpoints get the events of its jobs."),
+    **dict.fromkeys(CHAIN_EVENTS, "To the chain's `callback_url`, and to endpoints."),
     TEST: "What `POST /webhooks/v1/{webhook_id}/test` sends.",
     "job.queued": "Only to endpoints. `data` may already say more than the type does.",
     "job.started": "Only to endpoints. `data` may already say more than the type does.",
@@ -61,7 +61,7 @@ ANSWERS = {
 
 def webhooks() -> dict[str, PathItem | Reference]:
     """Return what is sent for each type of event, by its name."""
-    return {type_: PathItem(post=_operation(type_)) for type_ in (*get_args(EventType), *CHAIN_EVENTS, TEST)}
+    return {type_: PathItem(post=_operation(type_)) for type_ in (*EVENTS, TEST)}
 
 
 def _operation(type_: str) -> Operation:

@@ -8,7 +8,7 @@ import { attempt, confirm, copy, openDialog } from "../parts/dialog.js";
 import { usePages } from "../parts/paging.js";
 import { ago, moment, words } from "../format.js";
 
-const EVENTS = ["job.queued", "job.started", "job.completed", "job.failed", "job.cancelled"];
+const EVENTS = ["job.queued", "job.started", "job.completed", "job.failed", "job.cancelled", "chain.completed", "chain.failed", "chain.cancelled"];
 const STATES = { pending: "wait", delivered: "ok", failed: "bad", superseded: "off" };
 
 export default function Webhooks({ query, me }) {

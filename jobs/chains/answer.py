@@ -10,9 +10,9 @@ from jobs.chains.chain import Chain, ChainStep
 from jobs.job import Job, JobError, JobStatus
 from jobs.wire.status import OutputAnswer, QueueEstimate, StatusAnswer, status_answer
 from jobs.wire.values import UtcTime, documented
+from jobs.wire.webhooks import ChainEventType
 
 ChainStatus = Literal["queued", "processing", "completed", "failed", "cancelled"]
-ChainEventType = Literal["chain.completed", "chain.failed", "chain.cancelled"]
 
 
 class ChainStepAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +55,10 @@ class ChainPage(msgspec.Struct, frozen=True):
 
 
 class ChainEvent(msgspec.Struct, frozen=True):
-    """The body of the webhook of a chain's end, which is sent to its `callback_url`; `data` is what it answers now."""
+    """The body of a webhook about a chain's end, which is sent to its `callback_url` and to endpoints.
+
+    `data` is what the chain answers now.
+    """
 
     type: Annotated[str, documented(ChainEventType)]
     timestamp: UtcTime

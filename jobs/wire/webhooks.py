@@ -10,7 +10,9 @@ from jobs.params.origin import CHAIN
 from jobs.wire.status import StatusAnswer
 from jobs.wire.values import UtcTime, documented
 
-EventType = Literal["job.queued", "job.started", "job.completed", "job.failed", "job.cancelled"]
+JobEventType = Literal["job.queued", "job.started", "job.completed", "job.failed", "job.cancelled"]
+ChainEventType = Literal["chain.completed", "chain.failed", "chain.cancelled"]
+EventType = Literal[JobEventType, ChainEventType]
 EVENTS: tuple[EventType, ...] = get_args(EventType)
 DeliveryState = Literal["pending", "delivered", "failed", "superseded"]
 Ended = Literal["delivered", "failed", "superseded"]
@@ -76,7 +78,7 @@ class WebhookEvent(msgspec.Struct, frozen=True):
     `timestamp` is the time of the event, `data` what the job's status route answers now.
     """
 
-    type: Annotated[str, documented(EventType)]
+    type: Annotated[str, documented(JobEventType)]
     timestamp: UtcTime
     data: StatusAnswer
 

@@ -11,7 +11,7 @@ from PIL import Image
 from standardwebhooks import Webhook
 
 from core.signing import webhook_secret
-from tests.support.servers.webhook_receiver import WebhookReceiver
+from tests.support.servers.webhook_receiver import Received, Reply, WebhookReceiver
 from tests.support.service import finished
 from tests.support.service.service import Service
 from tests.support.wait import until
@@ -51,6 +51,42 @@ def test_words_become_a_mesh_by_way_of_a_picture(studio: Service, sink: WebhookR
     assert alpha.min() == 0 < alpha.max()
     assert len(trimesh.load_mesh(BytesIO(mesh), file_type="glb").faces) > 50
     assert ended["result_url"] == ended["steps"][2]["job"]["result_url"]
+
+
+def test_an_endpoint_gets_the_end_of_every_chain(studio: Service, sink: WebhookReceiver) -> None:
+    events = ["chain.completed", "chain.failed", "chain.cancelled"]
+    endpoint = studio.client.post("/webhooks/v1", json={"url": sink.url, "events": events}).raise_for_status().json()
+    assert events == endpoint["events"]
+    unreachable = {"modality": "remove-background", "input_image": f"{sink.url}/not-a-picture"}
+    sink.reply_to["/hook/not-a-picture"] = Reply(404)
+    made = {"modality": "image", "prompt": "a red circle on white", "width": 64, "height": 64}
+
+    completed, failed, cancelled = (
+        studio.client.post("/chains/v1", json={"steps": steps}).raise_for_status().json()
+        for steps in (
+            [made],
+            [unreachable],
+            [made | {"num_inference_steps": 150}, STEPS[1] | {"input_image": "step:1"}],
+        )
+    )
+    studio.client.post(f"/chains/v1/{cancelled['chain_id']}/cancel").raise_for_status()
+
+    def ends() -> list[Received]:
+        return [one for one in sink.received if one.path == "/hook"]
+
+    until(lambda: len(ends()) >= 3, 120, "the ends of three chains")
+    secret = Webhook(endpoint["secret"])
+    sent = [secret.verify(one.body, one.headers) for one in ends()]
+    expected = zip(events, (completed, failed, cancelled), strict=True)
+    assert {(type_, chain["chain_id"]) for type_, chain in expected} == {
+        (event["type"], event["data"]["chain_id"]) for event in sent
+    }
+    assert {event["data"]["chain_id"]: event["data"] for event in sent} == {
+        chain["chain_id"]: show(studio, chain) for chain in (completed, failed, cancelled)
+    }
+    log = studio.client.get("/webhooks/v1/deliveries", params={"webhook_id": endpoint["webhook_id"]}).json()
+    assert sorted(one["data"]["chain_id"] for one in sent) == sorted(one["chain_id"] for one in log["deliveries"])
+    studio.client.delete(f"/webhooks/v1/{endpoint['webhook_id']}").raise_for_status()
 
 
 def show(studio: Service, chain: dict[str, Any]) -> dict[str, Any]:

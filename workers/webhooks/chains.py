@@ -1,4 +1,4 @@
-"""The webhook of a chain's end, for its callback."""
+"""The webhook of a chain's end, for its callback and for endpoints."""
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection

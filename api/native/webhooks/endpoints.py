@@ -1,4 +1,4 @@
-"""/webhooks/v1: endpoints that receive the events of a tenant's jobs."""
+"""/webhooks/v1: endpoints that receive the events of a tenant's jobs and chains."""
 
 from typing import Annotated, Any
 
@@ -39,7 +39,7 @@ Events = Annotated[
 
 
 class NewWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An endpoint for the events of your jobs; it receives all of them, unless you list `events`."""
+    """An endpoint for the events of your jobs and chains; it receives all of them, unless you list `events`."""
 
     url: Url
     events: Events = msgspec.field(default_factory=lambda: list(EVENTS))
@@ -68,7 +68,7 @@ class WebhookRoutes(Controller):
     async def create(
         self, data: JSONBody[NewWebhook], caller: NamedDependency[Caller], webhooks: NamedDependency[WebhookOperations]
     ) -> WebhookWithSecret:
-        """Send the events of your jobs to `url` from now on, signed as Standard Webhooks describe.
+        """Send the events of your jobs and chains to `url` from now on, signed as Standard Webhooks describe.
 
         The `secret` of the signatures is shown only here and when it is rotated.
         """

@@ -50,7 +50,7 @@ def list_(client: Client, as_json: bool) -> None:
 @click.option("--event", "events", multiple=True, type=NearestChoice(EVENTS), help="Only this event; may be repeated.")
 @with_client
 def add(client: Client, target: str, events: tuple[str, ...]) -> None:
-    """Add an endpoint that receives your jobs' events at URL; prints its id and, only now, its secret."""
+    """Add an endpoint that receives the events of jobs and chains at URL; prints its id and, only now, its secret."""
     webhook = client.add_webhook(target, *events)
     click.echo(f"{webhook.webhook_id}\n{webhook.secret}")
 
@@ -62,7 +62,7 @@ def add(client: Client, target: str, events: tuple[str, ...]) -> None:
 @json_option
 @with_client
 def listen(client: Client, events: tuple[str, ...], port: int, secrets: tuple[str, ...], as_json: bool) -> None:
-    """Receive your jobs' events on this machine and print them as they come, until Ctrl-C.
+    """Receive the events of your jobs and chains on this machine and print them as they come, until Ctrl-C.
 
     Adds an endpoint at a port of 127.0.0.1, verifies each signature, and removes the endpoint at the end. The service
     must be allowed to connect there: `atelier up --dev`. Use the printed URL as --callback-url too, with --secret.
@@ -188,10 +188,11 @@ def secret(tenant: str, rotate: bool, data: Path) -> None:
 
 
 def _describe_event(event: ReceivedEvent) -> str:
-    """Return the time, the type and the subject of an event, and why a job failed."""
+    """Return the time, the type and the subject of an event, and why it failed."""
     data = event.body.get("data", {})
     error = data.get("error") or {}
-    words = [event.body.get("timestamp", ""), event.body.get("type", ""), data.get("job_id") or data.get("webhook_id")]
+    subject = next((data[name] for name in ("job_id", "chain_id", "webhook_id") if data.get(name)), None)
+    words = [event.body.get("timestamp", ""), event.body.get("type", ""), subject]
     return "  ".join(filter(None, [*words, error.get("code"), data.get("result_url")]))
 
 

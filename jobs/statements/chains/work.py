@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
+    CTE,
     Double,
     Executable,
-    Insert,
     Select,
     Text,
     Update,
+    any_,
     cast,
     delete,
     exists,
@@ -23,13 +24,15 @@ from sqlalchemy import (
     literal,
     null,
     select,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.chains.chain import ChainState
 from jobs.job import JobError, JobStatus
-from jobs.schema.tables import chain_steps, chains, jobs, outbox
+from jobs.params.origin import NATIVE
+from jobs.schema.tables import chain_steps, chains, jobs, outbox, webhooks
 from jobs.statements.clauses import after, ago, now, tx_now
 from jobs.statements.outbox import FRESH
 from jobs.statements.webhooks.deliveries import open_
@@ -70,7 +73,10 @@ def mark_begun(chain_id: str, number: int) -> Update:
 def end_chain(
     chain_id: str, status: ChainState, *, failed_step: str | None = None, error: JobError | None = None
 ) -> Select[Any]:
-    """End a chain, and write the delivery to its callback; returns its id, or no row once it has ended."""
+    """End a chain, and write its deliveries; returns its id, or no row once it has ended.
+
+    One is to its callback, and one to each endpoint that has subscribed to this end of chains.
+    """
     changed = (
         update(chains)
         .where(chains.c.id == chain_id, chains.c.ended_at.is_(None))
@@ -85,15 +91,21 @@ def end_chain(
         .cte("changed")
     )
     cleared = update(chain_steps).where(chain_steps.c.chain == changed.c.id).values(wait=null()).cte("cleared")
-    return select(changed.c.id).add_cte(_callback(changed, status), cleared)
+    return select(changed.c.id).add_cte(_deliveries(changed, f"chain.{status}"), cleared)
 
 
-def _callback(changed: Any, status: ChainState) -> Any:
-    """Return the delivery to the callback of a chain that has ended; its subject is the chain."""
-    columns = ("id", "tenant", "job_id", "event_seq", "type", "url")
-    row = select(FRESH, changed.c.tenant, changed.c.id, 1, literal(f"chain.{status}", Text), changed.c.callback_url)
-    due: Insert = insert(outbox).from_select(columns, row.where(changed.c.callback_url.is_not(None)))
-    return due.cte("called")
+def _deliveries(changed: CTE, event: str) -> CTE:
+    """Return the insert of the deliveries of a chain that has ended; their subject is the chain."""
+    columns = ("id", "tenant", "job_id", "event_seq", "type", "url", "webhook_id")
+    type_ = literal(event, Text)
+    facts: Any = (FRESH, changed.c.tenant, changed.c.id, 1, type_)
+    callback = select(*facts, changed.c.callback_url, cast(null(), Text)).where(changed.c.callback_url.is_not(None))
+    endpoints = (
+        select(*facts, webhooks.c.url, webhooks.c.id)
+        .join_from(changed, webhooks, webhooks.c.tenant == changed.c.tenant)
+        .where(webhooks.c.disabled_at.is_(None), webhooks.c.dialect == NATIVE, type_ == any_(webhooks.c.events))
+    )
+    return insert(outbox).from_select(columns, union_all(callback, endpoints)).returning(outbox.c.id).cte("sent")
 
 
 def forget_chains(seconds: float) -> Executable:

@@ -74,7 +74,7 @@ def test_a_fault_names_its_field_and_what_to_do(body, kind, field, sentence):
 def test_an_entry_of_a_list_of_words():
     error = refuse(b'{"url":"http://a/b","events":["job.queued","job.complete"]}', NewWebhook)
     assert (OutOfRange, "$.events[1]") == (type(error), error.field)
-    assert error.detail.startswith("`events[1]` must be one of 'job.cancelled', 'job.completed', ")
+    assert error.detail.startswith("`events[1]` must be one of 'chain.cancelled', 'chain.completed', ")
     assert error.detail.endswith("; did you mean 'job.completed'?")
 
 

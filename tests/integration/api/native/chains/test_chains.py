@@ -5,10 +5,13 @@ import json
 import pytest
 from sqlalchemy import func, select, update
 
+from core.ids import new_id
 from jobs.job import Artifact, JobError
 from jobs.schema.tables import chain_steps, chains, inputs, jobs, outbox, tenants
 from jobs.statements.clauses import now
-from jobs.statements.queue import claimed
+from jobs.statements.queue import claimed, tenant_jobs
+from jobs.statements.webhooks.endpoints import add_webhook, change_webhook
+from jobs.wire.webhooks import EVENTS
 from tests.support.rows.rows import Rows
 from workers.chains.service import ChainWork
 
@@ -144,6 +147,29 @@ class TestEnds:
         assert 0 == rows.scalar(select(tenants.c.reserved_usd))
         turns(2)
         assert 1 == count(rows, outbox)
+
+    def test_endpoints_get_the_ends_that_they_subscribe_to(self, start, turns, rows, all_models, tenant):
+        def add(*events, of=tenant, **fields):
+            return rows.scalar(add_webhook(new_id("whk"), of, url="https://shop.example/", events=events, **fields))
+
+        every, failures = add(*EVENTS), add("chain.failed")
+        add("job.failed")
+        add("chain.failed", dialect="videogen")
+        add(*EVENTS, of=rows.tenant("another"))
+        rows.execute(change_webhook(add(*EVENTS), tenant, enabled=False))
+        chain, stopped = start([PICTURE]), start([PICTURE])
+        job = rows.claim(all_models)
+        rows.change(claimed.fail(job.id, job.fence, JobError("pipeline_failed", "it is broken")))
+        rows.change(tenant_jobs.cancel(stopped["steps"][0]["job"]["job_id"], tenant))
+        turns(2)
+        sent = rows.execute(select(outbox).where(outbox.c.type.like("chain.%")))
+        assert sorted(
+            [
+                ("chain.failed", chain["chain_id"], every),
+                ("chain.failed", chain["chain_id"], failures),
+                ("chain.cancelled", stopped["chain_id"], every),
+            ]
+        ) == sorted((one.type, one.job_id, one.webhook_id) for one in sent)
 
     def test_a_cancel_ends_what_has_not_ended(self, client, stranger, start, turns, complete):
         chain = start()
