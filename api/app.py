@@ -50,7 +50,13 @@ def routers(services: Services) -> list[Router]:
     readiness = Readiness(services.database, services.settings)
     return [
         generate_router(services.submit_endpoint, services.status_builder, services.settings),
-        jobs_router(services.job_control, services.server_commands, services.reproductions, services.settings),
+        jobs_router(
+            services.job_control,
+            services.server_commands,
+            services.reproductions,
+            services.redrives,
+            services.settings,
+        ),
         chains_router(
             services.chain_submissions,
             services.chain_operations,

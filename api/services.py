@@ -33,6 +33,7 @@ from api.session.cookie import SessionCookie
 from api.submit.endpoint import SubmitEndpoint
 from api.submit.groups import GroupSubmissions
 from api.submit.media_intake import MediaIntake
+from api.submit.redrives import Redrives
 from api.submit.reproductions import Reproductions
 from api.submit.service import Submissions
 from core.settings import Settings
@@ -75,6 +76,7 @@ class Services:
         self.submissions = Submissions(self.database, self.catalog, self.notifier, self.intake, settings)
         self.groups = GroupSubmissions(self.database, self.catalog, self.notifier, self.intake, settings)
         self.reproductions = Reproductions(self.database, self.catalog, self.notifier, settings)
+        self.redrives = Redrives(self.database, self.notifier, settings)
         self.job_control = JobControl(self.database, self.notifier, self.server_commands)
         self.chain_submissions = ChainSubmissions(self.database, self.catalog, self.notifier, self.intake, settings)
         self.storyboard_submissions = StoryboardSubmissions(self.database, self.catalog, self.chain_submissions)

@@ -1,7 +1,7 @@
 /** The shell: who is signed in, the rail, and the page of the URL. */
 import { Fragment, html, render, useEffect, useRef, useState } from "./html.js";
 import { Problem, call, get, session, setPublicUrl } from "./api.js";
-import { followLinks, navigate, to, useRoute } from "./router.js";
+import { followLinks, here, navigate, to, useRoute } from "./router.js";
 import { zone } from "./format.js";
 import { Icon, Logo } from "./parts/icons.js";
 import { Loading, ProblemNote } from "./parts/state.js";
@@ -19,6 +19,7 @@ const PAGES = [
   { paths: [/^\/usage$/], href: "/usage", name: "Usage", icon: "usage", key: "u", group: "Integrate", needs: "usage:read", load: () => import("./pages/usage.js") },
   { paths: [/^\/keys$/], href: "/keys", name: "Keys", icon: "keys", key: "k", group: "Integrate", needs: "keys:read", load: () => import("./pages/keys.js") },
   { paths: [/^\/servers$/], href: "/servers", name: "Servers", icon: "servers", key: "s", group: "Operate", needs: "servers:read", load: () => import("./pages/servers.js") },
+  { paths: [/^\/servers\/([^/]+)$/], name: "Server", under: "/servers", load: () => import("./pages/server.js") },
   { paths: [/^\/models$/], href: "/models", name: "Models", icon: "models", key: "o", group: "Operate", needs: "models:read", load: () => import("./pages/models.js") },
 ];
 
@@ -234,6 +235,8 @@ function StatusBar({ me }) {
 }
 
 followLinks();
+// The page's module comes while the session is asked for; `Page` says what is wrong with one that does not come.
+find(here().path)?.page.load().catch(() => {});
 render(html`<${App} />`, document.getElementById("app"));
 const notices = document.createElement("div");
 notices.id = "notices";

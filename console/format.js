@@ -1,27 +1,35 @@
 /** Numbers, sizes and times in words. Times are those of this browser's zone. */
 const language = "en";
-const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
-const absolute = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
-const day = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
-const money = new Intl.NumberFormat(language, { style: "currency", currency: "USD", maximumFractionDigits: 4 });
+
+/** What `make` makes, when it is first asked for: a browser takes milliseconds for a formatter. */
+function later(make) {
+  let made;
+  return () => (made ??= make());
+}
+const absolute = later(() => new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" }));
+const day = later(() => new Intl.DateTimeFormat(language, { dateStyle: "medium" }));
+const money = later(() => new Intl.NumberFormat(language, { style: "currency", currency: "USD", maximumFractionDigits: 4 }));
+const plain = later(() => new Intl.NumberFormat(language));
 
 export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-export const number = (value) => new Intl.NumberFormat(language).format(value);
-export const dollars = (value) => money.format(value);
+export const number = (value) => plain().format(value);
+export const dollars = (value) => money().format(value);
 
-/** `2 min ago` of today, else the day. */
+const UNITS = [["h", 3600], ["min", 60], ["s", 1]];
+
+/** `2 min ago` or `in 2 min` within a day, else the day. `Intl` has words for it, too, but its data take 60 ms to load. */
 export function ago(time, now = Date.now()) {
   const seconds = (new Date(time) - now) / 1000;
   const size = Math.abs(seconds);
   if (size < 5) return "now";
-  if (size < 60) return relative.format(Math.round(seconds), "second");
-  if (size < 3600) return relative.format(Math.round(seconds / 60), "minute");
-  if (size < 86_400) return relative.format(Math.round(seconds / 3600), "hour");
-  return day.format(new Date(time));
+  if (size >= 86_400) return date(time);
+  const [unit, length] = UNITS.find(([, one]) => size >= one);
+  const words = `${Math.round(size / length)} ${unit}`;
+  return seconds < 0 ? `${words} ago` : `in ${words}`;
 }
 
-export const moment = (time) => absolute.format(new Date(time));
-export const date = (time) => day.format(new Date(time));
+export const moment = (time) => absolute().format(new Date(time));
+export const date = (time) => day().format(new Date(time));
 
 /** A length of time: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`. */
 export function seconds(value) {

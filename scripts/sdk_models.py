@@ -28,7 +28,7 @@ from jobs.wire.account import keys, usage
 from jobs.wire.estimates.estimate import EstimateAnswer
 from jobs.wire.job_request import JobRequest
 from scripts import sdk_types
-from scripts.sdk_structs import description, fields_of, ordered, parts_of_requests
+from scripts.sdk_structs import base_of, description, fields_of, ordered, own_fields, parts_of_requests
 
 FOLDER = Path(__file__).parents[1] / "sdk/python/atelier_client"
 ANSWERS: tuple[type[msgspec.Struct], ...] = (
@@ -130,8 +130,10 @@ def request_name(modality: ModalitySpec) -> str:
 
 
 def _struct(cls: type[msgspec.Struct]) -> str:
-    fields = [f"    {field.name}: {_annotation(field.type)}{_default(field)}\n" for field in fields_of(cls)]
-    return f"\n\nclass {cls.__name__}(msgspec.Struct, frozen=True, kw_only=True):\n{_docstring(cls)}\n{''.join(fields)}"
+    base, own = base_of(cls, ANSWERS), own_fields(cls, ANSWERS)
+    fields = [f"    {field.name}: {_annotation(field.type)}{_default(field)}\n" for field in own]
+    head = f"class {cls.__name__}({base.__name__ if base else 'msgspec.Struct'}, frozen=True, kw_only=True):"
+    return f"\n\n{head}\n{_docstring(cls)}\n{''.join(fields)}"
 
 
 def _dictionary(name: str, struct: type[msgspec.Struct]) -> str:

@@ -54,6 +54,18 @@ def fields_of(cls: type[msgspec.Struct]) -> list[types.Field]:
     return [field for field in fields if field.name not in getattr(cls, "unbuilt", ())]
 
 
+def base_of(cls: type[msgspec.Struct], answers: tuple[type[msgspec.Struct], ...]) -> type[msgspec.Struct] | None:
+    """Return the answer of which a struct is a special one, if there is one."""
+    return next((base for base in cls.__mro__[1:] if base in answers), None)
+
+
+def own_fields(cls: type[msgspec.Struct], answers: tuple[type[msgspec.Struct], ...]) -> list[types.Field]:
+    """Return the fields that a struct has beside those of its base."""
+    base = base_of(cls, answers)
+    known = {field.name for field in fields_of(base)} if base else set[str]()
+    return [field for field in fields_of(cls) if field.name not in known]
+
+
 def description(type_: types.Type) -> str | None:
     """Return the description in the metadata of a type, if it has one."""
     match type_:

@@ -20,7 +20,7 @@ from jobs.params.registry import MODALITIES
 from jobs.wire import jobs, media, models, status, uploads, voices, webhooks
 from jobs.wire.account import keys
 from jobs.wire.estimates.estimate import EstimateAnswer
-from scripts.sdk_structs import description, fields_of, ordered, parts_of_requests
+from scripts.sdk_structs import base_of, description, fields_of, ordered, own_fields, parts_of_requests
 
 FOLDER = Path(__file__).parents[1] / "sdk/typescript"
 ANSWERS: tuple[type[msgspec.Struct], ...] = (
@@ -138,8 +138,10 @@ def _request_field(field: types.Field) -> str:
 
 
 def _answer(cls: type[msgspec.Struct]) -> str:
-    shown = (f"{field.name}: {_annotation(field.type)};" for field in fields_of(cls))
-    return _comment(cls.__doc__ or "") + f"export interface {_name(cls)} " + _braces(shown)
+    base = base_of(cls, ANSWERS)
+    shown = (f"{field.name}: {_annotation(field.type)};" for field in own_fields(cls, ANSWERS))
+    extends = f" extends {_name(base)}" if base else ""
+    return _comment(cls.__doc__ or "") + f"export interface {_name(cls)}{extends} " + _braces(shown)
 
 
 def _name(cls: type) -> str:

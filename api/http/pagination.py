@@ -1,4 +1,4 @@
-"""Cursors of a listing: the end of the page before, opaque to the caller."""
+"""Cursors of a listing (the end of the page before, opaque to the caller), and the times that bound it."""
 
 import base64
 from datetime import datetime
@@ -53,6 +53,13 @@ def decode_cursor(cursor: str, type_: Any) -> Any:
     if any(isinstance(one, datetime) and one.tzinfo is None for one in parts) or any("\0" in str(one) for one in parts):
         raise wrong_cursor()
     return position
+
+
+def require_zone(time: datetime | None, name: str) -> datetime | None:
+    """Return a time of the query. Raises `InvalidRequest` for one without a time zone."""
+    if time is not None and time.tzinfo is None:
+        raise InvalidRequest(f"`{name}` has no time zone; add one, e.g. 2026-01-31T12:00:00Z.", field=f"query.{name}")
+    return time
 
 
 def wrong_cursor() -> InvalidRequest:

@@ -64,9 +64,16 @@ function Acts({ job, me }) {
     <button class="btn" onClick=${async () => (await remove(job)) && navigate("/jobs")}><${Icon} name="trash" />Delete</button>`;
 }
 
-/** Submit what this job was asked for once more: the same request, with a new seed unless it named one. */
+/**
+ * Do this job once more: a failed one as the new job that it is tied to, with its seed; else the same request, with a new
+ * seed unless it named one.
+ */
 async function again(job) {
   await attempt(async () => {
+    if (job.status === "failed") {
+      navigate(`/jobs/${(await post(`/jobs/v1/${job.job_id}/redrive`)).job_id}`);
+      return;
+    }
     const request = await get(`/jobs/v1/${job.job_id}/request`);
     if (request.params === null) throw new Error("The request of this job was removed, as its retention says.");
     const made = await post(`/generate/${job.modality}/v1`, { ...request.params, model: request.model }, { "idempotency-key": idempotencyKey() });

@@ -9,7 +9,10 @@ import { bytes, count, gib, seconds, words } from "../format.js";
 
 const INKS = ["a", "b", "c", "d", "e", "f"];
 const RANGES = { "1h": ["hour", 3600, "5m"], "4h": ["4 hours", 14_400, "5m"], "24h": ["24 hours", 86_400, "1h"], "7d": ["7 days", 604_800, "1h"] };
-const STATES = { idle: "ok", busy: "run", draining: "wait", drained: "off", cordoned: "off", store_away: "bad", clock_skewed: "bad", offline: "bad" };
+const STATES = { idle: "ok", busy: "run", draining: "wait", drained: "off", cordoned: "off", store_away: "bad", backend_away: "bad", clock_skewed: "bad", offline: "bad" };
+
+/** The color of each model, the same everywhere, by its place in the catalog. */
+export const inksOf = (catalog) => new Map((catalog?.models ?? []).map((model, place) => [model.id, INKS[place % INKS.length]]));
 
 /** The state as an operator reads it: what is desired, where the server is not there yet. */
 function stateOf(server) {
@@ -22,8 +25,7 @@ export default function Servers({ query, me }) {
   const models = useApi("/models/v1", 60);
   const queue = useApi("/queue/v1", 5);
   const isOperator = me.granted.includes("servers:write");
-  // A model has one color everywhere, by its place in the catalog.
-  const inks = new Map((models.data?.models ?? []).map((model, place) => [model.id, INKS[place % INKS.length]]));
+  const inks = inksOf(models.data);
   return html`<div class="head"><h1>Servers</h1>${data && html`<span class="quiet">${data.servers.filter((one) => one.alive).length} of ${count(data.servers.length, "server")} alive</span>`}</div>
     <${ProblemNote} error=${error} retry=${reload} />
     ${!data && !error && html`<${Loading} />`}
@@ -44,12 +46,12 @@ function Stuck({ queue }) {
   <//>`;
 }
 
-function Server({ server, inks, isOperator, reload }) {
+export function Server({ server, inks, isOperator, reload }) {
   const state = stateOf(server);
   const order = (path, body, done) => attempt(async () => { await post(`/servers/v1/${encodeURIComponent(server.server_id)}/${path}`, body); reload(); }, done);
   const on = (where) => server.models.filter((model) => model.where === where);
   return html`<article class="server" aria-label=${server.server_id}>
-    <div><h2 class="mono">${server.server_id}</h2>
+    <div><h2 class="mono"><a href=${to(`/servers/${encodeURIComponent(server.server_id)}`)}>${server.server_id}</a></h2>
       <p class="tiny soft">${server.device}${server.dedicated ? ", dedicated" : ""}</p>
       <p><${State} kind=${STATES[state] ?? "off"}>${words(state)}<//></p>
       ${!server.alive && html`<p class="tiny quiet">last heard ${seconds(server.heartbeat_age_seconds)} ago</p>`}

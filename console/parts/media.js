@@ -101,11 +101,11 @@ function Sound({ output, title }) {
     if (!peaks || !canvas.current) return;
     const { width, height } = canvas.current;
     const context = canvas.current.getContext("2d");
-    const style = getComputedStyle(canvas.current);
+    context.fillStyle = getComputedStyle(canvas.current).color;
     const pairs = peaks.length / 2;
     context.clearRect(0, 0, width, height);
     for (let pair = 0; pair < pairs; pair += 1) {
-      context.fillStyle = style.getPropertyValue(pair / pairs < place ? "--ink" : "--edge");
+      context.globalAlpha = pair / pairs < place ? 1 : 0.45;
       const low = peaks[2 * pair] / 127;
       const high = peaks[2 * pair + 1] / 127;
       context.fillRect((pair * width) / pairs, ((1 - high) * height) / 2, Math.max(1, width / pairs - 0.5), Math.max(1, ((high - low) * height) / 2));

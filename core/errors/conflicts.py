@@ -59,15 +59,22 @@ class JobNotCompleted(RequestRefused):
     advice = "Only a completed job has a manifest, and can be made again; read its status."
 
 
+class JobNotFailed(RequestRefused):
+    """The redrive of a job that has not failed, or of which the new job was deleted."""
+
+    code, status = "job_not_failed", 409
+    advice = "Only a failed job is done again, once; read its status."
+
+
 class PromptForgotten(RequestRefused):
-    """The reproduction of a job whose parameters the retention of prompts has removed."""
+    """The reproduction or redrive of a job whose parameters the retention of prompts has removed."""
 
     code, status = "prompt_forgotten", 409
     advice = "The fields of this job were removed when the retention of prompts ended; submit a new job."
 
 
 class InputsForgotten(RequestRefused):
-    """The reproduction of a job whose inputs the retention of inputs has removed."""
+    """The reproduction or redrive of a job whose inputs the retention of inputs has removed."""
 
     code, status = "inputs_forgotten", 409
     advice = "The inputs of this job were removed when their retention ended; submit a new job with the files."

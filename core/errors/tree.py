@@ -69,6 +69,7 @@
     │   ├── CommandRefused              409  order_refused
     │   ├── JobNotWaiting               409  job_not_waiting
     │   ├── JobNotCompleted             409  job_not_completed
+    │   ├── JobNotFailed                409  job_not_failed
     │   ├── PromptForgotten             409  prompt_forgotten
     │   ├── InputsForgotten             409  inputs_forgotten
     │   ├── ModelChanged                409  model_changed

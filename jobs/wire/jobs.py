@@ -1,8 +1,11 @@
 """Answers about jobs, other than the status answer itself."""
 
+from urllib.parse import unquote, urlsplit
+
 import msgspec
 
-from jobs.job import JobStatus
+from jobs.job import Job, JobStatus
+from jobs.params.media import media_of
 from jobs.wire.status import StatusAnswer
 from jobs.wire.values import UtcTime
 from jobs.wire.wait_reasons import Waiting
@@ -37,10 +40,20 @@ class QueueState(msgspec.Struct, frozen=True):
     paused_at: UtcTime | None
 
 
+class ListedJob(StatusAnswer, frozen=True, kw_only=True):
+    """A job of a list: its status answer, and what it was asked for in a line.
+
+    `title` is the beginning of its prompt or text, else the name of its first file; null where it has neither, and
+    once the retention of prompts has removed it. It is in no event and in no webhook.
+    """
+
+    title: str | None = None
+
+
 class JobPage(msgspec.Struct, frozen=True):
     """Jobs, newest first; `next_cursor` is null on the last page."""
 
-    jobs: list[StatusAnswer]
+    jobs: list[ListedJob]
     next_cursor: str | None
 
 
@@ -70,3 +83,28 @@ class DeletedEvent(msgspec.Struct, frozen=True):
 
     job_id: str
     status: JobStatus = JobStatus.CANCELLED
+
+
+TITLE_CHARS = 120
+
+
+def listed(job: Job, answer: StatusAnswer) -> ListedJob:
+    """Return a job as a list has it, of its status answer."""
+    return ListedJob(**msgspec.structs.asdict(answer), title=title_of(job))
+
+
+def title_of(job: Job) -> str | None:
+    """Return what a job was asked for, at most `TITLE_CHARS` characters on a line; None where it has no words."""
+    words = job.params.get("prompt") or job.params.get("text")
+    if not words and job.params:
+        words = next((name for medium in media_of(job.read_params()) if (name := _file_name(medium.source))), None)
+    if not words:
+        return None
+    return " ".join(words[: 4 * TITLE_CHARS].split())[:TITLE_CHARS] or None
+
+
+def _file_name(source: str) -> str:
+    """Return the last part of a URL's path; "" for what has no name of its own."""
+    if not source.startswith(("http://", "https://")):
+        return ""
+    return unquote(urlsplit(source).path.rstrip("/").rpartition("/")[2])

@@ -23,8 +23,8 @@ SIZES = {1440: 900, 390: 844}
 PATIENCE_MS = 60_000
 """How long a browser on a busy machine may take for anything."""
 AXE = ROOT / "tests" / "support" / "deploy" / "node_axe"
-IS_DOWN = "net::ERR_"
-"""What the log says of requests that the test itself has cut off."""
+SHOTS = ROOT / "out" / "console"
+"""Where screenshots are kept, for people."""
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +138,14 @@ def violations(axe_source: str) -> Callable[[Any], list[str]]:
         ]
 
     return found
+
+
+def look(page: Any, name: str, width: int, scheme: str, violations: Callable[[Any], list[str]]) -> None:
+    """Keep a screenshot of a page; it must not be wider than the screen, nor have violations."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
+    assert width >= page.evaluate("document.documentElement.scrollWidth"), f"{name} is wider than {width}"
+    assert [] == violations(page), name
 
 
 @contextmanager

@@ -1,15 +1,36 @@
-"""Looking after what is there: servers, keys, webhooks, jobs and the library, by what the page does and what it did."""
+"""Looking after what is there: servers, keys, webhooks, jobs and the library, by what the page does and what it did.
+
+Each at two sizes, one light and one dark; what a page shows at the end of its act is without violations, too.
+"""
+
+import re
 
 import pytest
 
+from tests.console.conftest import look
 from tests.support.wait import until
 
 pytestmark = pytest.mark.long
 
 
-def test_a_server_is_drained_and_takes_jobs_again(open_page, stack):
+@pytest.fixture(params=[(1440, "light"), (390, "dark")], ids=["1440-light", "390-dark"])
+def open_page(open_page, violations, request):
+    """The opener of pages of one size and theme; the last one that a test has opened is looked at in its end."""
+    width, scheme = request.param
+    opened = []
+
+    def opener(*arguments, **fields):
+        opened.append(open_page(*arguments, width=width, scheme=scheme, **fields))
+        return opened[-1]
+
+    yield opener
+    look(opened[-1], f"act-{request.node.originalname.removeprefix('test_')}", width, scheme, violations)
+
+
+def test_a_server_is_drained_and_takes_jobs_again(open_page, stack, violations):
     page = open_page("/servers")
     page.get_by_role("button", name="Drain").click()
+    assert [] == violations(page)
     page.get_by_role("dialog").get_by_role("button", name="Drain").click()
     page.get_by_role("button", name="Uncordon").wait_for()
     assert "draining" == server(stack)["desired"]
@@ -24,9 +45,10 @@ def test_a_server_is_drained_and_takes_jobs_again(open_page, stack):
     until(lambda: server(stack)["desired"] == "active", 10, "the server to take jobs")
 
 
-def test_a_model_is_loaded_and_unloaded(open_page, stack):
+def test_a_model_is_loaded_and_unloaded(open_page, stack, violations):
     page = open_page("/servers")
     page.get_by_role("button", name="Preload…").click()
+    assert [] == violations(page)
     page.get_by_role("dialog").get_by_label("Model").select_option("chaos-two")
     page.get_by_role("dialog").get_by_role("button", name="Load").click()
     until(lambda: "chaos-two" in server(stack)["resident"], 30, "the model")
@@ -37,9 +59,61 @@ def test_a_model_is_loaded_and_unloaded(open_page, stack):
     until(lambda: "chaos-two" not in server(stack)["resident"], 30, "the model to go")
 
 
-def test_a_key_is_made_shown_once_and_revoked(open_page, stack):
+def test_an_engine_is_replaced(open_page, stack):
+    stack.ended(stack.submit("side=8"))
+    until(lambda: server(stack)["resident"], 10, "its model to be in memory")
+    page = open_page("/servers")
+    page.get_by_role("button", name="Recycle").click()
+    page.get_by_role("dialog").get_by_role("button", name="Recycle").click()
+    page.get_by_text("Taken", exact=True).wait_for()
+    page.get_by_text("No model in memory").wait_for()
+    assert [] == server(stack)["resident"]
+
+
+def test_a_failed_job_is_run_again(open_page, stack):
+    """From its page, and with others from the list; each new job is tied to the failed one."""
+    failed = [stack.submit("fail=broken side=8", labels={"run": "again"}) for _ in range(2)]
+    for job_id in failed:
+        assert "failed" == stack.ended(job_id).status
+    page = open_page(f"/jobs/{failed[0]}")
+    page.get_by_role("button", name="Run again").click()
+    page.wait_for_url(lambda url: failed[0] not in url)
+    page.get_by_role("link", name=failed[0]).wait_for()
+    assert [stack.job(failed[0]).redriven_as] == re.findall(r"job_[0-9a-f]+", page.url)
+    page.goto("/console/jobs?q=label:run:again error:pipeline_failed&state=failed")
+    rows = page.get_by_role("row")
+    rows.filter(has_text="fail=broken").nth(1).wait_for()
+    for key in ("j", "x", "j", "x"):  # a phone has no boxes to check
+        page.keyboard.press(key)
+    page.get_by_role("button", name="Run again").click()
+    until(lambda: stack.job(failed[1]).redriven_as, 10, "the other one to be redriven")
+
+
+def test_usage_is_shown_by_what_it_is_of(open_page, stack):
+    stack.ended(stack.submit("side=8"))
+    until(lambda: stack.client.get("/usage/v1?step=all").json()["usage"], 30, "the sums")
+    page = open_page("/usage")
+    page.get_by_role("cell", name="chaos", exact=True).wait_for()
+    page.get_by_role("button", name="Server").click()
+    page.get_by_role("cell", name="gpu-1", exact=True).wait_for()
+    page.get_by_role("button", name="As numbers").first.click()
+    page.get_by_role("region", name="Jobs a day as numbers").wait_for()
+    link = page.get_by_role("link", name="CSV").get_attribute("href")
+    assert "server_id" in stack.client.get(link).text.splitlines()[0]
+
+
+def test_a_model_is_found_and_made_with(open_page):
+    page = open_page("/models")
+    page.get_by_role("button", name="Speech").click()
+    page.get_by_role("row").filter(has_text="chaos-speech").get_by_role("link", name="Make").click()
+    page.wait_for_url("**/console/make/speech?model=chaos-speech")
+    page.get_by_label("Text", exact=False).first.wait_for()
+
+
+def test_a_key_is_made_shown_once_and_revoked(open_page, stack, violations):
     page = open_page("/keys")
     page.get_by_role("button", name="Make a key").click()
+    assert [] == violations(page)
     page.get_by_role("dialog").get_by_label("Name").fill("Shop window")
     page.get_by_role("dialog").get_by_label("It may").select_option("read")
     page.get_by_role("dialog").get_by_role("button", name="Make").click()
@@ -71,6 +145,7 @@ def test_an_endpoint_is_added_tested_and_removed(open_page, stack):
     assert [] == stack.client.get("/webhooks/v1").json()["webhooks"]
 
 
+@pytest.mark.parametrize("open_page", [(1440, "light")], indirect=True, ids=["1440-light"])
 def test_what_is_selected_is_deleted_together(open_page, stack):
     jobs = [stack.submit("side=8", labels={"batch": "one"}) for _ in range(3)]
     for job_id in jobs:

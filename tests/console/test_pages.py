@@ -2,9 +2,8 @@
 
 import pytest
 
-from tests.support.paths import ROOT
+from tests.console.conftest import look
 
-SHOTS = ROOT / "out" / "console"
 PAGES = {
     "make": "/make/image",
     "make-speech": "/make/speech",
@@ -16,6 +15,7 @@ PAGES = {
     "usage": "/usage",
     "keys": "/keys",
     "servers": "/servers",
+    "server": "/servers/gpu-1",
     "models": "/models",
 }
 
@@ -42,10 +42,3 @@ def test_every_page_looks_as_it_should(open_page, violations, stack, job_id, wid
         page.locator("main h1").wait_for()
         page.wait_for_load_state("networkidle")
         look(page, name, width, scheme, violations)
-
-
-def look(page, name, width, scheme, violations):
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
-    assert width >= page.evaluate("document.documentElement.scrollWidth"), f"{name} is wider than {width}"
-    assert [] == violations(page), name

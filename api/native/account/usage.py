@@ -10,6 +10,7 @@ from litestar.params import QueryParameter
 
 from api.account.usage import By, Step, UsageReports, as_csv
 from api.http.auth import Caller, needs
+from api.http.pagination import require_zone
 from api.openapi.documents import error_responses
 from core.errors.access import NotEntitled
 from core.errors.fields import InvalidRequest, NulInText, OutOfRange
@@ -56,11 +57,8 @@ async def usage(
     """
     if tenant is not None and "\0" in tenant:
         raise NulInText(field="query.tenant")
-    for name, time in (("from", since), ("to", until)):
-        if time is not None and time.tzinfo is None:
-            raise InvalidRequest(
-                f"`{name}` has no time zone; write it like 2026-11-30T00:00:00Z.", field=f"query.{name}"
-            )
+    require_zone(since, "from")
+    require_zone(until, "to")
     answer = await usage_reports.report(caller, since=since, until=until, step=step, by=by or (), tenant=tenant)
     if format == "json":
         return Response(answer)

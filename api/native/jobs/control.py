@@ -1,4 +1,4 @@
-"""Many jobs in one call, the priority of a waiting job, and the tenant's queue."""
+"""Many jobs in one call, the priority of a waiting job, a failed job again, and the tenant's queue."""
 
 from typing import Annotated, Any
 
@@ -18,11 +18,15 @@ from api.operations.job_control import JobControl
 from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
 from api.submit.errors import SUBMIT_ERRORS
 from api.submit.job_fields import params_of
-from core.errors.conflicts import JobNotWaiting
+from api.submit.redrives import Redrives
+from core.errors.conflicts import InputsForgotten, JobNotFailed, JobNotWaiting, PromptForgotten
+from core.errors.limits import BudgetExhausted, TooManyJobs
 from core.errors.unknown import MalformedId, UnknownJob
+from core.ids import new_id
+from core.settings import Settings
 from jobs.params.registry import AnyParams
 from jobs.statements.queue.look import FollowedJob
-from jobs.wire.jobs import AcceptedJobs, QueueState
+from jobs.wire.jobs import Accepted, AcceptedJobs, QueueState
 from jobs.wire.status import StatusAnswer
 
 MOST_JOBS = 100
@@ -94,7 +98,7 @@ class ManyJobRoutes(Controller):
 
 
 class JobControlRoutes(Controller):
-    """Routes that change a waiting job, and pause and resume the tenant's queue."""
+    """Routes that change a waiting job, do a failed one again, and pause and resume the tenant's queue."""
 
     path = "/jobs/v1"
     tags = ("Jobs",)
@@ -116,6 +120,31 @@ class JobControlRoutes(Controller):
         """Change the priority of a job that waits, and return it as it is now."""
         await job_control.change_priority(caller, job_id, data.priority)
         return watcher.answer(await watcher.read(FollowedJob(job_id, caller.key_id)))
+
+    @post(
+        "/{job_id:str}/redrive",
+        status_code=202,
+        responses=error_responses(
+            *(MalformedId, UnknownJob, JobNotFailed, PromptForgotten, InputsForgotten),
+            *(BudgetExhausted, TooManyJobs),
+        ),
+        summary="Do a failed job again",
+    )
+    async def redrive(
+        self,
+        job_id: FromPath[str],
+        caller: NamedDependency[Caller],
+        redrives: NamedDependency[Redrives],
+        settings: NamedDependency[Settings],
+    ) -> Response[Accepted]:
+        """Do a failed job again as a new one, with its fields, its seed, its price and its inputs; your key pays.
+
+        The failed job names the new one in `redriven_as`, and that names it in `redrive_of`. A job is done again once:
+        a repeated request is answered with the same new job.
+        """
+        submitted = await redrives.submit(caller, job_id, job_id=new_id("job"))
+        headers = {"Idempotency-Replayed": "true"} if submitted.repeated else {}
+        return Response(accepted(submitted.job, settings), status_code=202, headers=headers)
 
     @post("/pause", status_code=200, responses=error_responses(), summary="Pause your queue")
     async def pause(self, caller: NamedDependency[Caller], job_control: NamedDependency[JobControl]) -> QueueState:

@@ -1,5 +1,6 @@
 """/jobs/v1: jobs of every modality."""
 
+from datetime import datetime
 from typing import Annotated
 
 from litestar import Controller, Response, delete, get, post
@@ -15,7 +16,7 @@ from api.follow.stream_limit import StreamLimit
 from api.follow.watcher import JobWatcher
 from api.http.auth import SHOWS_JOB, Caller, needs
 from api.http.database import Database
-from api.http.pagination import pack, unpack
+from api.http.pagination import pack, require_zone, unpack
 from api.openapi.documents import error_responses, extra_response
 from api.operations.job_control import JobControl, remove_job
 from api.operations.label_filter import LabelFilter, read_labels
@@ -30,10 +31,17 @@ from jobs.statements.api_keys import tenant_name
 from jobs.statements.queue.look import FollowedJob, JobView
 from jobs.statements.queue.tenant_jobs import listing
 from jobs.wire.job_request import JobRequest, job_request
-from jobs.wire.jobs import JobPage
+from jobs.wire.jobs import JobPage, listed
 from jobs.wire.status import StatusAnswer
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Jobs on a page.")]
+ServerFilter = Annotated[
+    str | None,
+    QueryParameter(description="Only what this server runs or ran, or what asks for it; needs `since`."),
+]
+ErrorFilter = Annotated[str | None, QueryParameter(description="Only what failed with this code of GET /problems.")]
+Since = Annotated[datetime | None, QueryParameter(description="Only what was submitted at this time or later.")]
+Until = Annotated[datetime | None, QueryParameter(description="Only what was submitted before this time.")]
 LastEventId = Annotated[
     str | None, HeaderParameter(name="Last-Event-ID", description="The `id` of the last event that you received.")
 ]
@@ -59,10 +67,17 @@ class JobRoutes(Controller):
         modality: FromQuery[Modality | None] = None,
         model: FromQuery[str | None] = None,
         label: LabelFilter = None,
+        server_id: ServerFilter = None,
+        error_code: ErrorFilter = None,
+        since: Since = None,
+        until: Until = None,
     ) -> JobPage:
         """Return your jobs, newest first. Pass `next_cursor` as `cursor` for the next page."""
-        if model is not None and "\0" in model:
-            raise NulInText(field="query.model")
+        for name, words in (("model", model), ("server_id", server_id), ("error_code", error_code)):
+            if words is not None and "\0" in words:
+                raise NulInText(field=f"query.{name}")
+        if server_id is not None and since is None:
+            raise InvalidRequest("`server_id` needs `since`: every job since then is looked at.", field="query.since")
         before = unpack(cursor) if cursor else None
         rows = await database.rows(
             listing(
@@ -72,13 +87,18 @@ class JobRoutes(Controller):
                 modality=modality,
                 model=model,
                 labels=read_labels(label),
+                server_id=server_id,
+                error_code=error_code,
+                since=require_zone(since, "since"),
+                until=require_zone(until, "until"),
                 before=before,
             )
         )
         page = [job_from_row(row) for row in rows[:limit]]
         next_cursor = pack(page[-1]) if len(rows) > limit else None
         views = await watcher.views(page, caller.key_id)
-        return JobPage(await status_builder.answers(views, caller), next_cursor)
+        answers = await status_builder.answers(views, caller)
+        return JobPage([listed(view.job, answer) for view, answer in zip(views, answers, strict=True)], next_cursor)
 
     @get("/{job_id:str}", opt=SHOWS_JOB, responses=error_responses(MalformedId, UnknownJob), summary="One job")
     async def show(

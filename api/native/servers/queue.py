@@ -48,11 +48,14 @@ def queued_model(row: Row[Any]) -> QueuedModel:
         Reason.INPUTS: row.inputs,
         Reason.BACKOFF: row.backoff,
         Reason.SERVER_OFFLINE: row.offline,
-        Reason.QUEUE if row.taking else nowhere: row.queued,
-    }
+    } | (
+        {Reason.TENANT_PAUSED: row.paused, Reason.QUEUE: row.queued}
+        if row.taking
+        else {nowhere: row.paused + row.queued}
+    )
     return QueuedModel(
         model=row.model,
-        waiting=row.inputs + row.backoff + row.offline + row.queued,
+        waiting=sum(reasons.values()),
         running=row.running,
         oldest_seconds=None if row.oldest is None else round(float(row.oldest), 1),
         serving=row.serving,

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from api.http.auth import Caller, needs
 from api.http.database import Database
-from api.http.pagination import pack, unpack
+from api.http.pagination import pack, require_zone, unpack
 from api.http.strict_json import BODY_ERRORS
 from api.openapi.documents import error_responses
 from api.operations.webhooks import PREFIX
@@ -78,8 +78,8 @@ class DeliveryRoutes(Controller):
                 webhook_id=None if webhook_id is None else check_id(PREFIX, webhook_id),
                 job_id=None if job_id is None else check_id("job", job_id),
                 state=state_,
-                since=_require_zone(since, "since"),
-                until=_require_zone(until, "until"),
+                since=require_zone(since, "since"),
+                until=require_zone(until, "until"),
                 before=unpack(cursor) if cursor else None,
             )
         )
@@ -138,9 +138,3 @@ async def _find_delivery(database: Database, caller: Caller, delivery_id: str) -
     if row is None:
         raise UnknownDelivery
     return delivery_of(row)
-
-
-def _require_zone(time: datetime | None, name: str) -> datetime | None:
-    if time is not None and time.tzinfo is None:
-        raise InvalidRequest(f"`{name}` has no time zone; add one, e.g. 2026-01-31T12:00:00Z.", field=f"query.{name}")
-    return time

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, Select, and_, case, cast, extract, func, select
 
 from jobs.job import ACTIVE, JobStatus
-from jobs.schema.tables import jobs, servers
+from jobs.schema.tables import jobs, servers, tenants
 from jobs.statements.clauses import tx_now
 
 UNABLE = ("draining", "drained", "store_away", "clock_skewed")
@@ -16,9 +16,10 @@ def queue_by_model(tenant: str | None) -> Select[Any]:
     """Return a row for each model with unfinished jobs, of `tenant` or of all tenants.
 
     `inputs` are jobs that wait for their inputs, `backoff` those that are retried later, `offline` those that are
-    pinned to a server that is away, `queued` the others that wait, `running` those that run, and `oldest` is the
-    seconds since the first of the waiting ones could have run. `serving` is how many living servers have the model,
-    `taking` how many of them take jobs. It reads every unfinished job of the tenant, or of all.
+    pinned to a server that is away, `paused` those of tenants that have paused their queues, `queued` the others that
+    wait, `running` those that run, and `oldest` is the seconds since the first of the waiting ones could have run.
+    `serving` is how many living servers have the model, `taking` how many of them take jobs. It reads every unfinished
+    job of the tenant, or of all.
     """
     pinned = and_(jobs.c.server_id.is_not(None), jobs.c.spill_at.is_(None))
     there = select(servers.c.server_id).where(
@@ -30,6 +31,7 @@ def queue_by_model(tenant: str | None) -> Select[Any]:
         (jobs.c.status == JobStatus.PROCESSING.value, "running"),
         (jobs.c.available_at > tx_now, "backoff"),
         (and_(pinned, ~there.exists()), "offline"),
+        (jobs.c.tenant.in_(select(tenants.c.id).where(tenants.c.paused_at.is_not(None))), "paused"),
         else_="queued",
     )
     waits_since = case((and_(is_queued, jobs.c.available_at <= tx_now), jobs.c.available_at))
@@ -54,7 +56,7 @@ def queue_by_model(tenant: str | None) -> Select[Any]:
         .group_by(living.c.model)
         .subquery()
     )
-    counts = [_count(each.c.state, name) for name in ("inputs", "backoff", "offline", "queued", "running")]
+    counts = [_count(each.c.state, name) for name in ("inputs", "backoff", "offline", "paused", "queued", "running")]
     return (
         select(
             each.c.model,

@@ -58,12 +58,23 @@ def count_inputs(job_id: str) -> Select[Any]:
     return select(func.count()).select_from(inputs).where(inputs.c.job_id == job_id)
 
 
-def again(job_id: str, new_id: str, *, pending: bool) -> Select[Any]:
+def again(
+    job_id: str,
+    new_id: str,
+    *,
+    pending: bool,
+    key_id: str | None = None,
+    most_priority: int | None = None,
+    usual_cap: int | None = None,
+) -> Select[Any]:
     """Add the new job, with the parameters, the time and the price of the old one; returns its row.
 
-    Raises an error with the SQLSTATE `jobs.statements.budget.SPENT` when the budget has no room for the price.
+    A caller's `key_id` pays for it instead of the old job's, with `most_priority` at most, and within `usual_cap` (as
+    `jobs.statements.budget.admit` has it). Raises an error with the SQLSTATE `SPENT` when a budget has no room for the
+    price, or `FULL`.
     """
     span = now - jobs.c.created_at
+    payer = jobs.c.key_id if key_id is None else literal(key_id)
     values = {
         "id": literal(new_id),
         "status": literal((JobStatus.PENDING if pending else JobStatus.QUEUED).value),
@@ -74,20 +85,21 @@ def again(job_id: str, new_id: str, *, pending: bool) -> Select[Any]:
         "spill_at": jobs.c.spill_at + span,
         "redrive_of": jobs.c.id,
         "has_inputs": literal(pending),
+        "key_id": payer,
+        "priority": jobs.c.priority if most_priority is None else func.least(jobs.c.priority, most_priority),
     }
     for name in (
         "tenant",
-        "key_id",
         "modality",
         "model",
         "params",
         "seed",
         "max_attempts",
-        "priority",
         "server_id",
         "price_usd",
         "traceparent",
         "origin",
+        "labels",
     ):
         values[name] = jobs.c[name]
     values["callback_url"] = jobs.c.callback_url
@@ -95,7 +107,7 @@ def again(job_id: str, new_id: str, *, pending: bool) -> Select[Any]:
         insert(jobs).from_select(
             list(values),
             select(*values.values()).where(
-                jobs.c.id == job_id, admit(jobs.c.tenant, jobs.c.key_id, func.coalesce(jobs.c.price_usd, 0))
+                jobs.c.id == job_id, admit(jobs.c.tenant, payer, func.coalesce(jobs.c.price_usd, 0), usual_cap)
             ),
         )
     )
@@ -112,6 +124,9 @@ def again_inputs(job_id: str, new_id: str) -> Insert:
         "host": case((has_copy, ""), else_=inputs.c.host),
         "max_bytes": case((has_copy, None), else_=inputs.c.max_bytes),  # what the caller sent was judged already
         "types": case((has_copy, literal([], JSONB)), else_=inputs.c.types),
+        "max_seconds": case((has_copy, None), else_=inputs.c.max_seconds),
+        "min_side": case((has_copy, 0), else_=inputs.c.min_side),
+        "frame": case((has_copy, None), else_=inputs.c.frame),  # the copy of a film's picture is the picture
     }
     for name in ("name", "tenant", "kind", "min_seconds"):
         values[name] = inputs.c[name]

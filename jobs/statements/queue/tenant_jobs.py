@@ -38,10 +38,19 @@ def listing(
     modality: str | None = None,
     model: str | None = None,
     labels: Mapping[str, str] | None = None,
+    server_id: str | None = None,
+    error_code: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     before: tuple[datetime, str] | None = None,
     oldest_first: bool = False,
 ) -> Select[Any]:
-    """Return a tenant's jobs with all of the labels, newest first; `before` is (created_at, id) of the last seen."""
+    """Return a tenant's jobs with all of the labels, newest first; `before` is (created_at, id) of the last seen.
+
+    `since` and `until` (not included) bound the time of the submit. `server_id` is the server that runs or ran a job,
+    else the one that it asks for; it has no index, so that it reads every job since `since`. An `error_code` reads
+    the jobs that failed.
+    """
     query = select(*jobs.c).where(jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None))
     if status is not None:
         query = query.where(jobs.c.status == status)
@@ -51,6 +60,14 @@ def listing(
         query = query.where(jobs.c.model == model)
     if labels:
         query = query.where(text(f"jobs.{has_labels}"), jobs.c.labels.contains(dict(labels)))
+    if server_id is not None:
+        query = query.where(func.coalesce(jobs.c.worker, jobs.c.server_id) == server_id)
+    if error_code is not None:
+        query = query.where(jobs.c.status == JobStatus.FAILED, jobs.c.error["code"].astext == error_code)
+    if since is not None:
+        query = query.where(jobs.c.created_at >= since)
+    if until is not None:
+        query = query.where(jobs.c.created_at < until)
     if before is not None:
         position = tuple_(jobs.c.created_at, jobs.c.id)
         query = query.where(position > tuple_(*before) if oldest_first else position < tuple_(*before))

@@ -195,6 +195,10 @@ class AsyncAtelier:
         """Submit a completed job again, with its fields, seed and inputs, as a new job."""
         return await self._send(calls.reproduce(job_id, idempotency_key))
 
+    async def redrive(self, job_id: str) -> wire.Accepted:
+        """Do a failed job again as a new one that is tied to it; a repeated call returns the same new job."""
+        return await self._send(calls.redrive(job_id))
+
     async def submit_chain(
         self,
         steps: Sequence[Mapping[str, Any]],
@@ -223,11 +227,11 @@ class AsyncAtelier:
         """Cancel what has not ended of a chain, and return it."""
         return await self._send(calls.cancel_chain(chain_id))
 
-    async def jobs(self, *, limit: int = 20, **filters: Any) -> list[wire.StatusAnswer]:
-        """Return the newest jobs; filters: `status`, `modality`, `model`."""
+    async def jobs(self, *, limit: int = 20, **filters: Any) -> list[wire.ListedJob]:
+        """Return the newest jobs; filters: `status`, `modality`, `model`, `label`, `error_code`, `since`, `until`."""
         return (await self._send(calls.jobs(limit=limit, **filters))).jobs
 
-    async def all_jobs(self, **filters: Any) -> AsyncIterator[wire.StatusAnswer]:
+    async def all_jobs(self, **filters: Any) -> AsyncIterator[wire.ListedJob]:
         """Yield every job, newest first, page by page; filters as of `jobs`."""
         cursor = None
         while True:

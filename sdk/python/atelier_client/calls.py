@@ -135,6 +135,11 @@ def reproduce(job_id: str, idempotency_key: str | None) -> Call[models.Accepted]
     return Call(method="POST", path=f"/jobs/v1/{_quoted(job_id)}/reproduce", answer=models.Accepted, headers=headers)
 
 
+def redrive(job_id: str) -> Call[models.Accepted]:
+    """Do a failed job again."""
+    return Call(method="POST", path=f"/jobs/v1/{_quoted(job_id)}/redrive", answer=models.Accepted)
+
+
 def submit_chain(
     steps: Sequence[Mapping[str, Any]], callback_url: str | None, idempotency_key: str | None
 ) -> Call[models.ChainAnswer]:

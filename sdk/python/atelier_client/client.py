@@ -194,6 +194,10 @@ class Atelier:
         """Submit a completed job again, with its fields, seed and inputs, as a new job."""
         return self._send(calls.reproduce(job_id, idempotency_key))
 
+    def redrive(self, job_id: str) -> wire.Accepted:
+        """Do a failed job again as a new one that is tied to it; a repeated call returns the same new job."""
+        return self._send(calls.redrive(job_id))
+
     def submit_chain(
         self,
         steps: Sequence[Mapping[str, Any]],
@@ -222,11 +226,11 @@ class Atelier:
         """Cancel what has not ended of a chain, and return it."""
         return self._send(calls.cancel_chain(chain_id))
 
-    def jobs(self, *, limit: int = 20, **filters: Any) -> list[wire.StatusAnswer]:
-        """Return the newest jobs; filters: `status`, `modality`, `model`."""
+    def jobs(self, *, limit: int = 20, **filters: Any) -> list[wire.ListedJob]:
+        """Return the newest jobs; filters: `status`, `modality`, `model`, `label`, `error_code`, `since`, `until`."""
         return self._send(calls.jobs(limit=limit, **filters)).jobs
 
-    def all_jobs(self, **filters: Any) -> Iterator[wire.StatusAnswer]:
+    def all_jobs(self, **filters: Any) -> Iterator[wire.ListedJob]:
         """Yield every job, newest first, page by page; filters as of `jobs`."""
         cursor = None
         while True:

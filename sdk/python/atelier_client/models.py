@@ -147,10 +147,20 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     backend: JobBackend | None = None
 
 
+class ListedJob(StatusAnswer, frozen=True, kw_only=True):
+    """A job of a list: its status answer, and what it was asked for in a line.
+
+    `title` is the beginning of its prompt or text, else the name of its first file; null where it has neither, and
+    once the retention of prompts has removed it. It is in no event and in no webhook.
+    """
+
+    title: str | None = None
+
+
 class JobPage(msgspec.Struct, frozen=True, kw_only=True):
     """Jobs, newest first; `next_cursor` is null on the last page."""
 
-    jobs: list[StatusAnswer]
+    jobs: list[ListedJob]
     next_cursor: str | None
 
 

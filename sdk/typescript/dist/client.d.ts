@@ -31,6 +31,13 @@ export interface JobQuery {
     model?: string;
     /** Only jobs that have all of these labels. */
     labels?: Record<string, string>;
+    /** Only jobs that this server runs or ran, or that ask for it; needs `since`. */
+    server_id?: string;
+    /** Only jobs that failed with this code. */
+    error_code?: string;
+    /** Only jobs that were submitted at this time or later, and before `until`: times with their zone. */
+    since?: string;
+    until?: string;
 }
 /** A job of several that are submitted together: its modality beside its fields. */
 export type JobOf = {
@@ -85,6 +92,8 @@ export declare class AtelierClient {
     manifest(jobId: string): Promise<Manifest>;
     /** Submit a completed job again, with its fields, seed and inputs, as a new job. */
     reproduce(jobId: string, options?: SubmitOptions): Promise<Accepted>;
+    /** Do a failed job again as a new one that is tied to it; a repeated call returns the same new job. */
+    redrive(jobId: string): Promise<Accepted>;
     /** Submit jobs of which one's output is another's input; all or none. Throws `AtelierError`. */
     submitChain(steps: ChainStep[], options?: SubmitOptions & {
         callbackUrl?: string;

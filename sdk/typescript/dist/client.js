@@ -137,6 +137,10 @@ export class AtelierClient {
             signal: options.signal,
         });
     }
+    /** Do a failed job again as a new one that is tied to it; a repeated call returns the same new job. */
+    redrive(jobId) {
+        return this.#transport.json("POST", `/jobs/v1/${encodeURIComponent(jobId)}/redrive`, { repeatable: true });
+    }
     /** Submit jobs of which one's output is another's input; all or none. Throws `AtelierError`. */
     submitChain(steps, options = {}) {
         return this.#transport.json("POST", "/chains/v1", {

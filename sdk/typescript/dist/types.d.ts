@@ -303,9 +303,13 @@ export interface Job {
     load_seconds: number;
     backend: JobBackend | null;
 }
+/** A job of a list: its status answer, and what it was asked for in a line. */
+export interface ListedJob extends Job {
+    title: string | null;
+}
 /** Jobs, newest first; `next_cursor` is null on the last page. */
 export interface JobPage {
-    jobs: Job[];
+    jobs: ListedJob[];
     next_cursor: string | null;
 }
 /** What a job waits for, in the words of an API that may be newer than the client. */

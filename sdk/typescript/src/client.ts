@@ -61,6 +61,13 @@ export interface JobQuery {
   model?: string;
   /** Only jobs that have all of these labels. */
   labels?: Record<string, string>;
+  /** Only jobs that this server runs or ran, or that ask for it; needs `since`. */
+  server_id?: string;
+  /** Only jobs that failed with this code. */
+  error_code?: string;
+  /** Only jobs that were submitted at this time or later, and before `until`: times with their zone. */
+  since?: string;
+  until?: string;
 }
 
 /** A job of several that are submitted together: its modality beside its fields. */
@@ -223,6 +230,11 @@ export class AtelierClient {
       idempotencyKey: options.idempotencyKey ?? crypto.randomUUID(),
       signal: options.signal,
     });
+  }
+
+  /** Do a failed job again as a new one that is tied to it; a repeated call returns the same new job. */
+  redrive(jobId: string): Promise<Accepted> {
+    return this.#transport.json<Accepted>("POST", `/jobs/v1/${encodeURIComponent(jobId)}/redrive`, { repeatable: true });
   }
 
   /** Submit jobs of which one's output is another's input; all or none. Throws `AtelierError`. */

@@ -324,9 +324,14 @@ export interface Job {
   backend: JobBackend | null;
 }
 
+/** A job of a list: its status answer, and what it was asked for in a line. */
+export interface ListedJob extends Job {
+  title: string | null;
+}
+
 /** Jobs, newest first; `next_cursor` is null on the last page. */
 export interface JobPage {
-  jobs: Job[];
+  jobs: ListedJob[];
   next_cursor: string | null;
 }
 

@@ -102,6 +102,7 @@ def test_the_document_names_every_route(document):
         ("get", "/jobs/v1/{job_id}/request"),
         ("get", "/jobs/v1/{job_id}/manifest"),
         ("post", "/jobs/v1/{job_id}/reproduce"),
+        ("post", "/jobs/v1/{job_id}/redrive"),
         *((method, "/chains/v1") for method in ("get", "post")),
         ("get", "/chains/v1/{chain_id}"),
         ("post", "/chains/v1/{chain_id}/cancel"),

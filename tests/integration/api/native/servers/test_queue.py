@@ -45,6 +45,14 @@ def test_it_says_why_nothing_takes_them(look, create, rows):
     assert ({"no_server_for_model": 1}, 0, 0) == (found["reasons"], found["serving"], found["taking"])
 
 
+def test_jobs_of_a_paused_tenant_say_so(look, create, rows, client):
+    create(model="chaos")
+    assert 200 == client.post("/jobs/v1/pause").status_code
+    assert (1, {"tenant_paused": 1}) == (look()["chaos"]["waiting"], look()["chaos"]["reasons"])
+    rows.execute(text("UPDATE servers SET desired = 'cordoned'"))
+    assert {"server_cordoned": 1} == look()["chaos"]["reasons"]
+
+
 def test_a_job_of_a_server_that_is_away_says_so(look, create, rows, server):
     create(model="chaos", server_id=rows.scalar(text("SELECT server_id FROM servers")))
     rows.execute(text("UPDATE servers SET lease_until = now()"))
