@@ -96,16 +96,21 @@ export default function Jobs({ query, me }) {
       <${Older} ...${{ pages }} key=${path} />`}`;
 }
 
+/** Pixels below what is seen at which further rows are read. */
+const NEAR_PX = 600;
+
 /** What is below the rows; further ones are read as it comes near. */
 function Older({ pages }) {
   const line = useRef(null);
-  const [isNear, setNear] = useState(false);
+  const [, setNear] = useState(false);
   useEffect(() => {
-    const near = new IntersectionObserver(([seen]) => setNear(seen.isIntersecting), { rootMargin: "600px" });
+    const near = new IntersectionObserver((seen) => setNear(seen.at(-1).isIntersecting), { rootMargin: `${NEAR_PX}px` });
     near.observe(line.current);
     return () => near.disconnect();
   }, []);
   useEffect(() => {
+    // Measured now: what the observer has said may be of before the rows that have just come.
+    const isNear = line.current.getBoundingClientRect().top < innerHeight + NEAR_PX;
     if (isNear && pages.next && !pages.isLoading && !pages.error) pages.more();
   });
   const words = pages.items.length >= MOST_ROWS ? "; narrow the filter, or go back in time with until:" : "";

@@ -3,7 +3,7 @@
 from statistics import median
 
 import pytest
-from sqlalchemy import func, insert, literal, literal_column, select, text
+from sqlalchemy import func, insert, literal, literal_column, select, text, true
 
 from jobs.schema.tables import jobs, tenants
 
@@ -54,7 +54,7 @@ def many(stack):
     with stack.caller("many") as client, stack.database.connect() as connection:
         own["tenant"] = literal(connection.execute(select(tenants.c.id).where(tenants.c.name == "many")).scalar_one())
         values = [own.get(column.name, column) for column in jobs.c]
-        copies = select(*values).select_from(jobs, numbers).where(jobs.c.id == made)
+        copies = select(*values).select_from(jobs.join(numbers, true())).where(jobs.c.id == made)
         connection.execute(insert(jobs).from_select([column.name for column in jobs.c], copies))
         connection.commit()
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE jobs"))

@@ -109,7 +109,7 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     without what completed jobs have cost and what is reserved for unfinished ones. It is null without a budget.
 
     `outputs_removed_at` is the time at which the outputs of a completed job were removed, after their retention. A
-    failed job that an operator redrove names the new job in `redriven_as`; that names it in `redrive_of`.
+    failed job that was redriven names the new job in `redriven_as`; that names it in `redrive_of`.
 
     `backend` is who has the job or made it, and why; null before it was started.
     """
