@@ -137,7 +137,7 @@ const G_SECONDS = 1.5;
 
 /** Ctrl K, `?`, and `g` with the key of a page. */
 function useShellKeys(me) {
-  const gAt = useRef(0);
+  const gAt = useRef(-Infinity);
   useEffect(() => {
     const press = async (event) => {
       const isPalette = event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey);

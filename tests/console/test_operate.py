@@ -164,7 +164,8 @@ def test_an_item_is_tagged_published_and_taken_back(open_page, stack):
     stack.ended(stack.submit("side=8 item=1"))
     page = open_page("/library")
     page.locator(".grid a.thumb").first.click()
-    page.get_by_label("Tags").fill("mug, spring")
+    tag = f"spring-{page.viewport_size['width']}"
+    page.get_by_label("Tags").fill(f"mug, {tag}")
     page.get_by_role("button", name="Save").click()
     page.get_by_text("Saved").wait_for()
     page.get_by_role("button", name="Publish").click()
@@ -173,7 +174,7 @@ def test_an_item_is_tagged_published_and_taken_back(open_page, stack):
     page.get_by_role("button", name="Take back").click()
     page.get_by_role("button", name="Publish").wait_for()
     assert 404 == stack.client.get(link).status_code
-    page.goto("/console/library?q=tag:spring")
+    page.goto(f"/console/library?q=tag:{tag}")
     page.get_by_text("1 item shown").wait_for()
 
 
