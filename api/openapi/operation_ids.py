@@ -56,6 +56,7 @@ OPERATION_IDS = {
     "get /jobs/v1/{job_id}/request": "getJobRequest",
     "get /jobs/v1/{job_id}/manifest": "getManifest",
     "post /jobs/v1/{job_id}/reproduce": "reproduceJob",
+    "post /jobs/v1/{job_id}/redrive": "redriveJob",
     "post /jobs/v1/{job_id}/cancel": "cancelJob",
     "get /jobs/v1/{job_id}/events": "followJob",
     "get /chains/v1": "listChains",
