@@ -126,7 +126,7 @@ def test_the_wheel_has_every_file_of_the_packages(files, name):
         found = {one for one in wheel.namelist() if ".dist-info/" not in one}
         assert f"Version: {name}\n" in wheel.read(f"atelier-{name}.dist-info/METADATA").decode()
     sdk = {one.removeprefix("sdk/python/") for one in tracked("sdk/python/atelier_client")}
-    assert {*tracked("api", "cli", "core", "jobs", "pipelines", "workers"), *sdk} == found
+    assert {*tracked("api", "cli", "console", "core", "jobs", "pipelines", "workers"), *sdk} == found
 
 
 def test_the_wheel_of_the_sdk_has_its_package_alone(files, name):
