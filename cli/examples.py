@@ -27,6 +27,7 @@ EXAMPLES = {
     "chains list": "atelier chains list --limit 50",
     "chains show": "atelier chains show CHAIN --json",
     "chains cancel": "atelier chains cancel CHAIN",
+    "storyboards create": "atelier storyboards create - -o story.mp4",
     "media list": "atelier media list --kind image --tag spring",
     "media search": "atelier media search red chair",
     "media show": "atelier media show MEDIA",

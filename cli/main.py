@@ -21,6 +21,7 @@ COMMANDS = {
         f"{CLIENT}.chains:chains",
         "Submit, list, show and cancel chains: jobs of which one's output is another's input.",
     ),
+    "storyboards": (f"{CLIENT}.storyboards:storyboards", "Make one film of several shots."),
     "media": (
         f"{CLIENT}.media:media",
         "Upload, find, show, tag, publish, download and delete what the media library has.",

@@ -25,7 +25,7 @@ from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
 from jobs.wire import jobs, media, models, problems, servers, status, uploads, voices, webhooks
 from jobs.wire.account import keys, usage
-from jobs.wire.estimates.estimate import EstimateAnswer
+from jobs.wire.estimates.estimate import ChainEstimate, EstimateAnswer
 from jobs.wire.job_request import JobRequest
 from scripts import sdk_types
 from scripts.sdk_structs import base_of, description, fields_of, ordered, own_fields, parts_of_requests
@@ -44,6 +44,7 @@ ANSWERS: tuple[type[msgspec.Struct], ...] = (
         Manifest,
         chains.ChainAnswer,
         chains.ChainPage,
+        ChainEstimate,
     ),
     *(uploads.Upload, uploads.StoredUpload, voices.VoiceList),
     *(media.MediaItem, media.MediaPage, media.MediaMatches),

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import inspect as types
 
 from jobs.params.registry import MODALITIES
+from jobs.params.storyboard import StoryboardParams
 
 
 def ordered(roots: tuple[type[msgspec.Struct], ...]) -> list[type[msgspec.Struct]]:
@@ -43,8 +44,8 @@ def _structs_in(type_: types.Type) -> Iterator[type[msgspec.Struct]]:
 
 
 def parts_of_requests() -> list[type[msgspec.Struct]]:
-    """Return the structs that fields of the modalities' parameters are made of."""
-    roots = [modality.params for modality in MODALITIES]
+    """Return the structs that fields of the parameters of modalities and storyboards are made of."""
+    roots = [*(modality.params for modality in MODALITIES), StoryboardParams]
     return [struct for struct in ordered(tuple(roots)) if struct not in roots]
 
 

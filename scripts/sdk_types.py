@@ -15,17 +15,17 @@ from jobs.chains.answer import ChainAnswer, ChainPage
 from jobs.manifests.manifest import Manifest
 from jobs.params.base import Params
 from jobs.params.media import field_of
-from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
+from jobs.params.storyboard import StoryboardParams
 from jobs.wire import jobs, media, models, status, uploads, voices, webhooks
 from jobs.wire.account import keys
-from jobs.wire.estimates.estimate import EstimateAnswer
+from jobs.wire.estimates.estimate import ChainEstimate, EstimateAnswer
 from scripts.sdk_structs import base_of, description, fields_of, ordered, own_fields, parts_of_requests
 
 FOLDER = Path(__file__).parents[1] / "sdk/typescript"
 ANSWERS: tuple[type[msgspec.Struct], ...] = (
     *(jobs.Accepted, status.StatusAnswer, jobs.JobPage, jobs.ProgressEvent, uploads.StoredUpload, EstimateAnswer),
-    *(jobs.AcceptedJobs, jobs.QueueState, Manifest, ChainAnswer, ChainPage),
+    *(jobs.AcceptedJobs, jobs.QueueState, Manifest, ChainAnswer, ChainPage, ChainEstimate),
     *(keys.KeyPage, keys.KeyWithSecret, keys.MeAnswer),
     *(voices.VoiceAnswer, models.ModelAnswer),
     *(media.MediaItem, media.MediaPage, media.MediaMatches, media.LinkedMedia),
@@ -80,7 +80,7 @@ def types_module() -> str:
         *(_enumeration(cls) for cls in _enumerations()),
         "/** Fields of every submit. */\nexport interface CommonParams " + _braces(_common()),
         *(_part(struct) for struct in parts_of_requests()),
-        *(_request(modality) for modality in MODALITIES),
+        *(_request(params) for params in (*(modality.params for modality in MODALITIES), StoryboardParams)),
         "/** The fields of a submit, by modality. */\nexport interface ParamsOf "
         + _braces(f'"{modality.name}": {modality.params.__name__};' for modality in MODALITIES),
         *(_answer(cls) for cls in ordered(ANSWERS)),
@@ -118,11 +118,11 @@ def _common() -> Iterator[str]:
     yield from (_request_field(field) for field in fields_of(Params) if field.name != "output_format")
 
 
-def _request(modality: ModalitySpec) -> str:
+def _request(params: type[Params]) -> str:
     shared = {field.name for field in fields_of(Params)} - {"output_format"}
-    own = (_request_field(field) for field in fields_of(modality.params) if field.name not in shared)
-    head = f"export interface {modality.params.__name__} extends CommonParams "
-    return _comment(modality.params.__doc__ or "") + head + _braces(own)
+    own = (_request_field(field) for field in fields_of(params) if field.name not in shared)
+    head = f"export interface {params.__name__} extends CommonParams "
+    return _comment(params.__doc__ or "") + head + _braces(own)
 
 
 def _part(struct: type[msgspec.Struct]) -> str:

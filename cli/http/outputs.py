@@ -1,13 +1,14 @@
 """The files of a job's outputs."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import rich_click as click
 
 from atelier_client.models import StatusAnswer
-from cli.http.client import Client
+from cli.http.client import Client, refuse_unwritable
 from cli.http.problems import in_commands
 
 STDOUT = Path("-")
@@ -65,6 +66,29 @@ def refuse_overwriting(output: Path, number: int) -> None:
     there = [file.name for file in numbered(output, number) if number > 1 and file.exists()]
     if there:
         raise click.UsageError(f"{', '.join(there)} would be overwritten; remove it or choose another name")
+
+
+def check_output(output: Path, number: int, formats: Mapping[str, str]) -> None:
+    """Refuse a file that cannot be written, before anything is computed for it.
+
+    Raises `UsageError` for an unknown extension, without the file's folder, or where a file that was not named would be
+    overwritten; `ApiError` for a file that cannot be written.
+    """
+    if output == STDOUT:
+        if number > 1:
+            raise click.UsageError("standard output takes one image; name a file for several")
+        return
+    if output.suffix.lower() not in formats:
+        raise click.UsageError(f"{output.name}: use one of the extensions {', '.join(formats)}")
+    check_folder(output)
+    refuse_overwriting(output, number)
+
+
+def check_folder(file: Path) -> None:
+    """Refuse a file that cannot be written. Raises `UsageError` without its folder, and `ApiError`."""
+    if not file.absolute().parent.is_dir():
+        raise click.UsageError(f"the folder {file.absolute().parent} does not exist; create it")
+    refuse_unwritable(file)
 
 
 def own_names(job: StatusAnswer) -> list[str]:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
-from atelier_client.models import ProgressEvent, ServerAnswer, StatusAnswer
+from atelier_client.models import ChainAnswer, ProgressEvent, ServerAnswer, StatusAnswer
 from cli.http.client import Client
 from cli.http.problems import ApiUnavailable
 from cli.output.bar_times import ElapsedTime
@@ -49,6 +49,17 @@ def watch(client: Client, job_id: str, bar: Progress, task: TaskID) -> StatusAns
     job = client.job(job_id)
     bar.update(task, completed=1.0 if job.status == "completed" else job.progress, doing=job.status)
     return job
+
+
+def watch_chain(client: Client, chain: ChainAnswer, bar: Progress) -> ChainAnswer:
+    """Show the progress of a chain's jobs, a line for each, until it has ended; return the ended chain."""
+    jobs = [step.job for step in chain.steps if step.job is not None]
+    tasks = [bar.add_task(step.name, total=1.0, doing="waits") for step in chain.steps if step.job is not None]
+    for job, task in zip(jobs, tasks, strict=True):
+        watch(client, job.job_id, bar, task)
+    while (ended := client.chain(chain.chain_id)).finished_at is None:  # a moment after its last job
+        time.sleep(POLL_SECONDS)
+    return ended
 
 
 def await_drained(client: Client, server_id: str) -> ServerAnswer:

@@ -23,7 +23,7 @@ NAMES = [str(page.relative_to(ROOT)) for page in RUN]
 MAGIC = {".webp": b"RIFF", ".png": b"\x89PNG", ".mp4": b"\0\0\0", ".mp3": b"ID3", ".wav": b"RIFF", ".glb": b"glTF"}
 MADE = {
     "README.md": {"star.webp", "mug.png", "mug.mp4", "mug.mp3", "circle.webp", "ring.webp", "square.webp"},
-    "docs/chains.md": {"chair.glb"},
+    "docs/chains.md": {"chair.glb", "story.mp4"},
     "docs/servers.md": {"circle.webp"},
     "docs/uploads.md": {"cutout.png", "mug.glb", "recording.wav"},
     "docs/webhooks.md": {"ring.webp", "star.webp"},

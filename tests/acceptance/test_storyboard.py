@@ -1,18 +1,24 @@
 """Storyboards through real processes: shots become one film, with one status, one webhook and one price."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
 from standardwebhooks import Webhook
 
+from atelier_client import ApiError, AsyncAtelier, Atelier, ChainCancelled, ChainFailed, JobTimeout
+from cli.main import atelier
 from core.signing import webhook_secret
 from tests.support.media.videos import DecodedVideo, decode_video, psnr
 from tests.support.servers.webhook_receiver import WebhookReceiver
 from tests.support.service import finished
 from tests.support.service.agents import agent, call
-from tests.support.service.service import Service
+from tests.support.service.service import Service, paused
 from tests.support.wait import until
 
 SMALL = {"width": 192, "height": 128}
@@ -110,3 +116,82 @@ def test_films_are_inputs_wherever_they_are(studio: Service) -> None:
     assert (36, 24.0, "film-join") == (len(joined.frames), joined.fps, status["model"])
     first = film(made["result_url"]).frames
     assert min(psnr(first[place % 12], frame) for place, frame in enumerate(joined.frames)) > 30
+
+
+@pytest.fixture
+def run(studio: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """A function that runs `atelier` in a folder of the test's own, as its user."""
+    monkeypatch.setenv("ATELIER_URL", studio.url)
+    monkeypatch.setenv("ATELIER_API_KEY", studio.key)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+    def invoke(*words: str, status: int = 0, typed: str | None = None) -> Result:
+        outcome = CliRunner().invoke(atelier, words, input=typed)
+        assert status == outcome.exit_code, outcome.output
+        return outcome
+
+    return invoke
+
+
+TWO = {"model": "demo-camera", "shots": [{"prompt": "zoom in", "duration_seconds": 0.5, "image": "star.png"}]} | SMALL
+
+
+def drawn(folder: Path) -> Path:
+    """A local picture."""
+    file = folder / "star.png"
+    Image.new("RGB", (192, 128), "green").save(file)
+    return file
+
+
+def test_the_command_line_makes_a_film_of_a_file(studio: Service, run: Any, tmp_path: Path) -> None:
+    drawn(tmp_path)
+    Path("story.json").write_text(json.dumps(TWO))
+    made = run("storyboards", "create", "story.json", "-o", "story.webm", "--json")
+    chain = json.loads(made.stdout)
+    assert ("completed", 12) == (chain["status"], len(decode_video(Path("story.webm").read_bytes(), "webm").frames))
+    assert "story.webm" in made.stderr
+    chain_id = run("storyboards", "create", "-", "--no-wait", typed=json.dumps(TWO)).stdout.strip()
+    assert chain_id in run("chains", "show", chain_id).output
+    assert "completed" == ended(studio, {"chain_id": chain_id})["status"]
+
+
+def test_the_command_line_says_what_is_wrong_with_a_storyboard(studio: Service, run: Any) -> None:
+    Path("story.json").write_text("[]")
+    Path("broken.json").write_text(json.dumps({"shots": [{"prompt": "", "duration_seconds": 0.5}]}))
+    Path("lost.json").write_text(json.dumps(TWO))
+    for words, status, reason in (
+        (["story.json", "-o", "a.mp4"], 1, "one object of JSON with `shots`"),
+        (["broken.json", "-o", "a.mp4"], 1, "prompt"),
+        (["lost.json", "-o", "a.mp4"], 1, "star.png"),
+        (["lost.json"], 2, "Missing option '-o'"),
+        (["lost.json", "-o", "a.gif"], 2, "use one of the extensions"),
+        (["lost.json", "--no-wait", "--timeout", "3s"], 2, "leave out --timeout"),
+    ):
+        assert reason in run("storyboards", "create", *words, status=status).output
+    assert not Path("a.mp4").exists()
+
+
+async def test_the_sdk_makes_a_film_and_says_why_not(studio: Service, tmp_path: Path) -> None:
+    shots = [{"prompt": "zoom in", "duration_seconds": 0.5, "image": drawn(tmp_path)}]
+    asked = {"model": "demo-camera"} | SMALL
+    seen = []
+    with Atelier(studio.url, studio.key) as client:
+        estimate = client.estimate_storyboard(shots, **asked)
+        assert ["shot-1", "film"][: len(estimate.steps)] == [step.name for step in estimate.steps]
+        chain = client.storyboard(shots, on_progress=seen.append, timeout=120, **asked)
+        assert ("completed", "completed") == (chain.status, seen[-1].status)
+        assert 12 == len(film(chain.outputs[0].url).frames)
+        with pytest.raises(ApiError):
+            client.submit_storyboard([], **asked)
+        with paused(studio):
+            waiting = client.submit_storyboard(shots, **asked)
+            with pytest.raises(JobTimeout, match=waiting.chain_id):
+                client.wait_chain(waiting.chain_id, timeout=0.2)
+            client.cancel_chain(waiting.chain_id)
+    async with AsyncAtelier(studio.url, studio.key) as other:
+        with pytest.raises(ChainCancelled):
+            await other.wait_chain(waiting.chain_id, timeout=60)
+        lost = [shots[0] | {"image": f"{studio.url}/nothing.png"}]
+        with pytest.raises(ChainFailed, match="shot-1"):
+            await other.storyboard(lost, timeout=60, **asked)

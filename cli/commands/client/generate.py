@@ -9,9 +9,9 @@ import rich_click as click
 from atelier_client.models import StatusAnswer
 from cli.commands.client.estimate_facts import print_estimate
 from cli.commands.client.request_options import request_body, request_options
-from cli.http.client import ALREADY_A_SOURCE, Client, refuse_unwritable
+from cli.http.client import ALREADY_A_SOURCE, Client
 from cli.http.connection import with_client
-from cli.http.outputs import STDOUT, refuse_overwriting, save_outputs, succeeded
+from cli.http.outputs import STDOUT, check_folder, check_output, save_outputs, succeeded
 from cli.http.problems import in_commands
 from cli.http.progress import job_bars, watch
 from cli.output.durations import Duration
@@ -50,11 +50,11 @@ def generate_command(modality: ModalitySpec) -> click.Command:
             return
         _check_choices(output, preview, timeout, no_wait=no_wait, as_json=as_json)
         if output is not None:
-            _check_output(output, body.get("num_images", 1), modality.formats)
+            check_output(output, body.get("num_images", 1), modality.formats)
             if output != STDOUT:
                 body["output_format"] = modality.formats[output.suffix.lower()]
         if preview is not None:
-            _check_folder(preview)
+            check_folder(preview)
         accepted = client.submit(modality.name, **_upload(client, body, modality.params.media))
         if no_wait:
             print_json(accepted) if as_json else click.echo(accepted.job_id)
@@ -107,28 +107,6 @@ def _check_choices(
         raise click.UsageError("Missing option '-o': name the file to write, or - for standard output.")
     if output == STDOUT and as_json:
         raise click.UsageError("standard output takes the file or, with --json, the answer; name a file")
-
-
-def _check_output(output: Path, number: int, formats: Mapping[str, str]) -> None:
-    """Refuse a file that cannot be written, before anything is computed for it.
-
-    Raises `UsageError` for an unknown extension, without the file's folder, or where a file that was not named would be
-    overwritten; `ApiError` for a file that cannot be written.
-    """
-    if output == STDOUT:
-        if number > 1:
-            raise click.UsageError("standard output takes one image; name a file for several")
-        return
-    if output.suffix.lower() not in formats:
-        raise click.UsageError(f"{output.name}: use one of the extensions {', '.join(formats)}")
-    _check_folder(output)
-    refuse_overwriting(output, number)
-
-
-def _check_folder(file: Path) -> None:
-    if not file.absolute().parent.is_dir():
-        raise click.UsageError(f"the folder {file.absolute().parent} does not exist; create it")
-    refuse_unwritable(file)
 
 
 def _upload(client: Client, body: dict[str, Any], media: Mapping[str, str]) -> dict[str, Any]:

@@ -12,7 +12,16 @@ import httpx
 import msgspec
 
 from atelier_client import models, requests
-from atelier_client.errors import ApiError, ApiUnavailable, JobCancelled, JobFailed, Problem, UnreadableAnswer
+from atelier_client.errors import (
+    ApiError,
+    ApiUnavailable,
+    ChainCancelled,
+    ChainFailed,
+    JobCancelled,
+    JobFailed,
+    Problem,
+    UnreadableAnswer,
+)
 
 T = TypeVar("T")
 
@@ -149,13 +158,16 @@ def submit_chain(
     return Call(method="POST", path="/chains/v1", answer=models.ChainAnswer, json=body, headers=headers)
 
 
-def submit_storyboard(
-    shots: Sequence[Mapping[str, Any]], fields: Mapping[str, Any], idempotency_key: str | None
-) -> Call[models.ChainAnswer]:
+def submit_storyboard(body: Any, idempotency_key: str | None) -> Call[models.ChainAnswer]:
     """Submit the shots of a film."""
     headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
-    body = {**fields, "shots": [dict(one) for one in shots]}
     return Call(method="POST", path="/storyboards/v1", answer=models.ChainAnswer, json=body, headers=headers)
+
+
+def estimate_storyboard(fields: Mapping[str, Any]) -> Call[models.ChainEstimate]:
+    """Ask what the shots of a film would take and cost; their files are not read."""
+    body = with_uploads_within(fields, dict.fromkeys(files_within(fields), NO_FILE))
+    return Call(method="POST", path="/storyboards/v1/estimate", answer=models.ChainEstimate, json=body, asks=True)
 
 
 def chain(chain_id: str) -> Call[models.ChainAnswer]:
@@ -396,25 +408,45 @@ def succeeded(answer: models.StatusAnswer) -> models.StatusAnswer:
     return answer
 
 
+def completed(answer: models.ChainAnswer) -> models.ChainAnswer:
+    """Return an ended chain that completed. Raises `ChainFailed` or `ChainCancelled`."""
+    if answer.status == "failed":
+        raise ChainFailed(answer)
+    if answer.status == "cancelled":
+        raise ChainCancelled(answer)
+    return answer
+
+
 def files_in(modality: str, fields: Mapping[str, Any]) -> Iterator[Path]:
     """Yield the local files that the fields of a submit name by a `Path`."""
     for name in requests.MEDIA.get(modality, ()):
-        value = fields.get(name)
-        for one in value if isinstance(value, list | tuple) else (value,):
-            if isinstance(one, Path):
-                yield one
+        yield from files_within(fields.get(name))
 
 
 def with_uploads(modality: str, fields: Mapping[str, Any], uploaded: Mapping[Path, str]) -> dict[str, Any]:
     """Return the fields of a submit with the ids of uploads in the place of local files."""
-
-    def replaced(value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            return [replaced(one) for one in value]
-        return uploaded[value] if isinstance(value, Path) else value
-
     media = requests.MEDIA.get(modality, ())
-    return {name: replaced(value) if name in media else value for name, value in fields.items()}
+    return {name: with_uploads_within(value, uploaded) if name in media else value for name, value in fields.items()}
+
+
+def files_within(value: Any) -> Iterator[Path]:
+    """Yield the local files in a value of JSON, however deep."""
+    if isinstance(value, Path):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from files_within(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from files_within(one)
+
+
+def with_uploads_within(value: Any, uploaded: Mapping[Path, str]) -> Any:
+    """Return a value of JSON with the ids of uploads in the place of local files."""
+    if isinstance(value, Mapping):
+        return {name: with_uploads_within(one, uploaded) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_uploads_within(one, uploaded) for one in value]
+    return uploaded[value] if isinstance(value, Path) else value
 
 
 def _retry_after(response: httpx.Response) -> float | None:

@@ -211,8 +211,58 @@ class Atelier:
     def submit_storyboard(
         self, shots: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None, **fields: Any
     ) -> wire.ChainAnswer:
-        """Submit shots that become one film; `fields` are the others of `POST /storyboards/v1`."""
-        return self._send(calls.submit_storyboard(shots, fields, idempotency_key))
+        """Submit shots that become one film; `fields` are the others of `POST /storyboards/v1`.
+
+        A `Path` in the place of a picture or a film is uploaded. Raises `ApiError`, and `OSError` for a file that
+        cannot be read.
+        """
+        asked = {**fields, "shots": shots}
+        uploaded = {file: self.upload(file) for file in set(calls.files_within(asked))}
+        return self._send(calls.submit_storyboard(calls.with_uploads_within(asked, uploaded), idempotency_key))
+
+    def estimate_storyboard(self, shots: Sequence[Mapping[str, Any]], **fields: Any) -> wire.ChainEstimate:
+        """Return what these shots would take and cost now; nothing is submitted, and no file is sent."""
+        return self._send(calls.estimate_storyboard({**fields, "shots": shots}))
+
+    def storyboard(
+        self,
+        shots: Sequence[Mapping[str, Any]],
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> wire.ChainAnswer:
+        """Make one film of shots: submit them, wait for the chain and return it with its outputs.
+
+        Raises what `submit_storyboard` and `wait_chain` raise.
+        """
+        chain = self.submit_storyboard(shots, idempotency_key=idempotency_key, **fields)
+        return self.wait_chain(chain.chain_id, on_progress=on_progress, timeout=timeout)
+
+    def wait_chain(
+        self, chain_id: str, *, on_progress: OnProgress | None = None, timeout: float | None = None
+    ) -> wire.ChainAnswer:
+        """Wait until a chain has completed, and return it with its outputs.
+
+        `on_progress` is called with the events of its jobs, step by step. Raises `ChainFailed`, `ChainCancelled`,
+        `JobTimeout` after `timeout` seconds, and what `subscribe` raises.
+        """
+        ends_at = None if timeout is None else time.monotonic() + timeout
+        try:
+            for step in self.chain(chain_id).steps:
+                left = None if ends_at is None else max(0.0, ends_at - time.monotonic())
+                if step.job is not None:
+                    for event in self.subscribe(step.job.job_id, timeout=left):
+                        if on_progress is not None:
+                            on_progress(event)
+        except JobTimeout:
+            raise JobTimeout(chain_id, timeout or 0.0) from None
+        while (chain := self.chain(chain_id)).finished_at is None:
+            if ends_at is not None and time.monotonic() >= ends_at:
+                raise JobTimeout(chain_id, timeout or 0.0)
+            time.sleep(calls.RECONNECT_SECONDS)
+        return calls.completed(chain)
 
     def chain(self, chain_id: str) -> wire.ChainAnswer:
         """Return a chain as it is now, with the status of each of its jobs."""

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from atelier_client.models import StatusAnswer
+from atelier_client.models import ChainAnswer, StatusAnswer
 
 
 class AtelierError(Exception):
@@ -61,8 +61,25 @@ class JobCancelled(AtelierError):
         self.job = job
 
 
+class ChainFailed(AtelierError):
+    """A chain that failed; `chain.failed_step` and `chain.error` say at which of its steps, and why."""
+
+    def __init__(self, chain: ChainAnswer) -> None:
+        reason = f"{chain.error.message} [{chain.error.code}]" if chain.error else "no reason is known"
+        super().__init__(f"{chain.chain_id} failed at {chain.failed_step}: {reason}")
+        self.chain = chain
+
+
+class ChainCancelled(AtelierError):
+    """A chain that was cancelled, or of which a job was."""
+
+    def __init__(self, chain: ChainAnswer) -> None:
+        super().__init__(f"{chain.chain_id} was cancelled")
+        self.chain = chain
+
+
 class JobTimeout(AtelierError, TimeoutError):
-    """A job that has not ended in the time that a caller gave it. It goes on: cancel it, or wait for it again."""
+    """A job or a chain that has not ended in the time that a caller gave it. It goes on: cancel it, or wait again."""
 
     def __init__(self, job_id: str, seconds: float) -> None:
         super().__init__(f"{job_id} has not ended after {seconds:g} s")

@@ -365,6 +365,29 @@ class ChainPage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+class StepEstimate(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of a chain, and what its job would take and cost by itself."""
+
+    name: str
+    estimate: EstimateAnswer
+
+
+class ChainEstimate(msgspec.Struct, frozen=True, kw_only=True):
+    """What a chain would take and cost now; nothing was submitted.
+
+    `total` is from the submit to the end of its last step, of steps that run one after the other: the wait of the first
+    one, the load of each model, and all runs. It is null while no server may start one of them. `price_usd` is what a
+    submit would reserve, the sum of its jobs, and `credits` the same in credits.
+    """
+
+    steps: list[StepEstimate]
+    total: SecondsRange | None
+    price_usd: float
+    credits: float
+    balance_remaining_usd: float | None
+    warnings: list[str] = []
+
+
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """A link for an upload, whose file is still to be sent.
 

@@ -20,6 +20,19 @@ class Element(TypedDict, total=False):
     """Or one film of it: MP4 or MOV, at most 50 MB; its middle frame is used."""
 
 
+class Shot(TypedDict, total=False):
+    """One shot of a storyboard. Its first frame is `image`, or drawn from its prompt, or where the shot before ends."""
+
+    prompt: Required[str]
+    """What the shot shows, and how it moves."""
+    duration_seconds: float | None
+    """Seconds of the shot; by default what the model makes."""
+    image: str | None
+    """The first frame of the shot."""
+    continues: bool
+    """Begin with the last frame of the shot before."""
+
+
 class ImageRequest(TypedDict, total=False):
     """An image from a prompt; only `prompt` is required.
 

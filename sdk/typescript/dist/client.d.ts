@@ -1,6 +1,6 @@
 /** The native client: jobs of every modality, followed to their end. */
 import { MediaLibrary } from "./media.js";
-import type { Accepted, Chain, ChainPage, Estimate, Job, JobPage, JobStatus, KeyPage, KeyWithSecret, Manifest, Me, Modality, Model, Output, ParamsOf, Progress, QueueState, Voice } from "./types.js";
+import type { Accepted, Chain, ChainEstimate, ChainPage, Estimate, Job, JobPage, JobStatus, KeyPage, KeyWithSecret, Manifest, Me, Modality, Model, Output, ParamsOf, Progress, QueueState, StoryboardParams, Voice } from "./types.js";
 export interface AtelierOptions {
     /** The URL of the service; http://127.0.0.1:8000 by default. */
     url?: string;
@@ -98,8 +98,19 @@ export declare class AtelierClient {
     submitChain(steps: ChainStep[], options?: SubmitOptions & {
         callbackUrl?: string;
     }): Promise<Chain>;
+    /** Submit shots that become one film, as a chain. Throws `AtelierError`. */
+    submitStoryboard(params: StoryboardParams, options?: SubmitOptions): Promise<Chain>;
+    /** Make one film of shots: submit them, wait for the chain and return it with its outputs. Throws `AtelierError`, also when it fails. */
+    storyboard(params: StoryboardParams, options?: SubmitOptions & WaitOptions): Promise<Chain>;
+    /** Return what these shots would take and cost now; nothing is submitted, and media are not read. Throws `AtelierError`. */
+    estimateStoryboard(params: StoryboardParams, options?: FollowOptions): Promise<ChainEstimate>;
+    /**
+     * Wait until a chain has completed and return it; `onProgress` gets the events of its jobs, step by step. Throws `AtelierError` when it
+     * fails or is cancelled, or in time.
+     */
+    waitChain(chainId: string, options?: WaitOptions): Promise<Chain>;
     /** Return a chain as it is now, with the status of each of its jobs. */
-    chain(chainId: string): Promise<Chain>;
+    chain(chainId: string, options?: FollowOptions): Promise<Chain>;
     /** Return a page of chains, newest first. */
     chains(query?: {
         limit?: number;

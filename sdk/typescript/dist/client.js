@@ -92,9 +92,7 @@ export class AtelierClient {
     }
     /** Wait until a job has completed and return it. Throws `AtelierError` when it fails or is cancelled, or in time. */
     async wait(jobId, options = {}) {
-        const limit = options.timeoutMs === undefined ? [] : [AbortSignal.timeout(options.timeoutMs)];
-        const signals = options.signal === undefined ? limit : [...limit, options.signal];
-        const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined;
+        const signal = signalOf(options);
         for await (const event of this.subscribe(jobId, { signal }))
             options.onProgress?.(event);
         const job = await this.status(jobId, { signal });
@@ -149,9 +147,56 @@ export class AtelierClient {
             signal: options.signal,
         });
     }
+    /** Submit shots that become one film, as a chain. Throws `AtelierError`. */
+    submitStoryboard(params, options = {}) {
+        return this.#transport.json("POST", "/storyboards/v1", {
+            body: params,
+            idempotencyKey: options.idempotencyKey ?? crypto.randomUUID(),
+            signal: options.signal,
+        });
+    }
+    /** Make one film of shots: submit them, wait for the chain and return it with its outputs. Throws `AtelierError`, also when it fails. */
+    async storyboard(params, options = {}) {
+        const chain = await this.submitStoryboard(params, options);
+        return this.waitChain(chain.chain_id, options);
+    }
+    /** Return what these shots would take and cost now; nothing is submitted, and media are not read. Throws `AtelierError`. */
+    estimateStoryboard(params, options = {}) {
+        return this.#transport.json("POST", "/storyboards/v1/estimate", {
+            body: params,
+            repeatable: true,
+            signal: options.signal,
+        });
+    }
+    /**
+     * Wait until a chain has completed and return it; `onProgress` gets the events of its jobs, step by step. Throws `AtelierError` when it
+     * fails or is cancelled, or in time.
+     */
+    async waitChain(chainId, options = {}) {
+        const signal = signalOf(options);
+        for (const { job } of (await this.chain(chainId, { signal })).steps) {
+            if (job === null)
+                continue;
+            for await (const event of this.subscribe(job.job_id, { signal }))
+                options.onProgress?.(event);
+        }
+        for (;;) {
+            const chain = await this.chain(chainId, { signal });
+            if (chain.status === "completed")
+                return chain;
+            if (chain.finished_at !== null) {
+                throw new AtelierError(chain.error?.message ?? "The chain was cancelled.", {
+                    status: 0,
+                    code: chain.error?.code ?? chain.status,
+                    body: chain,
+                });
+            }
+            await pause(RECONNECT_MS, signal);
+        }
+    }
     /** Return a chain as it is now, with the status of each of its jobs. */
-    chain(chainId) {
-        return this.#transport.json("GET", `/chains/v1/${encodeURIComponent(chainId)}`);
+    chain(chainId, options = {}) {
+        return this.#transport.json("GET", `/chains/v1/${encodeURIComponent(chainId)}`, { signal: options.signal });
     }
     /** Return a page of chains, newest first. */
     chains(query = {}) {
@@ -208,4 +253,10 @@ export class AtelierClient {
     removeVoice(voiceId) {
         return this.#transport.json("DELETE", `/voices/v1/${encodeURIComponent(voiceId)}`);
     }
+}
+/** Return what ends a wait: the caller's signal, or its time. */
+function signalOf(options) {
+    const limit = options.timeoutMs === undefined ? [] : [AbortSignal.timeout(options.timeoutMs)];
+    const signals = options.signal === undefined ? limit : [...limit, options.signal];
+    return signals.length > 0 ? AbortSignal.any(signals) : undefined;
 }

@@ -40,6 +40,18 @@ export interface Element {
   element_input_video_urls?: string[];
 }
 
+/** One shot of a storyboard. Its first frame is `image`, or drawn from its prompt, or where the shot before ends. */
+export interface Shot {
+  /** What the shot shows, and how it moves. */
+  prompt: string;
+  /** Seconds of the shot; by default what the model makes. */
+  duration_seconds?: number;
+  /** The first frame of the shot. */
+  image?: string;
+  /** Begin with the last frame of the shot before. */
+  continues?: boolean;
+}
+
 /** An image from a prompt; only `prompt` is required. */
 export interface ImageParams extends CommonParams {
   /** File format of the image. */
@@ -216,6 +228,34 @@ export interface JoinParams extends CommonParams {
   output_format?: "jpeg" | "mp4" | "png" | "webm" | "webp";
   /** The films, in their order, as MP4, WebM or MOV. */
   films: string[];
+  /** A visible `Made with AI` at the bottom left; `auto`: where the operator wants it. */
+  watermark?: "always" | "auto" | "never";
+}
+
+/** Shots that become one film. `model` makes the shots, `image_model` their first frames; each shot is a job. */
+export interface StoryboardParams extends CommonParams {
+  /** mp4 (H.264) or webm (VP9). */
+  output_format?: "mp4" | "webm";
+  /** The shots, in their order. */
+  shots: Shot[];
+  /** What all shots have in common; it stands before their prompts. */
+  prompt?: string;
+  /** The first frame; with `elements` a picture that the first frames follow. */
+  input_image?: string;
+  /** What `@name` in the prompt means, with pictures that the model follows. */
+  elements?: Element[];
+  /** A model of images for the first frames. */
+  image_model?: string;
+  /** What to avoid. */
+  negative_prompt?: string;
+  /** A preset of the model. */
+  quality?: "fast" | "pro" | "standard" | "ultra";
+  /** Pixels, a multiple of 32. */
+  width?: number;
+  /** Pixels, a multiple of 32. */
+  height?: number;
+  /** -1 draws a fresh seed; any other value repeats itself. */
+  seed?: number;
   /** A visible `Made with AI` at the bottom left; `auto`: where the operator wants it. */
   watermark?: "always" | "auto" | "never";
 }
@@ -487,6 +527,22 @@ export interface Chain {
 export interface ChainPage {
   chains: Chain[];
   next_cursor: string | null;
+}
+
+/** A step of a chain, and what its job would take and cost by itself. */
+export interface StepEstimate {
+  name: string;
+  estimate: Estimate;
+}
+
+/** What a chain would take and cost now; nothing was submitted. */
+export interface ChainEstimate {
+  steps: StepEstimate[];
+  total: SecondsRange | null;
+  price_usd: number;
+  credits: number;
+  balance_remaining_usd: number | null;
+  warnings: string[];
 }
 
 /** A key as its owner sees it. `valid` until it is revoked or expires; `last_used_at` is exact to a minute. */

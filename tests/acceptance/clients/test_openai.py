@@ -3,8 +3,6 @@
 import base64
 import json
 import wave
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
@@ -28,7 +26,7 @@ from jobs.schema.tables import jobs
 from pipelines.matting.evaluate import PHOTO
 from tests.support.servers.proxy import Proxy
 from tests.support.service.finished import download
-from tests.support.service.service import Service
+from tests.support.service.service import Service, paused
 from tests.support.wait import until
 
 PROMPT = "a red circle on a blue background"
@@ -311,13 +309,3 @@ def done(shown: Any) -> Any:
     """A video or a batch that has ended."""
     going = ("queued", "validating", "in_progress", "finalizing", "cancelling")
     return None if shown.status in going else shown
-
-
-@contextmanager
-def paused(studio: Service) -> Iterator[None]:
-    """No job starts until the context ends."""
-    studio.client.post("/jobs/v1/pause").raise_for_status()
-    try:
-        yield
-    finally:
-        studio.client.post("/jobs/v1/resume").raise_for_status()

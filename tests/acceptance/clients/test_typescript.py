@@ -234,6 +234,10 @@ const ended = async (id) => {{
 }};
 const other = await client.submitChain([{{ name: 'one', modality: 'image', prompt: 'a cross', ...size }}]);
 const cancelled = await client.cancelChain(other.chain_id);
+const shot = {{ prompt: 'zoom in', duration_seconds: 0.5 }};
+const story = {{ model: 'demo-camera', width: 192, height: 128, shots: [shot] }};
+const film = await client.storyboard(story, {{ timeoutMs: 120000 }});
+const lost = {{ ...story, shots: [{{ ...shot, image: '{studio.url}/nothing.png' }}] }};
 const made_key = await client.addKey('ts', {{ scopes: ['read'], expires_in_seconds: 3600 }});
 const reader = new AtelierClient({{ url: '{studio.url}', apiKey: made_key.key }});
 const refused = await reader.submit('image', {{ prompt: 'a circle' }}).catch((error) => error.code);
@@ -250,6 +254,9 @@ const seen = {{
   listed: listed.chain_id === chain.chain_id && chain.steps.length === 2,
   chain: (await ended(chain.chain_id)) === 'completed',
   cancelled: (await ended(cancelled.chain_id)) === 'cancelled',
+  film: film.status === 'completed' && film.outputs[0].media_type === 'video/mp4',
+  planned: (await client.estimateStoryboard(story)).steps.length === film.steps.length,
+  lost: (await client.storyboard(lost).catch((error) => error.code)) === 'input_unreachable',
   keys: refused === 'forbidden' && known.name === 'ts' && gone === 'unauthenticated',
   local: here && !(await client.setLocalOnly(false)).local_only,
 }};

@@ -232,6 +232,16 @@ def service(folder: Path, *, database_url: str, broker_url: str, **settings: str
         made.close()
 
 
+@contextmanager
+def paused(service: Service) -> Iterator[None]:
+    """No job of the service's own tenant starts until the context ends."""
+    service.client.post("/jobs/v1/pause").raise_for_status()
+    try:
+        yield
+    finally:
+        service.client.post("/jobs/v1/resume").raise_for_status()
+
+
 def _is_chaos(catalog: str) -> bool:
     """Whether a catalog has no family that imports the libraries of models."""
     return {spec.family for spec in load_catalog(catalog).models} <= {CHAOS_FAMILY, REMOTE}
