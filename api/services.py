@@ -17,6 +17,7 @@ from api.estimates.estimator import Estimator
 from api.follow.event_hub import EventHub
 from api.follow.job_reader import JobReader
 from api.follow.notifier import Notifier
+from api.follow.preview_feed import PreviewFeed
 from api.follow.status import StatusBuilder
 from api.follow.stream_limit import StreamLimit
 from api.follow.watcher import JobWatcher
@@ -61,6 +62,7 @@ class Services:
         self.footprints = footprints(self.catalog, settings.weights_lock)
         self.store = open_store(settings)
         self.event_hub = EventHub(settings)
+        self.preview_feed = PreviewFeed(settings)
         self.notifier = Notifier(settings)
         self.request_limits = RequestLimits(settings)
         self.session_cookie = SessionCookie(settings)
@@ -99,6 +101,7 @@ class Services:
             footprints=self.footprints,
             media_library=self.media_library,
             notifier=self.notifier,
+            preview_feed=self.preview_feed,
             settings=self.settings,
             status_builder=self.status_builder,
             store=self.store,
@@ -118,6 +121,7 @@ class Services:
             yield
         finally:
             await self.event_hub.stop()
+            await self.preview_feed.stop()
             await self.notifier.stop()
             self.server_commands.close()
             self.intake.close()

@@ -19,6 +19,7 @@ from api.dialects.openai.batches.operations import OpenAIBatches, OpenAIFiles
 from api.dialects.openai.batches.routes import batch_routers
 from api.dialects.openai.errors import render_error as openai_error
 from api.dialects.openai.image_answers import OpenAIImages
+from api.dialects.openai.partial_images import PartialImages
 from api.dialects.openai.requests import OpenAIRequests
 from api.dialects.openai.routes import PREFIXES as OPENAI
 from api.dialects.openai.routes import openai_routers
@@ -83,7 +84,8 @@ def _openai(services: Services) -> Sequence[Router]:
     grouped_jobs = GroupedJobs(database, services.notifier, services.server_commands)
     requests = OpenAIRequests(services.submit_endpoint, database, grouped_jobs)
     uploads = UploadOperations(database, store, settings)
-    images = OpenAIImages(requests, uploads, services.catalog, aliases, store, settings)
+    partial_images = PartialImages(requests, services.preview_feed, services.stream_limit, store, settings)
+    images = OpenAIImages(requests, uploads, services.catalog, aliases, partial_images, store, settings)
     files = OpenAIFiles(database, store, settings)
     batches = OpenAIBatches(database, files, services.submissions, services.catalog, aliases, settings)
     voices, server_commands = services.voice_operations, services.server_commands

@@ -23,6 +23,7 @@ from jobs.chains import answer as chains
 from jobs.manifests.manifest import Manifest
 from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
+from jobs.step_previews import StepPreview
 from jobs.wire import jobs, media, models, problems, servers, status, uploads, voices, webhooks
 from jobs.wire.account import keys, usage
 from jobs.wire.estimates.estimate import ChainEstimate, EstimateAnswer
@@ -39,6 +40,7 @@ ANSWERS: tuple[type[msgspec.Struct], ...] = (
         status.StatusAnswer,
         jobs.JobPage,
         jobs.ProgressEvent,
+        StepPreview,
         JobRequest,
         EstimateAnswer,
         Manifest,

@@ -17,6 +17,7 @@ from jobs.params.base import Params
 from jobs.params.media import field_of
 from jobs.params.registry import MODALITIES
 from jobs.params.storyboard import StoryboardParams
+from jobs.step_previews import StepPreview
 from jobs.wire import jobs, media, models, status, uploads, voices, webhooks
 from jobs.wire.account import keys
 from jobs.wire.estimates.estimate import ChainEstimate, EstimateAnswer
@@ -25,7 +26,7 @@ from scripts.sdk_structs import base_of, description, fields_of, ordered, own_fi
 FOLDER = Path(__file__).parents[1] / "sdk/typescript"
 ANSWERS: tuple[type[msgspec.Struct], ...] = (
     *(jobs.Accepted, status.StatusAnswer, jobs.JobPage, jobs.ProgressEvent, uploads.StoredUpload, EstimateAnswer),
-    *(jobs.AcceptedJobs, jobs.QueueState, Manifest, ChainAnswer, ChainPage, ChainEstimate),
+    *(jobs.AcceptedJobs, jobs.QueueState, StepPreview, Manifest, ChainAnswer, ChainPage, ChainEstimate),
     *(keys.KeyPage, keys.KeyWithSecret, keys.MeAnswer),
     *(voices.VoiceAnswer, models.ModelAnswer),
     *(media.MediaItem, media.MediaPage, media.MediaMatches, media.LinkedMedia),

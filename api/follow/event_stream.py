@@ -4,15 +4,19 @@
 from one event to the next, also over a resumption. Snapshots and terminal events carry the whole status answer;
 progress in between carries a few fields. The stream ends when the row says that the job has ended, with or without
 Redis.
+
+A stream that asks for previews of steps gets events `preview` in between. They have no `id`: what was seen is not seen
+again after a resumption, and the numbers of the other events go on.
 """
 
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 
 import msgspec
 
+from api.follow.preview_feed import PreviewFeed
 from api.follow.stream_limit import StreamLimit
 from api.follow.subscription import Subscription
 from api.follow.watcher import JobWatcher
@@ -33,13 +37,25 @@ NOTHING_SEEN = EventNumber(0)
 
 
 class EventStream:
-    """The events of one job for one client, after the number `seen`, as long as the client's key is valid."""
+    """The events of one job for one client, after the number `seen`, as long as the client's key is valid.
 
-    def __init__(self, watcher: JobWatcher, limit: StreamLimit, view: JobView, key_id: str, seen: EventNumber) -> None:
+    With `previews`, previews of its steps come too.
+    """
+
+    def __init__(
+        self,
+        watcher: JobWatcher,
+        limit: StreamLimit,
+        view: JobView,
+        key_id: str,
+        seen: EventNumber,
+        previews: PreviewFeed | None = None,
+    ) -> None:
         self._watcher = watcher
         self._limit = limit
         self._view = view
         self._key_id = key_id
+        self._previews = previews
         row = EventNumber(view.job.event_seq)
         self._seen = row if seen.seq > row.seq else seen  # a number of the future hides nothing
         self._reported = (0, 0.0)
@@ -52,17 +68,28 @@ class EventStream:
         """Yield the text of the stream, one event or comment at a time. Raises `TooManyStreams` before the first."""
         job, event_hub = self._view.job, self._watcher.event_hub
         with self._limit.count_one(job.tenant), event_hub.subscribe(job.id) as subscription:
-            yield RETRY
-            while not self._ended and not event_hub.closing.is_set():
-                if time.monotonic() >= self._refresh_at:
-                    part = await self._refresh()
-                else:
-                    part = await self._next_progress(subscription)
-                if part is None and time.monotonic() >= self._sent_at + KEEP_ALIVE_SECONDS:
-                    part = KEEP_ALIVE
-                if part is not None:
-                    self._sent_at = time.monotonic()
-                    yield part
+            async with self._forwarded(subscription):
+                yield RETRY
+                while not self._ended and not event_hub.closing.is_set():
+                    part = await self._next_part(subscription)
+                    if part is not None:
+                        self._sent_at = time.monotonic()
+                        yield part
+
+    def _forwarded(self, subscription: Subscription) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._previews is None else self._previews.forward(self._view.job.id, subscription)
+
+    async def _next_part(self, subscription: Subscription) -> bytes | None:
+        """Return the next event or comment, or None if there is none yet."""
+        if time.monotonic() >= self._refresh_at:
+            part = await self._refresh()
+        else:
+            part = await self._next_progress(subscription)
+        if part is None and (preview := subscription.take_preview()) is not None:
+            part = b"event: preview\ndata: %s\n\n" % msgspec.json.encode(preview)
+        if part is None and time.monotonic() >= self._sent_at + KEEP_ALIVE_SECONDS:
+            part = KEEP_ALIVE
+        return part
 
     async def _refresh(self) -> bytes | None:
         """Read the row; return an event if there is news."""

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from atelier_client import Atelier
 from atelier_client.calls import TIMEOUT, Call
+from atelier_client.client import OnPreview
 from atelier_client.errors import ApiError as SdkError
 from atelier_client.models import JobRequest, MediaItem, OutputAnswer, ProgressEvent
 from cli.http.problems import NO_ROUTE, ApiError, shown
@@ -41,10 +42,12 @@ class Client(Atelier):
         except OSError as error:
             raise ApiError(f"{text}: {error.strerror}") from None
 
-    def subscribe(self, job_id: str, *, timeout: float | None = None) -> Iterator[ProgressEvent]:
+    def subscribe(
+        self, job_id: str, *, timeout: float | None = None, on_preview: OnPreview | None = None
+    ) -> Iterator[ProgressEvent]:
         """Yield the events of a job until it has ended."""
         with _errors_shown():
-            yield from super().subscribe(job_id, timeout=timeout)
+            yield from super().subscribe(job_id, timeout=timeout, on_preview=on_preview)
 
     def add_media(self, file: Path | str, **facts: Any) -> MediaItem:
         """Bring a local file, or the file of a URL, to the media library."""

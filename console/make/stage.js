@@ -13,11 +13,11 @@ import { forgetJob, noteJob } from "./session.js";
 /** The words of a stage, as a job reports it. */
 export const stageWords = (stage) => ({ load: "Loads the model", step: "Computes", encode: "Encodes", upload: "Stores the result" })[stage] ?? (stage ? words(stage) : "Begins");
 
-export function Stage({ job, modalities, original, again, me }) {
+export function Stage({ job, preview, modalities, original, again, me }) {
   const [place, setPlace] = useState(0);
   useEffect(() => setPlace(0), [job.job_id]);
   const output = job.outputs?.[place];
-  if (!isOver(job)) return html`<${Running} job=${job} me=${me} />`;
+  if (!isOver(job)) return html`<${Running} ...${{ job, preview, me }} />`;
   if (job.status === "failed") {
     return html`<${Note} kind="bad" title=${words(job.error?.code ?? "failed")} action=${html`<button class="btn sm" onClick=${again}>Again</button>`}>${job.error?.message}<//>`;
   }
@@ -40,11 +40,16 @@ export function Stage({ job, modalities, original, again, me }) {
   </div>`;
 }
 
-function Running({ job, me }) {
+/** How what is being made looks by now; nothing until a step was shown. */
+export const StepPreview = ({ job, preview }) =>
+  preview && job.status === "processing" && html`<img class="step" src=${preview.image} alt=${`Preview after step ${preview.step} of ${preview.of}`} />`;
+
+function Running({ job, preview, me }) {
   const cancel = () => attempt(() => post(`/jobs/v1/${job.job_id}/cancel`), "Cancelled");
   const isRunning = job.status === "processing";
   return html`<div class="running">
     <${JobState} job=${job} />
+    <${StepPreview} job=${job} preview=${preview} />
     <progress max="1" value=${isRunning ? job.progress : 0} aria-label="Progress"></progress>
     <p class="soft">${isRunning ? `${stageWords(job.stage)}${job.estimated_seconds ? `, about ${seconds(job.estimated_seconds)} left` : ""}` : (job.waiting_for?.message ?? "It is in the queue.")}</p>
     ${me.granted.includes("jobs:write") && html`<button class="btn" onClick=${cancel}>Cancel</button>`}

@@ -13,10 +13,10 @@ import { useModalities } from "../parts/document.js";
 import { useOriginal } from "../parts/original.js";
 import { bodyOf, fieldsOf, valuesOf } from "../make/fields.js";
 import { snippets } from "../make/snippet.js";
-import { UseAs, remove, reproduce, stageWords } from "../make/stage.js";
+import { StepPreview, UseAs, remove, reproduce, stageWords } from "../make/stage.js";
 
 export default function JobPage({ id, me }) {
-  const { job, error, reload } = useJob(id);
+  const { job, preview, error, reload } = useJob(id);
   const heard = useHeard(job);
   if (error && !job) {
     const isGone = error.status === 404;
@@ -32,7 +32,7 @@ export default function JobPage({ id, me }) {
     <${ProblemNote} error=${error} retry=${reload} />
     <div class="cols">
       <div class="side one">
-        <${Outcome} job=${job} />
+        <${Outcome} job=${job} preview=${preview} />
         <${Timeline} job=${job} heard=${heard} />
       </div>
       <div class="side one">
@@ -81,7 +81,7 @@ async function again(job) {
   });
 }
 
-function Outcome({ job }) {
+function Outcome({ job, preview }) {
   const [place, setPlace] = useState(0);
   const { modalities } = useModalities();
   const original = useOriginal(job);
@@ -89,7 +89,7 @@ function Outcome({ job }) {
   if (job.error) return html`<${Note} kind="bad" title=${words(job.error.code)} action=${html`<a class="btn sm" href=${local("/problems")}>Codes</a>`}>${job.error.message}<//>`;
   if (!isOver(job)) {
     const isRunning = job.status === "processing";
-    return html`<section class="running"><${JobState} job=${job} /><progress max="1" value=${isRunning ? job.progress : 0} aria-label="Progress"></progress>
+    return html`<section class="running"><${JobState} job=${job} /><${StepPreview} job=${job} preview=${preview} /><progress max="1" value=${isRunning ? job.progress : 0} aria-label="Progress"></progress>
       <p class="soft">${isRunning ? stageWords(job.stage) : (job.waiting_for?.message ?? "It is in the queue.")}${job.estimated_seconds ? `, about ${seconds(job.estimated_seconds)} left` : ""}</p></section>`;
   }
   if (job.outputs_removed_at) return html`<${Note} kind="off" title="Removed">Its files were removed on ${moment(job.outputs_removed_at)}, as your retention says.<//>`;

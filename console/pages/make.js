@@ -61,7 +61,7 @@ function Bench({ modality, modalities, models, query, me }) {
   const isUploading = fields.some((field) => [values[field.name]].flat().some((one) => one?.progress === "Uploading…"));
   const estimated = useEstimate(modality, body, missing.length === 0 && !isUploading && me.granted.includes("jobs:write"));
   const jobId = query.get("job");
-  const { job, error: jobError, reload } = useJob(jobId);
+  const { job, preview, error: jobError, reload } = useJob(jobId);
   const original = useOriginal(job);
   const form = useRef(null);
 
@@ -127,7 +127,7 @@ function Bench({ modality, modalities, models, query, me }) {
     <section class="stage" aria-label="Result">
       ${models.length === 0 || !effective ? html`<${NoModel} models=${models} me=${me} modality=${modality} />` : null}
       ${jobError && html`<${ProblemNote} error=${jobError} retry=${reload} />`}
-      ${job && html`<${Stage} ...${{ job, modalities, original, me }} again=${() => { setValues((known) => ({ ...known, seed: undefined })); setTimeout(send); }} />`}
+      ${job && html`<${Stage} ...${{ job, preview, modalities, original, me }} again=${() => { setValues((known) => ({ ...known, seed: undefined })); setTimeout(send); }} />`}
       ${!jobId && effective && html`<${Empty} title="Nothing made here yet">Fill in the form and press <kbd>Ctrl ↵</kbd>. The job goes on when you close this page, and its address shows it again.<//>`}
       <${Session} current=${jobId} />
     </section>

@@ -7,13 +7,15 @@ import { isOver } from "./state.js";
 const ENDS = ["completed", "failed", "cancelled"];
 
 /**
- * A job as it is now: `{job, error, reload}`. Events are merged into the status answer, at most once a frame, so that many
- * of them do not freeze the page.
+ * A job as it is now: `{job, preview, error, reload}`. Events are merged into the status answer, at most once a frame, so
+ * that many of them do not freeze the page. `preview` is the last step that was shown, `{step, of, image}`, or null.
  */
 export function useJob(jobId) {
   const [state, setState] = useState({ id: null, job: null, error: null });
+  const [preview, setPreview] = useState(null);
   const [round, setRound] = useState(0);
   useEffect(() => {
+    setPreview(null);
     if (!jobId) return undefined;
     let stream = null;
     let isGone = false;
@@ -44,9 +46,10 @@ export function useJob(jobId) {
     }
     function listen() {
       stream?.close();
-      stream = new EventSource(`${root}/jobs/v1/${jobId}/events`);
+      stream = new EventSource(`${root}/jobs/v1/${jobId}/events?previews=true`);
       const take = (event) => merge(JSON.parse(event.data));
       stream.addEventListener("progress", take);
+      stream.addEventListener("preview", (event) => setPreview(JSON.parse(event.data)));
       for (const name of ENDS) {
         stream.addEventListener(name, (event) => {
           take(event);
@@ -74,5 +77,5 @@ export function useJob(jobId) {
     };
   }, [jobId, round]);
   const isOld = state.id !== jobId;
-  return { job: isOld ? null : state.job, error: isOld ? null : state.error, reload: () => setRound((known) => known + 1) };
+  return { job: isOld ? null : state.job, preview: isOld ? null : preview, error: isOld ? null : state.error, reload: () => setRound((known) => known + 1) };
 }

@@ -28,6 +28,7 @@ from pipelines.image.lora import load_loras, schedulers, use_lora
 from pipelines.image.pixels import fill_pixels
 from pipelines.image.progress import StepProgress
 from pipelines.image.size import SizePlan, plan_size
+from pipelines.latents.step_drawing import drawing_for
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 
@@ -151,6 +152,9 @@ class DiffusersImage:
             part = images[first : first + most]
             compiles = self.acceleration.compiles(pipe, plan.reuse, plan.lora, len(part))
             progress = StepProgress(images[0].ctx, first, len(images), compiles, len(part))
+            drawing = drawing_for(pipe, size.make, _contexts(part))
+            if drawing is not None:
+                progress = msgspec.structs.replace(progress, on_latents=drawing.on_latents)
             progress.begin()
             make = partial(_make, pipe, call, plan, part, progress)
             made = self.acceleration.run(pipe, plan.reuse, make, plan.lora, len(part))
@@ -202,6 +206,11 @@ class _Image(msgspec.Struct, frozen=True):
     seed: int
     name: str
     ctx: RunContext
+
+
+def _contexts(images: Sequence[_Image]) -> list[RunContext]:
+    """Return the contexts of the jobs of images that are made at once, of each job that of its first image."""
+    return [image.ctx for image in images if image.ctx is not images[0].ctx or image is images[0]]
 
 
 def _make(pipe: Any, call: Call, plan: Plan, images: Sequence[_Image], progress: StepProgress) -> torch.Tensor:

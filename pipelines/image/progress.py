@@ -1,5 +1,6 @@
 """Progress of a job of several images. No torch."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -8,10 +9,16 @@ from pipelines.catalog.spec import Stage
 from pipelines.runtime.protocol import RunContext
 
 
+def _is_not_drawn(pipe: Any, step: int, of: int, latents: Any) -> None:
+    """Draw nothing."""
+
+
 class StepProgress(msgspec.Struct, frozen=True):
     """Progress of output `number` (from 0) of `count`, and of the next ones where `size` are made at once.
 
     Each is the same share of the whole, so progress only rises.
+
+    `on_latents` gets the latents after each step, before it is reported.
 
     An output that `compiles` is in the stage `compile` until it is decoded: any step may be the first to need a graph.
     """
@@ -21,6 +28,7 @@ class StepProgress(msgspec.Struct, frozen=True):
     count: int
     compiles: bool = False
     size: int = 1
+    on_latents: Callable[[Any, int, int, Any], None] = _is_not_drawn
 
     def begin(self) -> None:
         """Report that this output begins. Raises what `ctx.progress` raises."""
@@ -32,6 +40,8 @@ class StepProgress(msgspec.Struct, frozen=True):
         It stops the pipeline by raising: with diffusers' own `_interrupt` the pipeline would still decode.
         """
         steps = max(step + 1, int(getattr(pipe, "num_timesteps", 0) or 0))
+        if "latents" in tensors:
+            self.on_latents(pipe, step + 1, steps, tensors["latents"])
         part = (step + 1) / (steps + 1)
         stage: Stage = "compile" if self.compiles else "step"
         self.ctx.progress((self.number + part * self.size) / self.count, "decode" if step + 1 == steps else stage)

@@ -37,6 +37,14 @@ class JobPreempted(Interrupted):
     """The worker takes the job off the device; another attempt will run it."""
 
 
+Draw = Callable[[], NDArray[np.uint8]]
+"""Makes a picture, height x width x 3, when it is called."""
+
+
+def _shows_nothing(step: int, of: int, draw: Draw) -> None:
+    """Show no preview."""
+
+
 def _in_memory(name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return np.empty(shape, np.uint8)
 
@@ -50,6 +58,8 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
       `RawOutput.warnings`.
     - `empty(name, shape)`: returns a uint8 array for the entry `name` of `RawOutput.arrays`. In an engine it is the
       file that the encoder reads, so that large arrays are not copied while the device waits.
+    - `show_step(step, of, draw)`: after step `step` (from 1) of `of`, what a preview is drawn with if one is asked for;
+      otherwise `draw` is not called.
     - `batch`: the most images at once that there is memory for.
     - `rank` of `ranks`: this process and how many make the same run together, over torch.distributed; only rank 0
       returns arrays, and all call `progress` alike while they make steps.
@@ -62,6 +72,7 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     warn: Callable[[str], None]
     empty: Callable[[str, tuple[int, ...]], NDArray[np.uint8]] = _in_memory
     make_room: Callable[[], bool] = lambda: False
+    show_step: Callable[[int, int, Draw], None] = _shows_nothing
     batch: int = MAX_IMAGES
     rank: int = 0
     ranks: int = 1

@@ -5,6 +5,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from diffusers import LTXImageToVideoPipeline, LTXPipeline, WanImageToVideoPipeline, WanPipeline
@@ -27,6 +28,7 @@ from pipelines.image.arguments import cover
 from pipelines.image.inputs import read_image
 from pipelines.image.progress import StepProgress
 from pipelines.image.size import SizePlan, plan_size
+from pipelines.latents.step_drawing import drawing_for
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.video.arguments import call_arguments
@@ -98,6 +100,9 @@ class DiffusersVideo:
         for warning in warnings:
             ctx.warn(warning)
         progress = StepProgress(ctx, 0, 1, self.acceleration.compiles(pipe, reuse))
+        drawing = drawing_for(pipe, size.make, [ctx])
+        if drawing is not None:
+            progress = msgspec.structs.replace(progress, on_latents=drawing.on_latents)
         progress.begin()
         make = partial(_make, pipe, arguments | _stills(inputs, size.make), ctx, progress)
         try:

@@ -1,9 +1,11 @@
 """Every family from API to download: tiny random checkpoints in the published layout, through real processes."""
 
+import asyncio
 import base64
 import hashlib
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,15 @@ import torch
 import trimesh
 from imagepipeline import ImagePipeline, Job
 from numpy.typing import NDArray
-from openai import OpenAI
+from openai import AsyncOpenAI, OpenAI
+from openai.types import ImageGenCompletedEvent, ImageGenPartialImageEvent
 from PIL import Image, ImageDraw
 
 from api.dialects.openai.images import VARIATION
+from core.broker.clients import broker_client
 from jobs.job import JobStatus
 from jobs.params.video import VideoParams
+from jobs.step_previews import preview_channel
 from pipelines.runtime.protocol import RawOutput
 from pipelines.video.encode import encode
 from tests.support.checkpoints import tiny_checkpoints, tiny_triposg, tiny_videos
@@ -35,6 +40,7 @@ from tests.support.service.agents import agent, call, said
 from tests.support.service.model_service import model_service
 from tests.support.service.openai_in_node import OpenAIInNode
 from tests.support.service.service import Service
+from tests.support.service.sse import events
 from tests.support.wait import until
 
 Pixels = NDArray[np.uint8]
@@ -62,6 +68,9 @@ LARGE: dict[str, dict[str, Any]] = {
     "in-blocks": {"offload_blocks": True},
 }
 """Entries of it, as a whole and in the two ways in which it may run all the same."""
+PREVIEWED = 100
+"""Steps of a picture that is made for about a second, so that previews of it are seen."""
+SLOW_IMAGES = "zimage-slow"
 PAIR = "wan22-pair"
 """Films that two processes compute together."""
 SLOW_MESHES = "triposg-slow"
@@ -73,6 +82,9 @@ def catalog(full: bool) -> str:
         entry(name, family="diffusers-image", modality="image", **CHANGES[name])
         for name in (IMAGES if full else QUICK_IMAGES)
     ]
+    steps = {"num_inference_steps": PREVIEWED}
+    slow = {"source": {"path": "zimage"}, "defaults": steps, "capabilities": ["text-to-image"]}
+    images.append(entry(SLOW_IMAGES, family="diffusers-image", modality="image", **slow))
     shared = {"source": {"path": "zimage"}, "batch": {"jobs": 4}, "capabilities": ["text-to-image"]}
     images.append(entry(SHARED, family="diffusers-image", modality="image", **shared))
     small = {"source": {"path": "qwenimage"}, "vram_bytes": CARD_BYTES, **CHANGES["qwenimage"]}
@@ -282,6 +294,78 @@ class TestPictures:
         size = {} if name == "sdxl" else {"width": 64, "height": 64}
         expected = from_image(weights / name, 2, image=start, strength=0.7, **size)
         assert np.array_equal(expected, pixels(download(families, job_id)))
+
+
+@contextmanager
+def paused(families: Service) -> Iterator[None]:
+    """Have jobs wait as long as the block lasts."""
+    assert 200 == families.client.post("/jobs/v1/pause").status_code
+    try:
+        yield
+    finally:
+        assert 200 == families.client.post("/jobs/v1/resume").status_code
+
+
+def asked_previews(families: Service) -> list[bytes]:
+    """The channels of the jobs of which previews are asked for."""
+    found: list[bytes] = broker_client(families.settings).pubsub_channels(preview_channel("*"))
+    return found
+
+
+class TestPreviews:
+    """Previews of steps, from the engine to those who ask; jobs wait until those are there."""
+
+    @pytest.mark.contract("F5")
+    def test_steps_are_shown_to_those_who_ask(self, families: Service) -> None:
+        with ExitStack() as stack:
+            with paused(families):
+                job_id = families.submit(PROMPT, model="zimage", width=128, height=64, num_inference_steps=PREVIEWED)
+                path = f"/jobs/v1/{job_id}/events"
+                asking, other = (
+                    stack.enter_context(families.client.stream("GET", path, params=query))
+                    for query in ({"previews": True}, {})
+                )
+                until(lambda: asked_previews(families), 30, "the stream to ask")
+            began = time.monotonic()
+            seen = [event for event in events(asking) if event.name == "preview"]
+            took = time.monotonic() - began
+            names = [event.name for event in events(other)]
+
+        assert 1 <= len(seen) <= 1 + 2 * took
+        steps = [event.data["step"] for event in seen]
+        assert steps == sorted(set(steps))
+        for event in seen:
+            assert {"step", "of", "image"} == event.data.keys()
+            assert (PREVIEWED, True) == (event.data["of"], 1 < event.data["step"] <= PREVIEWED)
+            assert len(event.data["image"]) <= 12_000
+            head, _, body = event.data["image"].partition(",")
+            image = Image.open(BytesIO(base64.b64decode(body)))
+            assert ("data:image/webp;base64", "WEBP", (64, 32)) == (head, image.format, image.size)
+            assert np.asarray(image.convert("RGB")).std() > 0
+        assert ({"progress", "completed"}, "completed") == (set(names), names[-1])
+        until(lambda: not asked_previews(families), 30, "the end of the asking")
+
+    def test_openais_async_client_sees_partial_images(self, families: Service) -> None:
+        async def paint() -> list[Any]:
+            async with AsyncOpenAI(api_key=families.key, base_url=f"{families.url}/openai/v1") as client:
+                stream = await client.images.generate(
+                    prompt=PROMPT, model=SLOW_IMAGES, size="128x64", stream=True, partial_images=3
+                )
+                await asyncio.to_thread(until, lambda: asked_previews(families), 30, "the stream to ask")
+                families.client.post("/jobs/v1/resume")
+                return [event async for event in stream]
+
+        with paused(families):
+            *partial, completed = asyncio.run(paint())
+
+        assert isinstance(completed, ImageGenCompletedEvent)
+        assert (128, 64) == Image.open(BytesIO(base64.b64decode(completed.b64_json))).size
+        assert 1 <= len(partial) <= 3
+        for number, shown in enumerate(partial):
+            assert isinstance(shown, ImageGenPartialImageEvent)
+            assert (number, "webp", "128x64") == (shown.partial_image_index, shown.output_format, shown.size)
+            image = Image.open(BytesIO(base64.b64decode(shown.b64_json)))
+            assert ("WEBP", (64, 32)) == (image.format, image.size)
 
 
 class TestSharedRuns:

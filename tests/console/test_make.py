@@ -74,6 +74,18 @@ class TestMake:
         page.locator(".plate img").wait_for()
         assert page.evaluate("document.querySelector('.plate img').naturalWidth") > 0
 
+    def test_a_job_that_runs_shows_its_steps(self, open_page, stack):
+        page = open_page("/make/image")
+        job_id = make(page, "compute=60 steps=600")
+        shown = re.compile(r"^Preview after step \d+ of 600$")
+        for path in (None, f"/console/jobs/{job_id}"):
+            if path:
+                page.goto(path)
+            page.get_by_role("img", name=shown).wait_for()
+            assert 8 == page.evaluate("document.querySelector('img.step').naturalWidth")
+        page.get_by_role("button", name="Cancel").click()
+        assert "cancelled" == stack.ended(job_id).status
+
     def test_a_problem_is_at_its_field(self, open_page, faults):
         page = open_page("/make/image")
         page.get_by_label("Prompt", exact=False).first.fill("a tree")

@@ -33,6 +33,7 @@ from workers.engine.peers import Peers, PeersOutOfStep
 from workers.engine.residency import Residency
 from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.messages import (
+    AskPreview,
     Computed,
     ComputedShared,
     ComputeRequest,
@@ -72,9 +73,11 @@ class Engine:
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         """Requests in order; `None` says that there may be something to do while the engine is idle."""
         self._interrupts: dict[str, Interrupt] = {}
+        self._asked_previews: set[str] = set()
+        """Tickets of which the next step is to be shown."""
         self._baseline: int | None = None
         """Bytes that belong to no model after the first job, during which libraries are loaded."""
-        self._executor = RequestExecutor(channel, loader, residency, self._interrupts)
+        self._executor = RequestExecutor(channel, loader, residency, self._interrupts, self._asked_previews)
 
     def serve(self) -> None:
         """Answer requests until the supervisor is gone."""
@@ -121,6 +124,8 @@ class Engine:
                 self._requests.put(message)
             elif isinstance(message, Interrupt):
                 self._interrupts[message.ticket] = message
+            elif isinstance(message, AskPreview):
+                self._asked_previews.add(message.ticket)
             elif isinstance(message, HashedFiles):
                 self._hashes.add(message.files)
 
@@ -132,6 +137,7 @@ class Engine:
         finally:
             for ticket in request.tickets:
                 self._interrupts.pop(ticket, None)
+                self._asked_previews.discard(ticket)
 
     def _answer_to(self, request: Request) -> Answer:
         """Carry out a request, and return its answer, also for an error. Raises `ChannelClosed`."""

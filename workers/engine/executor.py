@@ -1,7 +1,7 @@
 """Requests of the supervisor, carried out one at a time: jobs, preloads, unloads and sweeps."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableSet, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -56,15 +56,24 @@ T = TypeVar("T")
 
 
 class RequestExecutor:
-    """The execution of requests, with reports over `channel`; a job whose ticket is in `interrupts` ends early."""
+    """The execution of requests, with reports over `channel`.
+
+    A job whose ticket is in `interrupts` ends early. One whose ticket is in `asked_previews` shows its next step.
+    """
 
     def __init__(
-        self, channel: Channel, loader: ModelLoader, residency: Residency, interrupts: Mapping[str, Interrupt]
+        self,
+        channel: Channel,
+        loader: ModelLoader,
+        residency: Residency,
+        interrupts: Mapping[str, Interrupt],
+        asked_previews: MutableSet[str],
     ) -> None:
         self._channel = channel
         self._loader = loader
         self._residency = residency
         self._interrupts = interrupts
+        self._asked_previews = asked_previews
         self._out_of_memory: list[str] = []
         self._weights: dict[str, BundleWeights] = {}
         """Those that the present job was computed with, by bundle."""
@@ -136,7 +145,8 @@ class RequestExecutor:
 
     def _compute(self, jobs: Sequence[Compute]) -> Collection[str]:
         """Compute the jobs in one run; return the tickets of those whose arrays are in their folders."""
-        reports = RunReports(self._channel, self._interrupts, [job.ticket for job in jobs])
+        tickets = [job.ticket for job in jobs]
+        reports = RunReports(self._channel, self._interrupts, self._asked_previews, tickets)
         model, variant = jobs[0].model, self._variant_of(jobs[0])
         made: Collection[str] = ()
 
@@ -152,6 +162,7 @@ class RequestExecutor:
                 warn=reports.warn(job.ticket),
                 empty=partial(empty_array, Path(job.folder)),
                 make_room=make_room,
+                show_step=reports.show_step(job.ticket),
             )
 
         def run() -> None:

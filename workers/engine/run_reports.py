@@ -1,19 +1,29 @@
-"""What a run reports to the supervisor: its progress, and the warnings of each of its jobs. No torch."""
+"""What a run reports to the supervisor: its progress, and the warnings and previews of each of its jobs. No torch."""
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, MutableSet, Sequence
 
 from pipelines.catalog.spec import Stage
-from pipelines.runtime.protocol import JobCancelled, JobPreempted
+from pipelines.runtime.protocol import Draw, JobCancelled, JobPreempted
 from workers.ipc.channel import Channel
-from workers.ipc.messages import Interrupt, StageProgress
+from workers.ipc.messages import Interrupt, PreviewPixels, StageProgress
+
+log = logging.getLogger(__name__)
 
 
 class RunReports:
     """Reports of one run, a message for each of its jobs by their `tickets`; one that is in `interrupts` gets none."""
 
-    def __init__(self, channel: Channel, interrupts: Mapping[str, Interrupt], tickets: Sequence[str]) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        interrupts: Mapping[str, Interrupt],
+        asked_previews: MutableSet[str],
+        tickets: Sequence[str],
+    ) -> None:
         self._channel = channel
         self._interrupts = interrupts
+        self._asked_previews = asked_previews
         self._warnings: dict[str, list[str]] = {ticket: [] for ticket in tickets}
         self._last: tuple[float, Stage] = (0.0, "prepare")
 
@@ -44,6 +54,26 @@ class RunReports:
                 self._warnings[ticket].append(text)
 
         return warn
+
+    def show_step(self, ticket: str) -> Callable[[int, int, Draw], None]:
+        """Return the `show_step` of a job's context. What goes wrong in it costs a preview, and not the job."""
+
+        def show(step: int, of: int, draw: Draw) -> None:
+            if ticket not in self._asked_previews:
+                return
+            self._asked_previews.discard(ticket)
+            try:
+                drawn = draw()
+            except Exception:
+                log.warning("engine: preview not drawn ticket=%s", ticket, exc_info=True)
+                return
+            height, width, _ = drawn.shape
+            pixels = drawn.tobytes()
+            self._channel.send(
+                PreviewPixels(ticket=ticket, step=step, of=of, width=width, height=height, pixels=pixels)
+            )
+
+        return show
 
     def clear(self) -> None:
         """Forget all warnings: the run begins again."""

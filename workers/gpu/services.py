@@ -13,6 +13,7 @@ from workers.gpu.job.progress_writer import ProgressWriter
 from workers.gpu.job.slots import JobSlots
 from workers.gpu.telemetry import Telemetry
 from workers.ipc.child_process import ChildProcess
+from workers.preview_relay import PreviewRelay
 from workers.scratch import Scratch
 from workers.store_watch import StoreWatch
 
@@ -45,4 +46,5 @@ def build_services(
         slots=slots,
         canceller=canceller,
         progress=ProgressWriter(job_store, settings.progress_seconds),
+        previews=PreviewRelay.connect(settings, engine.ask_preview),
     )

@@ -14,6 +14,7 @@ from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.child_launcher import ChildLauncher, LaunchedChild
 from workers.ipc.messages import (
     AnyMessage,
+    AskPreview,
     Computed,
     ComputedShared,
     ComputeRequest,
@@ -24,6 +25,7 @@ from workers.ipc.messages import (
     Interrupt,
     Inventory,
     NotReady,
+    PreviewPixels,
     Ready,
     StageProgress,
     Stopped,
@@ -61,6 +63,9 @@ class RequestListener(Protocol):
     def report(self, report: StageProgress) -> None:
         """Learn of a report, which renews the deadline of its stage."""
 
+    def show(self, preview: PreviewPixels) -> None:
+        """Learn of a preview that was asked for."""
+
 
 class NoListener:
     """The listener of a request whose reports are of no interest."""
@@ -69,6 +74,9 @@ class NoListener:
         """Do nothing."""
 
     def report(self, report: StageProgress) -> None:
+        """Do nothing."""
+
+    def show(self, preview: PreviewPixels) -> None:
         """Do nothing."""
 
 
@@ -234,6 +242,9 @@ class ChildProcess:
                 continue
             if message.ticket not in request.tickets:
                 raise ChannelClosed(f"an answer to {message.ticket} instead of {request.ticket}")
+            if isinstance(message, PreviewPixels):
+                listener.show(message)
+                continue
             if not isinstance(message, StageProgress):
                 if isinstance(message, Computed | ComputedShared | SweepDone | Stopped | Failed):
                     self.inventory = message.inventory
@@ -246,12 +257,19 @@ class ChildProcess:
 
     def interrupt(self, ticket: str, *, preempt: bool) -> None:
         """Ask the process to stop working on a request at its next report; from any thread."""
+        self._send_word(Interrupt(ticket=ticket, preempt=preempt))
+
+    def ask_preview(self, ticket: str) -> None:
+        """Ask the process for a preview of a request at the end of its next step; from any thread."""
+        self._send_word(AskPreview(ticket=ticket))
+
+    def _send_word(self, word: Interrupt | AskPreview) -> None:
         channel = self._channel
-        if channel is not None and ticket in self._on_tickets:
+        if channel is not None and word.ticket in self._on_tickets:
             try:
-                channel.send(Interrupt(ticket=ticket, preempt=preempt))
+                channel.send(word)
             except ChannelClosed:
-                log.debug("%s: nothing to interrupt, the process is gone", self.name)
+                log.debug("%s: not sent, the process is gone message=%s", self.name, type(word).__name__)
 
     def abort(self, ticket: str) -> None:
         """End the process if it works on this request; from any thread."""

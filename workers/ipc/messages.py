@@ -1,6 +1,6 @@
-"""The messages between supervisor, engine and encoder: small and typed, never arrays.
+"""The messages between supervisor, engine and encoder: small and typed.
 
-Arrays and files pass through folders that the messages name.
+Arrays and files pass through folders that the messages name; only a preview of a step, at most 200 kB, is in one.
 """
 
 from typing import Literal
@@ -148,6 +148,20 @@ class StageProgress(EngineMessage, frozen=True, kw_only=True, tag="stage_progres
     warnings: tuple[str, ...] = ()
 
 
+class AskPreview(EngineMessage, frozen=True, kw_only=True, tag="ask_preview"):
+    """To the engine, while it computes: draw one preview at the end of a step."""
+
+
+class PreviewPixels(EngineMessage, frozen=True, kw_only=True, tag="preview_pixels"):
+    """From the engine, for `AskPreview`: RGB of `width` x `height` after `step` of `of`; it renews no deadline."""
+
+    step: int
+    of: int
+    width: int
+    height: int
+    pixels: bytes
+
+
 class Computed(EngineMessage, frozen=True, kw_only=True, tag="computed"):
     """From the engine: the arrays are in the folder; `weights` are those that they were computed with."""
 
@@ -228,6 +242,8 @@ AnyMessage = (
     | EngineRequest
     | Interrupt
     | StageProgress
+    | AskPreview
+    | PreviewPixels
     | Computed
     | ComputedShared
     | SweepDone

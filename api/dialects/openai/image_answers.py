@@ -5,7 +5,8 @@ from typing import Any
 from litestar import Response
 
 from api.dialects.openai.forms import received_form
-from api.dialects.openai.images import as_links, image_jobs
+from api.dialects.openai.images import as_links, image_jobs, shows_partial_images
+from api.dialects.openai.partial_images import PartialImages
 from api.dialects.openai.requests import JobsOfRequest, OpenAIRequests
 from api.dialects.openai.results import image_events, images
 from api.dialects.openai.schema import EditRequest, GenerationRequest, ImageOptions, VariationRequest
@@ -32,6 +33,7 @@ class OpenAIImages:
         uploads: UploadOperations,
         catalog: Catalog,
         aliases: Aliases,
+        partial_images: PartialImages,
         store: Store,
         settings: Settings,
     ) -> None:
@@ -39,6 +41,7 @@ class OpenAIImages:
         self._uploads = uploads
         self._catalog = catalog
         self._aliases = aliases
+        self._partial_images = partial_images
         self._store = store
         self._settings = settings
 
@@ -74,9 +77,11 @@ class OpenAIImages:
         return JobsOfRequest(made.params, asked.model, warnings=made.warnings)
 
     async def _answer(self, request: StrictRequest, asked: ImageOptions, jobs: list[Job]) -> Response[Any]:
+        verb = "generation" if isinstance(asked, GenerationRequest) else "edit"
+        if shows_partial_images(asked) and not all(job.status.terminal for job in jobs):
+            return await self._partial_images.answer(request.user.key_id, jobs, asked, verb)
         ended = await self._requests.wait(request, jobs)
         quality, links = asked.quality or "auto", as_links(asked)
         if asked.stream:
-            verb = "generation" if isinstance(asked, GenerationRequest) else "edit"
             return await image_events(ended, self._store, self._settings, quality=quality, verb=verb)
         return await images(ended, self._store, self._settings, quality=quality, links=links)

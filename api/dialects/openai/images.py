@@ -12,7 +12,7 @@ from pipelines.catalog.media_request import QUALITIES
 from pipelines.catalog.sizes import IMAGE_SIDES, fit_sides, parse_pair
 
 USUAL = 1024
-IGNORED = ("style", "output_compression", "moderation", "input_fidelity", "partial_images")
+IGNORED = ("style", "output_compression", "moderation", "input_fidelity")
 """Fields that change nothing here: a header of the answer says so."""
 VARIATION = "a variation of this picture"
 """The prompt of a variation, which has none of its own."""
@@ -73,8 +73,15 @@ def as_links(asked: ImageOptions) -> bool:
     return (asked.model or "").startswith("dall-e")
 
 
+def shows_partial_images(asked: ImageOptions) -> bool:
+    """Return whether the answer shows images while they are made."""
+    return bool(asked.stream and asked.partial_images)
+
+
 def _ignored(asked: ImageOptions) -> Iterator[str]:
     for name in IGNORED:
         value: Any = getattr(asked, name, None)
         if value is not None:
             yield f"{name} is ignored"
+    if asked.partial_images and not asked.stream:
+        yield "partial_images is ignored without stream"

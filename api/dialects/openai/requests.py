@@ -68,15 +68,14 @@ class OpenAIRequests:
 
     async def wait(self, request: StrictRequest, jobs: Sequence[Job]) -> list[Job]:
         """Return jobs once all have ended, or as they are after `ATELIER_SYNC_SECONDS`."""
-        settings, key_id = self._endpoint.settings, request.user.key_id
+        return await while_connected(request.receive, self.wait_for_end(request.user.key_id, jobs), list(jobs))
+
+    async def wait_for_end(self, key_id: str, jobs: Sequence[Job]) -> list[Job]:
+        """Return the same without looking at the connection. Raises what `JobWatcher.wait` raises."""
+        settings = self._endpoint.settings
         seconds = min(settings.sync_seconds, settings.wait_limit)
-        views = [JobView(job) for job in jobs]
-
-        async def all_ended() -> list[JobView]:
-            waits = (self._endpoint.watcher.wait(view, key_id, seconds) for view in views)
-            return list(await asyncio.gather(*waits))
-
-        return [view.job for view in await while_connected(request.receive, all_ended(), views)]
+        waits = (self._endpoint.watcher.wait(JobView(job), key_id, seconds) for job in jobs)
+        return [view.job for view in await asyncio.gather(*waits)]
 
 
 async def hash_of(request: StrictRequest) -> str:

@@ -62,6 +62,14 @@ async def image_events(
     refused = no_result(jobs)
     if refused is not None:
         return refused
+    events = await completed_events(jobs, store, settings, quality=quality, verb=verb)
+    return event_stream(events, headers_of(jobs))
+
+
+async def completed_events(
+    jobs: Sequence[Job], store: Store, settings: Settings, *, quality: str, verb: str
+) -> list[bytes]:
+    """Return an event for each image of completed jobs."""
     body = await asyncio.to_thread(
         images_answer, jobs, settings, quality=quality, read=lambda artifact: read_artifact(store, artifact)
     )
@@ -78,7 +86,7 @@ async def image_events(
         }
         for image in body.data
     ]
-    return event_stream(map(event, events), headers_of(jobs))
+    return [event(each) for each in events]
 
 
 def event_stream(events: Iterable[bytes], headers: Mapping[str, str]) -> Stream:

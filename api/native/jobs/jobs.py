@@ -11,6 +11,7 @@ from litestar.response import Stream
 from api.follow.event_stream import EventStream, opened, read_event_id
 from api.follow.job_lookup import find_job
 from api.follow.notifier import Notifier
+from api.follow.preview_feed import PreviewFeed
 from api.follow.status import StatusBuilder
 from api.follow.stream_limit import StreamLimit
 from api.follow.watcher import JobWatcher
@@ -44,6 +45,13 @@ Since = Annotated[datetime | None, QueryParameter(description="Only what was sub
 Until = Annotated[datetime | None, QueryParameter(description="Only what was submitted before this time.")]
 LastEventId = Annotated[
     str | None, HeaderParameter(name="Last-Event-ID", description="The `id` of the last event that you received.")
+]
+Previews = Annotated[
+    bool,
+    QueryParameter(
+        description="Whether previews of its steps are wanted: events `preview` with `{step, of, image}`, at most two "
+        "a second, of models whose latents can be shown."
+    ),
 ]
 
 
@@ -166,15 +174,20 @@ class JobRoutes(Controller):
         job_view: NamedDependency[JobView],
         watcher: NamedDependency[JobWatcher],
         stream_limit: NamedDependency[StreamLimit],
+        preview_feed: NamedDependency[PreviewFeed],
         last_event_id: LastEventId = None,
+        previews: Previews = False,
     ) -> Stream | Response[None]:
         """Stream server-sent events: `progress`, and at the end `completed`, `failed` or `cancelled`.
+
+        With `previews`, events `preview` show how an image or a film looks by now. They have no `id`.
 
         A client that has already received the last event is answered 204, so that a browser does not reconnect.
         """
         seen = read_event_id(last_event_id)
         if job_view.job.status.terminal and seen.seq == job_view.job.event_seq:
             return Response(None, status_code=204)
-        stream = EventStream(watcher, stream_limit, job_view, caller.key_id, seen)
+        feed = preview_feed if previews else None
+        stream = EventStream(watcher, stream_limit, job_view, caller.key_id, seen, feed)
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return Stream(await opened(stream.frames()), media_type="text/event-stream", headers=headers)

@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 TERMINAL = ("completed", "failed", "cancelled")
 """The statuses that no other follows."""
+PREVIEW = "preview"
+"""The name of the event that is a preview of a step."""
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 SILENCE_SECONDS = 45.0
 """How long an event stream may be silent: the API sends a comment every 15 s."""
@@ -347,9 +349,9 @@ def servers() -> Call[models.ServerList]:
     return Call(method="GET", path="/servers/v1", answer=models.ServerList)
 
 
-def events_path(job_id: str) -> str:
-    """Return the path of a job's event stream."""
-    return f"/jobs/v1/{_quoted(job_id)}/events"
+def events_path(job_id: str, *, previews: bool) -> str:
+    """Return the path of a job's event stream, with previews of its steps or without."""
+    return f"/jobs/v1/{_quoted(job_id)}/events" + ("?previews=true" if previews else "")
 
 
 def decoded(call: Call[T], response: httpx.Response) -> T:

@@ -24,6 +24,8 @@ PIECE = 1 << 20
 
 OnProgress = Callable[[wire.ProgressEvent], None]
 """What is called with each event of a job while it is waited for."""
+OnPreview = Callable[[wire.StepPreview], None]
+"""What is called with each preview of a job's steps: at most two a second, of models whose latents can be shown."""
 
 
 class Atelier:
@@ -142,19 +144,28 @@ class Atelier:
         return self._send(calls.estimate(modality, fields))
 
     def wait(
-        self, job_id: str, *, on_progress: OnProgress | None = None, timeout: float | None = None
+        self,
+        job_id: str,
+        *,
+        on_progress: OnProgress | None = None,
+        on_preview: OnPreview | None = None,
+        timeout: float | None = None,
     ) -> wire.StatusAnswer:
-        """Wait until a job has completed, and return it with its outputs.
+        """Wait until a job has completed, and return it with its outputs. With `on_preview` it asks for previews.
 
         Raises `JobFailed`, `JobCancelled`, `JobTimeout` after `timeout` seconds, and what `subscribe` raises.
         """
-        for event in self.subscribe(job_id, timeout=timeout):
+        for event in self.subscribe(job_id, timeout=timeout, on_preview=on_preview):
             if on_progress is not None:
                 on_progress(event)
         return calls.succeeded(self.job(job_id))
 
-    def subscribe(self, job_id: str, *, timeout: float | None = None) -> Iterator[wire.ProgressEvent]:
+    def subscribe(
+        self, job_id: str, *, timeout: float | None = None, on_preview: OnPreview | None = None
+    ) -> Iterator[wire.ProgressEvent]:
         """Yield the events of a job until it has ended; an interrupted stream goes on after its last event.
+
+        With `on_preview` it asks for previews, which are not among the events.
 
         Raises `JobTimeout` after `timeout` seconds, `ApiUnavailable` when the API does not answer for a minute, and
         `ApiError`.
@@ -163,8 +174,11 @@ class Atelier:
         seen, away_since = "", None
         while True:
             try:
-                for event in self._events(job_id, seen, ends_at):
+                for event in self._events(job_id, seen, ends_at, on_preview is not None):
                     seen, away_since = event.id, None
+                    if event.event == calls.PREVIEW and on_preview is not None:
+                        on_preview(msgspec.json.decode(event.data, type=wire.StepPreview))
+                        continue
                     yield msgspec.json.decode(event.data, type=wire.ProgressEvent)
                     if event.event in calls.TERMINAL:
                         return
@@ -548,11 +562,11 @@ class Atelier:
         except ApiUnavailable:
             return False
 
-    def _events(self, job_id: str, seen: str, ends_at: float | None) -> Iterator[ServerSentEvent]:
+    def _events(self, job_id: str, seen: str, ends_at: float | None, previews: bool) -> Iterator[ServerSentEvent]:
         headers = {**self._headers, **({"Last-Event-ID": seen} if seen else {})}
         left = calls.SILENCE_SECONDS if ends_at is None else max(0.05, ends_at - time.monotonic())
         timeout = httpx.Timeout(5.0, read=min(calls.SILENCE_SECONDS, left))
-        url = self.url + calls.events_path(job_id)
+        url = self.url + calls.events_path(job_id, previews=previews)
         try:
             with self._http.stream("GET", url, headers=headers, timeout=timeout) as response:
                 if not response.is_success:

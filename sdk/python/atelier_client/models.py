@@ -185,6 +185,17 @@ class ProgressEvent(msgspec.Struct, frozen=True, kw_only=True):
     waiting_for: WaitReason | None = None
 
 
+class StepPreview(msgspec.Struct, frozen=True, kw_only=True):
+    """How an image or a film looks after `step` of `of` steps: a sketch, and not a small copy of what it will be.
+
+    `image` is a `data:` URL of at most 12,000 characters, a WebP of at most 256 pixels on its longer side.
+    """
+
+    step: int
+    of: int
+    image: str
+
+
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a job was asked for, and by whom.
 

@@ -1,6 +1,6 @@
 /** The native client: jobs of every modality, followed to their end. */
 import { MediaLibrary } from "./media.js";
-import type { Accepted, Chain, ChainEstimate, ChainPage, Estimate, Job, JobPage, JobStatus, KeyPage, KeyWithSecret, Manifest, Me, Modality, Model, Output, ParamsOf, Progress, QueueState, StoryboardParams, Voice } from "./types.js";
+import type { Accepted, Chain, ChainEstimate, ChainPage, Estimate, Job, JobPage, JobStatus, KeyPage, KeyWithSecret, Manifest, Me, Modality, Model, Output, ParamsOf, Progress, StepPreview, QueueState, StoryboardParams, Voice } from "./types.js";
 export interface AtelierOptions {
     /** The URL of the service; http://127.0.0.1:8000 by default. */
     url?: string;
@@ -16,6 +16,8 @@ export interface SubmitOptions {
 }
 export interface FollowOptions {
     signal?: AbortSignal;
+    /** Asks for previews of the steps: at most two a second, of models whose latents can be shown. */
+    onPreview?: (preview: StepPreview) => void;
 }
 export interface WaitOptions extends FollowOptions {
     onProgress?: (event: Progress) => void;

@@ -68,12 +68,17 @@ export class AtelierClient {
                 if (seen !== "")
                     headers["last-event-id"] = seen;
                 const path = `/jobs/v1/${encodeURIComponent(jobId)}/events`;
-                const answer = await this.#transport.send("GET", path, { headers, signal: options.signal });
+                const query = options.onPreview === undefined ? {} : { previews: "true" };
+                const answer = await this.#transport.send("GET", path, { headers, query, signal: options.signal });
                 if (answer.status === 204 || answer.body === null)
                     return;
                 for await (const event of readEvents(answer.body)) {
                     seen = event.id || seen;
                     awaySince = undefined;
+                    if (event.event === "preview") {
+                        options.onPreview?.(JSON.parse(event.data));
+                        continue;
+                    }
                     const progress = JSON.parse(event.data);
                     yield progress;
                     if (ENDED.has(progress.status))
@@ -93,7 +98,8 @@ export class AtelierClient {
     /** Wait until a job has completed and return it. Throws `AtelierError` when it fails or is cancelled, or in time. */
     async wait(jobId, options = {}) {
         const signal = signalOf(options);
-        for await (const event of this.subscribe(jobId, { signal }))
+        const follow = { signal, onPreview: options.onPreview };
+        for await (const event of this.subscribe(jobId, follow))
             options.onProgress?.(event);
         const job = await this.status(jobId, { signal });
         if (job.status === "completed")

@@ -404,6 +404,12 @@ export interface AcceptedJobs {
 export interface QueueState {
     paused_at: string | null;
 }
+/** How an image or a film looks after `step` of `of` steps: a sketch, and not a small copy of what it will be. */
+export interface StepPreview {
+    step: number;
+    of: number;
+    image: string;
+}
 /** A file that a job was computed from: the clean copy of what its request names. */
 export interface ManifestInput {
     name: string;

@@ -23,6 +23,7 @@ import type {
   Output,
   ParamsOf,
   Progress,
+  StepPreview,
   QueueState,
   StoredInput,
   StoryboardParams,
@@ -46,6 +47,8 @@ export interface SubmitOptions {
 
 export interface FollowOptions {
   signal?: AbortSignal;
+  /** Asks for previews of the steps: at most two a second, of models whose latents can be shown. */
+  onPreview?: (preview: StepPreview) => void;
 }
 
 export interface WaitOptions extends FollowOptions {
@@ -163,11 +166,16 @@ export class AtelierClient {
         const headers: Record<string, string> = { accept: "text/event-stream" };
         if (seen !== "") headers["last-event-id"] = seen;
         const path = `/jobs/v1/${encodeURIComponent(jobId)}/events`;
-        const answer = await this.#transport.send("GET", path, { headers, signal: options.signal });
+        const query = options.onPreview === undefined ? {} : { previews: "true" };
+        const answer = await this.#transport.send("GET", path, { headers, query, signal: options.signal });
         if (answer.status === 204 || answer.body === null) return;
         for await (const event of readEvents(answer.body)) {
           seen = event.id || seen;
           awaySince = undefined;
+          if (event.event === "preview") {
+            options.onPreview?.(JSON.parse(event.data) as StepPreview);
+            continue;
+          }
           const progress = JSON.parse(event.data) as Progress;
           yield progress;
           if (ENDED.has(progress.status)) return;
@@ -184,7 +192,8 @@ export class AtelierClient {
   /** Wait until a job has completed and return it. Throws `AtelierError` when it fails or is cancelled, or in time. */
   async wait(jobId: string, options: WaitOptions = {}): Promise<Job> {
     const signal = signalOf(options);
-    for await (const event of this.subscribe(jobId, { signal })) options.onProgress?.(event);
+    const follow = { signal, onPreview: options.onPreview };
+    for await (const event of this.subscribe(jobId, follow)) options.onProgress?.(event);
     const job = await this.status(jobId, { signal });
     if (job.status === "completed") return job;
     throw new AtelierError(job.error?.message ?? "The job was cancelled.", {

@@ -158,6 +158,7 @@ def _compute(orders: dict[str, str], steps: int, ctx: RunContext) -> None:
         while step == hang_at:
             time.sleep(3600)
         time.sleep(float(orders.get("compute", 0)) / steps)
+        ctx.show_step(step + 1, steps, lambda: draw_image(ctx.seed))
         ctx.progress((step + 1) / (steps + 1), "step" if step + 1 < steps else "decode")
 
 

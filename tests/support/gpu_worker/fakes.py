@@ -15,6 +15,7 @@ from jobs.job import NO_TIME, Artifact, DeviceTime, Job, JobError, JobRun, JobSt
 from jobs.manifests.environment import Environment
 from jobs.server_commands import Preload, Unload
 from jobs.statements.queue.beat import HeldClaim
+from jobs.step_previews import StepPreview
 from jobs.wire.servers import ResidentModel
 from pipelines.catalog.loader import load_catalog
 from pipelines.catalog.spec import Deadlines
@@ -32,6 +33,7 @@ from workers.ipc.messages import (
     Encoded,
     EngineCommand,
     Inventory,
+    PreviewPixels,
     Ready,
     StageProgress,
     Stopped,
@@ -107,6 +109,24 @@ class FakeClock:
         self.now += seconds
 
 
+class FakePreviews:
+    """The channels of previews: those that have followers, and what was published."""
+
+    def __init__(self) -> None:
+        self.followed: set[str] = set()
+        self.published: list[tuple[str, StepPreview]] = []
+        self.looks = 0
+
+    def is_asked_for(self, job_id: str) -> bool:
+        """Return whether the test follows the job."""
+        self.looks += 1
+        return job_id in self.followed
+
+    def publish(self, job_id: str, preview: StepPreview) -> None:
+        """Note a preview."""
+        self.published.append((job_id, preview))
+
+
 class FakeChild:
     """A child process that plays one list of steps per request: messages, exceptions, and calls in between.
 
@@ -117,6 +137,7 @@ class FakeChild:
         self.scripts: list[Sequence[Step]] = []
         self.requests: list[Any] = []
         self.interrupts: list[tuple[str, bool]] = []
+        self.asked_previews: list[str] = []
         self.calls: list[str] = []
         self.start_error: Exception | None = None
         self.pid: int | None = 4711
@@ -151,6 +172,8 @@ class FakeChild:
                 if isinstance(step, StageProgress):
                     for ticket in [step.ticket] if step.ticket else request.tickets:
                         listener.report(msgspec.structs.replace(step, ticket=ticket))
+                elif isinstance(step, PreviewPixels):
+                    listener.show(msgspec.structs.replace(step, ticket=request.ticket))
                 elif callable(step):
                     step()
                 else:
@@ -160,6 +183,10 @@ class FakeChild:
     def interrupt(self, ticket: str, *, preempt: bool) -> None:
         """Note the interrupt."""
         self.interrupts.append((ticket, preempt))
+
+    def ask_preview(self, ticket: str) -> None:
+        """Note what is asked for."""
+        self.asked_previews.append(ticket)
 
     def abort(self, ticket: str) -> None:
         """Note the end of a request."""

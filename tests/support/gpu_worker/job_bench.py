@@ -11,6 +11,7 @@ from tests.support.gpu_worker.fakes import (
     SHARED,
     FakeChild,
     FakeJobStore,
+    FakePreviews,
     FakeStore,
     join_all,
     make_job,
@@ -21,6 +22,7 @@ from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.pipeline import JobServices, run_job
 from workers.gpu.job.progress_writer import ProgressWriter
 from workers.gpu.job.slots import JobSlots
+from workers.preview_relay import PreviewRelay
 from workers.store_watch import StoreWatch
 
 SETTINGS = Settings(upload_retry_seconds=0.3, retry_backoff=5.0, progress_seconds=0.0)
@@ -32,6 +34,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.engine, self.encoder = FakeChild(), FakeChild()
+        self.previews = FakePreviews()
         self.job_store, self.store = FakeJobStore(), FakeStore(folder / "store")
         self.watch = StoreWatch(self.store)
         self.freed: list[str] = []
@@ -53,6 +56,7 @@ class Bench:
             slots=self.slots,
             canceller=self.canceller,
             progress=ProgressWriter(job_store, settings.progress_seconds),
+            previews=PreviewRelay(cast(Any, self.previews), engine.ask_preview),
         )
 
     def claim(self, number: int = 1, **columns: Any) -> ClaimedJob:

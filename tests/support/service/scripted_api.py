@@ -70,7 +70,7 @@ def scripted_api() -> Iterator[ScriptedApi]:
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name.replace("_", "-"), value)
-            if self.path.endswith("/events") and status == 200:
+            if self.path.partition("?")[0].endswith("/events") and status == 200:
                 self.send_header("Content-Type", "text/event-stream")
             self.end_headers()
             self.wfile.write(data)

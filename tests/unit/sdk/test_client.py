@@ -20,7 +20,7 @@ from atelier_client import (
     UnreadableAnswer,
     calls,
 )
-from atelier_client.models import ProgressEvent
+from atelier_client.models import ProgressEvent, StepPreview
 from tests.support.service.scripted_api import ACCEPTED, JOB, event, problem, scripted_api, upload_to
 
 DONE = event(3, "completed", **JOB)
@@ -192,6 +192,18 @@ def test_a_stream_is_followed_to_its_terminal_event(api, client):
         ProgressEvent(status="processing", progress=0.5, stage="step"),
     ] == seen[:2]
     assert (3, "completed") == (len(seen), seen[-1].status)
+
+
+def test_previews_are_asked_for_and_are_not_among_the_events(api, client):
+    shown = {"step": 2, "of": 4, "image": "data:image/webp;base64,AA=="}
+    preview = b"event: preview\ndata: " + json.dumps(shown).encode() + b"\n\n"
+    api.add("/jobs/v1/job_1/events?previews=true", event(1, "progress", status="processing") + preview + DONE)
+    api.add("/jobs/v1/job_1", JOB)
+    seen = list[StepPreview]()
+    events = list(client.subscribe("job_1", on_preview=seen.append))
+    assert ["processing", "completed"] == [progress.status for progress in events]
+    client.wait("job_1", on_preview=seen.append)
+    assert [StepPreview(**shown)] * 2 == seen
 
 
 def test_an_interrupted_stream_is_resumed_at_its_last_event(api, client):

@@ -19,8 +19,10 @@ from workers.ipc.messages import (
     ComputedShared,
     ComputeShared,
     Failed,
+    PreviewPixels,
     StageProgress,
 )
+from workers.preview_relay import PreviewRelay
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class ComputedJob:
     """What the engine has computed it with."""
 
 
-def compute(staged: StagedJob, engine: ChildProcess, slots: JobSlots, progress: ProgressWriter) -> ComputedJob:
+def compute(
+    staged: StagedJob, engine: ChildProcess, slots: JobSlots, progress: ProgressWriter, previews: PreviewRelay
+) -> ComputedJob:
     """Have the engine compute the job, once the run before its own has left the device.
 
     Raises `JobUnwanted`, `RequestFailed`, `SharedRunFailed`, `ChildProcessDied` and `StageOverran`.
@@ -43,7 +47,7 @@ def compute(staged: StagedJob, engine: ChildProcess, slots: JobSlots, progress: 
     claimed = staged.claimed
 
     def ask(wanted: Sequence[ClaimedJob]) -> Mapping[ClaimedJob, AnyMessage]:
-        listener = _ReportListener(wanted, engine, slots, progress)
+        listener = _ReportListener(wanted, engine, slots, progress, previews)
         if len(wanted) > 1:
             return _ask_for_all(wanted, engine, listener)
         (only,) = wanted
@@ -79,17 +83,24 @@ class _ReportListener:
     """Follows the engine's work on one run."""
 
     def __init__(
-        self, members: Sequence[ClaimedJob], engine: ChildProcess, slots: JobSlots, progress: ProgressWriter
+        self,
+        members: Sequence[ClaimedJob],
+        engine: ChildProcess,
+        slots: JobSlots,
+        progress: ProgressWriter,
+        previews: PreviewRelay,
     ) -> None:
         self._members = {claimed.ticket: claimed for claimed in members}
         self._engine = engine
         self._slots = slots
         self._progress = progress
+        self._previews = previews
 
     def begin(self) -> None:
         """Begin with the model, unless all jobs are unwanted by now."""
         if all(claimed.cancellation.is_set for claimed in self._members.values()):
             raise JobUnwanted
+        self._previews.begin()
         for claimed in self._members.values():
             claimed.activity.enter("load")
 
@@ -104,6 +115,13 @@ class _ReportListener:
             self._engine.interrupt(claimed.ticket, preempt=claimed.cancellation.is_preemption)
         else:
             self._progress.write(claimed, report)
+            self._previews.look(claimed.ticket, claimed.job.id)
+
+    def show(self, preview: PreviewPixels) -> None:
+        """Have a preview shown to those who follow the job."""
+        job_id = self._members[preview.ticket].job.id
+        size = preview.width, preview.height
+        self._previews.show(preview.ticket, job_id, preview.step, preview.of, size, preview.pixels)
 
 
 def _request(staged: StagedJob) -> Compute:

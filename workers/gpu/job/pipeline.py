@@ -17,6 +17,7 @@ from workers.gpu.job.slots import JobSlots
 from workers.gpu.job.stage import stage_inputs
 from workers.gpu.job.upload import upload
 from workers.ipc.child_process import ChildProcess
+from workers.preview_relay import PreviewRelay
 from workers.scratch import Scratch
 from workers.store_watch import StoreWatch
 
@@ -35,6 +36,7 @@ class JobServices:
     slots: JobSlots
     canceller: JobCanceller
     progress: ProgressWriter
+    previews: PreviewRelay
 
 
 def run_job(claimed: ClaimedJob, services: JobServices) -> Job | None:
@@ -45,7 +47,7 @@ def run_job(claimed: ClaimedJob, services: JobServices) -> Job | None:
     store, job_store = services.store, services.job_store
     try:
         staged = stage_inputs(claimed, store, services.store_watch, job_store)
-        computed = compute(staged, services.engine, services.slots, services.progress)
+        computed = compute(staged, services.engine, services.slots, services.progress, services.previews)
         encoded = encode(computed, services.encoder)
         uploaded = upload(encoded, store, services.store_watch, job_store, services.settings.upload_retry_seconds)
         return commit(uploaded, services.engine.ready, job_store, store)

@@ -16,9 +16,11 @@ from cli.embedded.valkey import EmbeddedValkey
 from core.errors.failures import GpuOutOfMemory
 from jobs.events import Publisher
 from jobs.job import JobError
+from jobs.step_previews import PreviewPublisher, StepPreview
+from tests.support.ports import free_port
 from tests.support.rows.rows import ARTIFACT
 from tests.support.rows.worker_stub import WorkerStub
-from tests.support.service.api_server import api_server
+from tests.support.service.api_server import api_server, make_key
 from tests.support.service.sse import Event, events
 from tests.support.wait import until
 
@@ -26,9 +28,10 @@ from tests.support.wait import until
 class Listener:
     """Reads a stream in a thread; `seen` grows as events come, `ended` is set when the stream does."""
 
-    def __init__(self, client, job_id, last_event_id=None):
+    def __init__(self, client, job_id, last_event_id=None, previews=False):
         headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
-        request = client.build_request("GET", f"/jobs/v1/{job_id}/events", headers=headers)
+        query = {"previews": True} if previews else {}
+        request = client.build_request("GET", f"/jobs/v1/{job_id}/events", headers=headers, params=query)
         self.seen: list[Event] = []
         self.times: list[float] = []
         self.ended = threading.Event()
@@ -66,8 +69,8 @@ def follow():
     """Listen to a job with a given client."""
     listeners = []
 
-    def start(client, job_id, last_event_id=None):
-        listeners.append(Listener(client, job_id, last_event_id))
+    def start(client, job_id, last_event_id=None, previews=False):
+        listeners.append(Listener(client, job_id, last_event_id, previews))
         return listeners[-1]
 
     yield start
@@ -293,3 +296,49 @@ def test_an_event_is_pushed_within_milliseconds(create, worker, listen):
         listener.has(2 + step)
         delays.append(listener.times[1 + step] - published_at)
     assert sorted(delays)[10] < 0.05  # the median; a target of 5 ms is measured by benchmarks/, on a quiet machine
+
+
+PREVIEW = StepPreview(step=2, of=4, image="data:image/webp;base64,AA==")
+
+
+@pytest.fixture
+def previews(settings):
+    return PreviewPublisher(settings)
+
+
+def asked(previews, job_id):
+    until(lambda: previews.is_asked_for(job_id), what="a stream that asks")
+
+
+def test_previews_come_to_the_streams_that_ask(client, create, worker, follow, previews):
+    job_id = create()
+    asking, other = follow(client, job_id, previews=True), follow(client, job_id)
+    asked(previews, job_id)
+    job = worker.progress(worker.claim(), 0.25)
+    asking.has(3)
+    previews.publish(job_id, PREVIEW)
+    shown = asking.has(4)[3]
+    assert ("preview", {"step": 2, "of": 4, "image": PREVIEW.image}) == (shown.name, shown.data)
+    assert asking.seen[2].id == shown.id, "a preview has no number: the last event is the one before"
+    worker.complete(job, ARTIFACT)
+    assert ["progress"] * 3 + ["preview", "completed"] == [event.name for event in asking.finish()]
+    assert ["progress"] * 3 + ["completed"] == [event.name for event in other.finish()]
+    until(lambda: not previews.is_asked_for(job_id), what="the end of the asking")
+
+
+def test_a_client_that_leaves_asks_no_more(client, create, follow, previews):
+    job_id = create()
+    listener = follow(client, job_id, previews=True)
+    asked(previews, job_id)
+    listener.leave()
+    until(lambda: not previews.is_asked_for(job_id), what="the end of the asking")
+
+
+def test_a_stream_without_redis_has_no_previews_and_ends(settings, rows, tenant, tmp_path):
+    away = msgspec.structs.replace(settings, broker_url=f"redis://127.0.0.1:{free_port()}/0", reread_seconds=0.2)
+    with api_server(away) as server, server.client(make_key(rows, settings, tenant)) as client:
+        job_id = client.post("/generate/image/v1", json={"prompt": "x", "model": "chaos"}).json()["job_id"]
+        listener = Listener(client, job_id, previews=True)
+        listener.has(1)
+        client.post(f"/jobs/v1/{job_id}/cancel")
+        assert "cancelled" == listener.finish()[-1].name

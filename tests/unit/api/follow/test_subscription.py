@@ -3,6 +3,7 @@
 from api.follow.subscription import CAPACITY, Subscription
 from jobs.events import JobEvent
 from jobs.job import JobStatus
+from jobs.step_previews import StepPreview
 
 
 def event(seq: int) -> JobEvent:
@@ -34,3 +35,11 @@ async def test_a_slow_reader_loses_the_oldest():
     for seq in range(CAPACITY + 10):
         subscription.add(event(seq))
     assert 10 == (await subscription.next(0.0)).seq
+
+
+async def test_only_the_last_preview_waits_for_a_slow_reader():
+    subscription = Subscription()
+    for step in (1, 2):
+        subscription.show(StepPreview(step=step, of=4, image=""))
+    assert await subscription.next(60.0) is None
+    assert [2, None] == [shown and shown.step for shown in (subscription.take_preview(), subscription.take_preview())]

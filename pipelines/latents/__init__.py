@@ -1,0 +1,1 @@
+"""Latents as small pictures: a fixed linear map for each latent space."""

@@ -1,0 +1,51 @@
+"""What a run shows of its steps: only what is asked for, once for each time."""
+
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engine.run_reports import RunReports
+from workers.ipc.messages import PreviewPixels
+
+
+class Sent:
+    """A channel that keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.messages: list[Any] = []
+
+    def send(self, message: Any) -> None:
+        self.messages.append(message)
+
+
+class CountedPicture:
+    """A picture that counts how often it is drawn."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self) -> NDArray[np.uint8]:
+        self.count += 1
+        return np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+
+
+def test_a_preview_is_drawn_once_for_each_time_it_is_asked_for() -> None:
+    channel, asked, drawn = Sent(), set[str](), CountedPicture()
+    show = RunReports(cast(Any, channel), {}, asked, ["a", "b"]).show_step("a")
+    show(1, 4, drawn)
+    asked |= {"a", "b"}
+    show(2, 4, drawn)
+    show(3, 4, drawn)
+    assert 1 == drawn.count
+    assert [PreviewPixels(ticket="a", step=2, of=4, width=3, height=2, pixels=bytes(range(18)))] == channel.messages
+    assert {"b"} == asked
+
+
+def test_a_preview_that_fails_costs_the_job_nothing() -> None:
+    def fail() -> NDArray[np.uint8]:
+        raise ValueError("no such layout")
+
+    channel = Sent()
+    RunReports(cast(Any, channel), {}, {"a"}, ["a"]).show_step("a")(2, 4, fail)
+    assert [] == channel.messages
