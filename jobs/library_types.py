@@ -20,6 +20,7 @@ EXTENSIONS: dict[str, str] = {
     "image/bmp": "bmp",
     "image/tiff": "tiff",
     "image/avif": "avif",
+    "image/svg+xml": "svg",
     "audio/wav": "wav",
     "audio/mpeg": "mp3",
     "audio/ogg": "ogg",

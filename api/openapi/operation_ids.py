@@ -12,6 +12,7 @@ _NAMES = {
     "remove-background": "Cutout",
     "branding": "Branding",
     "join": "Join",
+    "vectorize": "Vectorize",
 }
 OPERATION_IDS = {
     **{

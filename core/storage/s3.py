@@ -23,6 +23,8 @@ from core.urls import shown
 FULL_CODES = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "EntityTooLarge"}
 INSUFFICIENT_STORAGE = 507
 CONNECT_SECONDS, READ_SECONDS = 3.0, 30.0
+SAVED = {"image/svg+xml"}
+"""Types that a browser saves and does not open: a presigned link cannot carry the policy that forbids their scripts."""
 CHECK_KEY = "atelier/check"
 """Key of the object that a check writes: of no tenant."""
 
@@ -98,7 +100,7 @@ class S3Store:
                 expires=timedelta(seconds=min(seconds, 7 * 86_400)),
                 response_headers={
                     "response-content-type": media_type,
-                    "response-content-disposition": disposition(name),
+                    "response-content-disposition": disposition(name, is_shown=media_type not in SAVED),
                 },
             )
 

@@ -10,14 +10,17 @@ from jobs.params.join import JOIN, JoinParams
 from jobs.params.mesh import MESH, MeshParams
 from jobs.params.modality import ModalitySpec
 from jobs.params.speech import SPEECH, SpeechParams
+from jobs.params.vectorize import VECTORIZE, VectorizeParams
 from jobs.params.video import VIDEO, VideoParams
 
-Modality = Literal["image", "video", "speech", "3d", "remove-background", "branding", "join"]
+Modality = Literal["image", "video", "speech", "3d", "remove-background", "branding", "join", "vectorize"]
 """Names of the modalities, as rows, catalog entries and answers hold them."""
 
-AnyParams = ImageParams | VideoParams | SpeechParams | MeshParams | CutoutParams | BrandingParams | JoinParams
+AnyParams = (
+    ImageParams | VideoParams | SpeechParams | MeshParams | CutoutParams | BrandingParams | JoinParams | VectorizeParams
+)
 
-MODALITIES: tuple[ModalitySpec, ...] = (IMAGE, VIDEO, CUTOUT, SPEECH, MESH, BRANDING, JOIN)
+MODALITIES: tuple[ModalitySpec, ...] = (IMAGE, VIDEO, CUTOUT, SPEECH, MESH, BRANDING, JOIN, VECTORIZE)
 """In the order in which documentation lists them."""
 
 PARAMS_OF: dict[str, type[Params]] = {modality.name: modality.params for modality in MODALITIES}

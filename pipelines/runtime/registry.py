@@ -28,6 +28,7 @@ FAMILIES: dict[str, Family] = {
     "espeak": Family("pipelines.speech.espeak", "EspeakVoice"),
     "brand-kit": Family("pipelines.branding.brand_kit", "BrandKit"),
     "film-join": Family("pipelines.join.film_join", "FilmJoin"),
+    "vtracer": Family("pipelines.vectorize.tracer", "VTracer"),
     "demo-relief": Family("pipelines.mesh.relief", "Relief"),
     "triposg": Family("pipelines.mesh.triposg.family", "TripoSG"),
 }

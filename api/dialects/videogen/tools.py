@@ -22,6 +22,7 @@ from api.dialects.videogen.translate import (
     picture_of,
     speech_params,
     spread,
+    vectorize_params,
 )
 from api.dialects.videogen.voices import choose_voice, known_voices
 from api.http.auth import Caller, needs
@@ -36,8 +37,8 @@ from jobs.wire.dialects.videogen import NAME, execution_id
 from pipelines.catalog.loader import Catalog
 
 WITHOUT_MODEL = (
-    *("generate-sound-effect", "generate-avatar", "vectorize-image", "remove-video-background", "upscale-image"),
-    *("upscale-video", "generate-music", "generate-motion-graphic"),
+    *("generate-sound-effect", "generate-avatar", "remove-video-background", "upscale-image", "upscale-video"),
+    *("generate-music", "generate-motion-graphic"),
 )
 """Tools of VideoGen of which no model is in the catalog."""
 
@@ -105,6 +106,17 @@ class ToolRoutes(Controller):
         """Put the foreground of a picture on transparency."""
         params = cutout_params(data)
         return await _start(submit_endpoint, request, data, params, "REMOVE_IMAGE_BACKGROUND", idempotency_key)
+
+    @post("/vectorize-image", status_code=202)
+    async def vectorize_image(
+        self,
+        request: StrictRequest,
+        data: JSONBody[PictureTool],
+        submit_endpoint: NamedDependency[SubmitEndpoint],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> ToolAccepted:
+        """Make an SVG of a picture."""
+        return await _start(submit_endpoint, request, data, vectorize_params(data), "VECTORIZE_IMAGE", idempotency_key)
 
     @post("/image-3d-effect", status_code=202)
     async def image_3d_effect(

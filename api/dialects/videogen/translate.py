@@ -25,6 +25,7 @@ from jobs.params.cutout import CutoutParams
 from jobs.params.image import MAX_IMAGES, ImageParams
 from jobs.params.registry import AnyParams
 from jobs.params.speech import LONGEST_TEXT, SpeechParams, tokens_for
+from jobs.params.vectorize import VectorizeParams
 from jobs.params.video import VideoParams
 
 P = TypeVar("P", bound=Params)
@@ -89,6 +90,11 @@ def parallax_params(body: PictureTool) -> VideoParams:
 def cutout_params(body: PictureTool) -> CutoutParams:
     """Return the parameters of remove-image-background."""
     return _made(CutoutParams, image_url=to_native("vg_file", body.image_file_id), **_common(body))
+
+
+def vectorize_params(body: PictureTool) -> VectorizeParams:
+    """Return the parameters of vectorize-image."""
+    return _made(VectorizeParams, input_image=to_native("vg_file", body.image_file_id), **_common(body))
 
 
 def speech_params(body: TextToSpeech, voice: Mapping[str, Any]) -> SpeechParams:

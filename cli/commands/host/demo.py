@@ -74,23 +74,32 @@ def first_jobs(photo: str) -> list[DemoJob]:
     """Return three images, a cut-out and a video of the uploaded product photo, whose id is `photo`, and speech."""
     video = {"input_image": photo, "prompt": VIDEO_PROMPT, "width": 640, "height": 480, "duration_seconds": 2.0}
     return [
-        *(DemoJob(prompt, "image", {"prompt": prompt}, f"{prompt.replace(' ', '-')}.webp") for prompt in PROMPTS),
+        *(DemoJob(prompt, "image", {"prompt": prompt}, file_of(prompt)) for prompt in PROMPTS),
         DemoJob("photo -> cut-out", "remove-background", {"input_image": photo}, CUTOUT),
         DemoJob("photo -> video", "video", video, "product.mp4"),
         DemoJob("text -> speech", "speech", {"text": TEXT}, "product.wav"),
     ]
 
 
-def mesh_job(cutout: str) -> DemoJob:
-    """Return a mesh of the uploaded cut-out, with the cut-out as its texture."""
-    return DemoJob("cut-out -> 3D", "3d", {"input_image": cutout, "mode": "paint"}, "product.glb")
+def last_jobs(cutout: str, circle: str) -> list[DemoJob]:
+    """Return a mesh of the uploaded cut-out, with the cut-out as its texture, and an SVG of the uploaded image."""
+    return [
+        DemoJob("cut-out -> 3D", "3d", {"input_image": cutout, "mode": "paint"}, "product.glb"),
+        DemoJob("image -> SVG", "vectorize", {"input_image": circle, "colors": 2}, "a-red-circle.svg"),
+    ]
+
+
+def file_of(prompt: str) -> str:
+    """Return the name of an image's file."""
+    return f"{prompt.replace(' ', '-')}.webp"
 
 
 def _run_all(client: Client, out: Path) -> list[list[str]]:
-    """Run all jobs, the mesh after its cut-out; return the rows of the table."""
+    """Run all jobs, the mesh and the SVG after what they are made of; return the rows of the table."""
     with job_bars(status_console(sys.stdout)) as bar:
         rows = _run(client, first_jobs(client.source(str(PHOTO))), out, bar)
-        return rows + _run(client, [mesh_job(client.source(str(out / CUTOUT)))], out, bar)
+        sources = (client.source(str(out / file)) for file in (CUTOUT, file_of(PROMPTS[0])))
+        return rows + _run(client, last_jobs(*sources), out, bar)
 
 
 def _run(client: Client, jobs: list[DemoJob], out: Path, bar: Progress) -> list[list[str]]:

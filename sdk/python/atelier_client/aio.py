@@ -17,7 +17,14 @@ from atelier_client import calls
 from atelier_client import models as wire
 from atelier_client.calls import Call
 from atelier_client.errors import ApiError, ApiUnavailable, JobTimeout
-from atelier_client.requests import CutoutRequest, ImageRequest, MeshRequest, SpeechRequest, VideoRequest
+from atelier_client.requests import (
+    CutoutRequest,
+    ImageRequest,
+    MeshRequest,
+    SpeechRequest,
+    VectorizeRequest,
+    VideoRequest,
+)
 
 T = TypeVar("T")
 
@@ -106,6 +113,16 @@ class AsyncAtelier:
     ) -> wire.StatusAnswer:
         """Cut the foreground out of a picture, as `generate` does."""
         return await self.generate("remove-background", on_progress=on_progress, timeout=timeout, **fields)
+
+    async def vectorize(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[VectorizeRequest],
+    ) -> wire.StatusAnswer:
+        """Make an SVG of a picture, as `generate` does."""
+        return await self.generate("vectorize", on_progress=on_progress, timeout=timeout, **fields)
 
     async def generate(
         self,

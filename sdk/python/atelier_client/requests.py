@@ -353,6 +353,50 @@ class JoinRequest(TypedDict, total=False):
     """A visible `Made with AI` at the bottom left; `auto`: where the operator wants it."""
 
 
+class VectorizeRequest(TypedDict, total=False):
+    """A picture as shapes in an SVG; `input_image` is required. It needs no GPU.
+
+    It is meant for logos, icons and flat art. A photograph becomes a poster of itself.
+    """
+
+    model: str | None
+    """A model of GET /models/v1."""
+    output_format: Literal["jpeg", "png", "svg", "webp"]
+    """svg; the formats of pixels are accepted with a warning and give svg."""
+    callback_url: str | None
+    """Receives one signed webhook when the job ends."""
+    server_id: str | None
+    """Run on this server."""
+    pin: Literal["prefer", "strict"]
+    """`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."""
+    prefer_seconds: float
+    """With `pin: prefer`, seconds after which a job that still waits may run on any server."""
+    priority: int
+    """0 lowest, 9 highest."""
+    deadline_seconds: int | None
+    """Seconds after which an unfinished job fails."""
+    start_within_seconds: int | None
+    """Seconds after which it fails unless it has started."""
+    labels: dict[str, str]
+    """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
+    input_image: Required[str]
+    """The picture that is traced. Read as `image_path` and `image_url`, too."""
+    mode: Literal["pixel", "polygon", "spline"]
+    """Outlines of curves, of straight lines, or along the edges of the pixels."""
+    color_mode: Literal["binary", "color"]
+    """`binary`: what is darker than middle gray in black, and nothing else."""
+    colors: int | None
+    """So many colors at most; without it, as many as `detail` tells apart."""
+    detail: Literal["high", "low", "medium"]
+    """How finely colors are told apart and outlines follow the picture."""
+    filter_speckle: int
+    """Patches of fewer pixels than a square of this side are left out."""
+    corner_threshold: int
+    """Turns of fewer degrees are rounded, with mode spline."""
+    watermark: Literal["always", "auto", "never"]
+    """A visible `Made with AI` at the bottom left; `auto`: where the operator wants it."""
+
+
 PATHS = {
     "image": "/generate/image/v1",
     "video": "/generate/video/v1",
@@ -361,6 +405,7 @@ PATHS = {
     "3d": "/generate/3d/v1",
     "branding": "/generate/branding/v1",
     "join": "/generate/join/v1",
+    "vectorize": "/generate/vectorize/v1",
 }
 """The route of each modality."""
 
@@ -372,5 +417,6 @@ MEDIA = {
     "3d": ["image_path"],
     "branding": ["input_image", "logo_url"],
     "join": ["films"],
+    "vectorize": ["input_image"],
 }
 """The fields of each modality that take a picture, a sound or a film."""

@@ -1,5 +1,5 @@
 /** What the native routes take and answer; `scripts/sdk_models.py` writes it from the API. */
-export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join";
+export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join" | "vectorize";
 export type Reason = "inputs" | "backoff" | "server_offline" | "server_cordoned" | "store_away" | "server_busy" | "no_server_for_model" | "tenant_paused" | "tenant_running_cap" | "queue";
 export type JobStatus = "pending" | "queued" | "processing" | "completed" | "failed" | "cancelled";
 /** Fields of every submit. */
@@ -218,6 +218,27 @@ export interface JoinParams extends CommonParams {
     /** A visible `Made with AI` at the bottom left; `auto`: where the operator wants it. */
     watermark?: "always" | "auto" | "never";
 }
+/** A picture as shapes in an SVG; `input_image` is required. It needs no GPU. */
+export interface VectorizeParams extends CommonParams {
+    /** svg; the formats of pixels are accepted with a warning and give svg. */
+    output_format?: "jpeg" | "png" | "svg" | "webp";
+    /** The picture that is traced. Read as `image_path` and `image_url`, too. */
+    input_image: string;
+    /** Outlines of curves, of straight lines, or along the edges of the pixels. */
+    mode?: "pixel" | "polygon" | "spline";
+    /** `binary`: what is darker than middle gray in black, and nothing else. */
+    color_mode?: "binary" | "color";
+    /** So many colors at most; without it, as many as `detail` tells apart. */
+    colors?: number;
+    /** How finely colors are told apart and outlines follow the picture. */
+    detail?: "high" | "low" | "medium";
+    /** Patches of fewer pixels than a square of this side are left out. */
+    filter_speckle?: number;
+    /** Turns of fewer degrees are rounded, with mode spline. */
+    corner_threshold?: number;
+    /** A visible `Made with AI` at the bottom left; `auto`: where the operator wants it. */
+    watermark?: "always" | "auto" | "never";
+}
 /** Shots that become one film. `model` makes the shots, `image_model` their first frames; each shot is a job. */
 export interface StoryboardParams extends CommonParams {
     /** mp4 (H.264) or webm (VP9). */
@@ -254,6 +275,7 @@ export interface ParamsOf {
     "3d": MeshParams;
     "branding": BrandingParams;
     "join": JoinParams;
+    "vectorize": VectorizeParams;
 }
 /** The reason why a job waits: `code` is one of `Reason`, `message` a sentence. */
 export interface Waiting {

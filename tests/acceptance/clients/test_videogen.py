@@ -13,10 +13,13 @@ import httpx
 import numpy as np
 import pytest
 import videogen
-from PIL import Image
+from PIL import Image, ImageOps
 
 from pipelines.matting.evaluate import PHOTO, PHOTO_MASK, overlap
+from pipelines.vectorize.svg import read_shapes
+from tests.support.media.drawings import LIKE, UNLIKE, flat_art, likeness, png
 from tests.support.media.recordings import tone
+from tests.support.media.videos import psnr
 from tests.support.servers.media_server import MediaServer
 from tests.support.servers.webhook_receiver import WebhookReceiver
 from tests.support.service.service import Service
@@ -170,6 +173,21 @@ def test_a_background_is_removed(vg: Any, photo: str) -> None:
     with Image.open(PHOTO_MASK) as mask:
         wanted = np.asarray(mask, np.float32) / 255
     assert 0.9 < overlap(np.asarray(image.getchannel("A"), np.float32) / 255, wanted)
+
+
+@pytest.mark.contract("D17")
+def test_flat_art_becomes_an_svg(vg: Any) -> None:
+    art = flat_art()
+    uploaded = vg.upload_file(png(art), display_name="logo.png", type="IMAGE", poll_interval_ms=100)
+    ended = vg.tools.vectorize_image_and_wait(image_file_id=uploaded["file_id"], **POLL)
+    (result,) = ended["results"]
+    assert ("VECTORIZE_IMAGE", "IMAGE") == (ended["tool_type"], result["type"])
+    svg = download(result)
+    assert read_shapes(svg)  # and nothing else is in it
+    assert likeness(svg, art) > LIKE
+    assert likeness(svg, ImageOps.mirror(art)) < UNLIKE
+    thumbnail = decoded(httpx.get(result["thumbnail_url"], follow_redirects=True).raise_for_status().content)
+    assert psnr(np.asarray(art), np.asarray(thumbnail.convert("RGB"))) > LIKE
 
 
 def test_a_result_is_the_input_of_the_next_tool(vg: Any, picture: str) -> None:

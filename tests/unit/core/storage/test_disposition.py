@@ -17,3 +17,4 @@ from core.storage.disposition import disposition
 )
 def test_a_name_is_plain_and_where_it_must_be_encoded_too(name, value):
     assert value == disposition(name)
+    assert value.replace("inline", "attachment", 1) == disposition(name, is_shown=False)

@@ -25,6 +25,7 @@ REQUIRED = {
     "remove-background": {"image_url": URL},
     "branding": {"input_image": URL},
     "join": {"films": (URL, URL)},
+    "vectorize": {"input_image": URL},
 }
 SHARED = {
     "model": None,
@@ -114,6 +115,16 @@ OWN = {
     },
     "branding": {"output_format": "webp", "logo_url": None, "logo_position": "bottom_right", "palette": ()},
     "join": {"output_format": "mp4", "watermark": "auto"},
+    "vectorize": {
+        "output_format": "svg",
+        "mode": "spline",
+        "color_mode": "color",
+        "colors": None,
+        "detail": "medium",
+        "filter_speckle": 4,
+        "corner_threshold": 60,
+        "watermark": "auto",
+    },
 }
 
 
@@ -272,6 +283,13 @@ EDGES = [
     ("image", "palette_mode", "radical", "loud"),
     ("join", "films", [URL] * 16, [URL] * 17),
     ("join", "films", [URL] * 2, [URL]),
+    ("vectorize", "mode", "pixel", "none"),
+    ("vectorize", "color_mode", "binary", "gray"),
+    ("vectorize", "colors", 2, 1),
+    ("vectorize", "colors", 64, 65),
+    ("vectorize", "detail", "high", "most"),
+    ("vectorize", "filter_speckle", 128, 129),
+    ("vectorize", "corner_threshold", 180, 181),
 ]
 
 

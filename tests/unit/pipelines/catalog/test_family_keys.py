@@ -27,7 +27,7 @@ GIVEN = {
     "variant": 'variant = "fp16"',
 }
 MODALITIES = {"chatterbox": "speech", "espeak": "speech", "rembg": "remove-background", "triposg": "3d"}
-MODALITIES |= {"brand-kit": "branding", "film-join": "join"}
+MODALITIES |= {"brand-kit": "branding", "film-join": "join", "vtracer": "vectorize"}
 MODALITIES |= {"demo-relief": "3d", "diffusers-video": "video", "demo-camera": "video", "diffusers-image": "image"}
 
 

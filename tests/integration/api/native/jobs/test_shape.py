@@ -14,6 +14,7 @@ BODIES = {
     "remove-background": {"image_url": URL},
     "branding": {"image_url": URL, "palette": ["#ff0000"]},
     "join": {"films": [URL, URL]},
+    "vectorize": {"input_image": URL},
 }
 
 

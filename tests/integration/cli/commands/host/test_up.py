@@ -324,7 +324,7 @@ def test_the_demo_makes_every_modality_and_ends_everything(tmp_path):
     )  # fmt: skip
     assert 0 == outcome.returncode, outcome.stderr
     made = {file.name for file in (tmp_path / "out").iterdir()}
-    assert {"product-cutout.png", "product.glb", "product.mp4", "product.wav"} < made
+    assert {"product-cutout.png", "product.glb", "product.mp4", "product.wav", "a-red-circle.svg"} < made
     assert 3 == sum(name.endswith(".webp") for name in made)
     rows = outcome.stdout.splitlines()
     assert any(re.match(r"job +in queue +computing +file", row) for row in rows)

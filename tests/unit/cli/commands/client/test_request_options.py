@@ -69,5 +69,6 @@ def test_the_options_of_before_are_still_there(modality):
         "3d": {"--paint", "--max-faces", "--seed"},
         "branding": {"--logo", "--logo-position", "--palette"},
         "join": {"--watermark"},
+        "vectorize": {"--mode", "--color-mode", "--colors", "--detail", "--filter-speckle", "--corner-threshold"},
     }
     assert shared | of[modality.name] <= {flag for option in request_options(modality) for flag in option.opts}
