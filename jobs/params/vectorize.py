@@ -32,13 +32,13 @@ class VectorizeParams(Params, frozen=True, kw_only=True, tag_field="modality", t
     ] = "color"
     colors: (
         Annotated[
-            int, Meta(ge=2, le=64, description="So many colors at most; without it, as many as `detail` tells apart.")
+            int, Meta(ge=2, le=64, description="So many colors at most; without it, as many as `detail` distinguishes.")
         ]
         | None
     ) = None
     detail: Annotated[
         Literal["low", "medium", "high"],
-        Meta(description="How finely colors are told apart and outlines follow the picture."),
+        Meta(description="How finely colors are distinguished and outlines follow the picture."),
     ] = "medium"
     filter_speckle: Annotated[
         int, Meta(ge=0, le=128, description="Patches of fewer pixels than a square of this side are left out.")

@@ -33,7 +33,7 @@ _ATTRIBUTES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
 }
 
 
-class Shape(msgspec.Struct, frozen=True):
+class FilledPath(msgspec.Struct, frozen=True):
     """A filled outline: data of a path, its color as #RRGGBB, and where it is moved to, as `translate(x,y)`."""
 
     d: str
@@ -49,12 +49,12 @@ class Frame(msgspec.Struct, frozen=True):
     window: tuple[int, int, int, int]
 
 
-def read_shapes(svg: bytes) -> list[Shape]:
+def read_shapes(svg: bytes) -> list[FilledPath]:
     """Return the shapes of an SVG in the order in which they are painted.
 
     Raises `ValueError` for whatever is not described above, before it is acted upon, and for what is not XML.
     """
-    shapes: list[Shape] = []
+    shapes: list[FilledPath] = []
     depth = 0
 
     def begin(name: str, attributes: dict[str, str]) -> None:
@@ -65,7 +65,7 @@ def read_shapes(svg: bytes) -> list[Shape]:
         _check(name, attributes)
         if name == "path":
             shapes.append(
-                Shape(attributes.get("d", ""), attributes.get("fill", "#000000"), attributes.get("transform", ""))
+                FilledPath(attributes.get("d", ""), attributes.get("fill", "#000000"), attributes.get("transform", ""))
             )
 
     def end(name: str) -> None:
@@ -90,7 +90,7 @@ def read_shapes(svg: bytes) -> list[Shape]:
     return shapes
 
 
-def write_svg(shapes: Sequence[Shape], frame: Frame) -> bytes:
+def write_svg(shapes: Sequence[FilledPath], frame: Frame) -> bytes:
     """Return the SVG of these shapes, which scales with `width` and `height`, or with those that a page gives it."""
     left, top, width, height = frame.window
     head = (

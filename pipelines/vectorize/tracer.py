@@ -30,7 +30,7 @@ from pipelines.vectorize.picture import (
     read_picture,
     reduce_colors,
 )
-from pipelines.vectorize.svg import MAX_BYTES, MAX_PATHS, Frame, Shape, read_shapes, write_svg
+from pipelines.vectorize.svg import MAX_BYTES, MAX_PATHS, FilledPath, Frame, read_shapes, write_svg
 
 MODES = {"spline": "spline", "polygon": "polygon", "pixel": "none"}
 DECIMALS = 2
@@ -44,7 +44,7 @@ BUSY = (
 class Tracing(msgspec.Struct, frozen=True):
     """How finely a picture is traced, in vtracer's terms.
 
-    `precision` is the bits of a channel by which colors are told apart, `step` how far the colors of two layers lie
+    `precision` is the bits of a channel by which colors are distinguished, `step` how far the colors of two layers lie
     apart (of 255), and `segment` the least length of a piece of a curve, in pixels.
     """
 
@@ -140,7 +140,7 @@ def _draw(pixels: Pixels, size: tuple[int, int], params: VectorizeParams, tracin
     return Drawing(pixels, svg, len(shapes))
 
 
-def _trace(pixels: Pixels, params: VectorizeParams, tracing: Tracing) -> list[Shape]:
+def _trace(pixels: Pixels, params: VectorizeParams, tracing: Tracing) -> list[FilledPath]:
     """Return the shapes of a picture. Raises `PipelineFailed` where vtracer fails."""
     file = BytesIO()
     Image.fromarray(pixels).save(file, "PNG", compress_level=0)
@@ -160,7 +160,7 @@ def _trace(pixels: Pixels, params: VectorizeParams, tracing: Tracing) -> list[Sh
         raise PipelineFailed(f"vtracer could not trace this picture ({error}); try another mode or detail.") from error
 
 
-def _in_palette(shapes: Sequence[Shape], pixels: Pixels) -> list[Shape]:
+def _in_palette(shapes: Sequence[FilledPath], pixels: Pixels) -> list[FilledPath]:
     """Return the shapes in the colors of the picture: vtracer averages those of a shape and the speckles within it."""
     palette = palette_of(pixels)
 

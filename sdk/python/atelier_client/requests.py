@@ -386,9 +386,9 @@ class VectorizeRequest(TypedDict, total=False):
     color_mode: Literal["binary", "color"]
     """`binary`: what is darker than middle gray in black, and nothing else."""
     colors: int | None
-    """So many colors at most; without it, as many as `detail` tells apart."""
+    """So many colors at most; without it, as many as `detail` distinguishes."""
     detail: Literal["high", "low", "medium"]
-    """How finely colors are told apart and outlines follow the picture."""
+    """How finely colors are distinguished and outlines follow the picture."""
     filter_speckle: int
     """Patches of fewer pixels than a square of this side are left out."""
     corner_threshold: int

@@ -242,9 +242,9 @@ export interface VectorizeParams extends CommonParams {
   mode?: "pixel" | "polygon" | "spline";
   /** `binary`: what is darker than middle gray in black, and nothing else. */
   color_mode?: "binary" | "color";
-  /** So many colors at most; without it, as many as `detail` tells apart. */
+  /** So many colors at most; without it, as many as `detail` distinguishes. */
   colors?: number;
-  /** How finely colors are told apart and outlines follow the picture. */
+  /** How finely colors are distinguished and outlines follow the picture. */
   detail?: "high" | "low" | "medium";
   /** Patches of fewer pixels than a square of this side are left out. */
   filter_speckle?: number;

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.vectorize.svg import Frame, Shape, read_shapes, write_svg
+from pipelines.vectorize.svg import FilledPath, Frame, read_shapes, write_svg
 from tests.support.media.drawings import rendered
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4">{}</svg>'
@@ -43,7 +43,10 @@ def test_whatever_is_not_a_shape_is_refused(text):
 
 
 def test_shapes_are_read_as_they_are_written():
-    shapes = [Shape("M0 0 L4 0 L4 4 Z", "#FF0000", "translate(1,-2.5)"), Shape("M0 0 C1 1 2 2 3 3 Z", "#00ff00", "")]
+    shapes = [
+        FilledPath("M0 0 L4 0 L4 4 Z", "#FF0000", "translate(1,-2.5)"),
+        FilledPath("M0 0 C1 1 2 2 3 3 Z", "#00ff00", ""),
+    ]
     svg = write_svg(shapes, Frame(8, 4, (0, 1, 16, 8)))
     assert shapes == read_shapes(svg)
     assert b'width="8" height="4" viewBox="0 1 16 8"' in svg
@@ -57,7 +60,7 @@ def test_a_comment_and_a_declaration_are_left_out():
 
 
 def test_the_window_is_scaled_to_the_size():
-    box = Shape("M0 0 L16 0 L16 8 L0 8 Z", "#0000FF", "translate(0,1)")
+    box = FilledPath("M0 0 L16 0 L16 8 L0 8 Z", "#0000FF", "translate(0,1)")
     shown = rendered(write_svg([box], Frame(32, 16, (0, 1, 16, 8))))
     assert (16, 32, 4) == shown.shape
     assert ([0, 0, 255, 255] == shown).all()
