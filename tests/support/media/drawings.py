@@ -3,7 +3,6 @@
 from io import BytesIO
 
 import numpy as np
-import resvg_py
 from PIL import Image, ImageDraw
 
 from tests.support.media.videos import psnr
@@ -44,6 +43,8 @@ def png(image: Image.Image) -> bytes:
 
 def rendered(svg: bytes) -> np.ndarray:
     """The pixels of an SVG, RGBA, drawn by resvg."""
+    import resvg_py  # here, so that those who only draw do not need it
+
     with Image.open(BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg.decode())))) as image:
         return np.asarray(image.convert("RGBA"))
 

@@ -11,10 +11,10 @@ from PIL import Image, ImageOps
 from core.errors.failures import EncodeFailed
 from jobs.params.vectorize import VectorizeParams
 from pipelines.runtime.protocol import Inputs, JobCancelled, Outputs, RawOutput, RunContext
+from pipelines.runtime.registry import pipeline_class
 from pipelines.vectorize.encode import encode
 from pipelines.vectorize.picture import MAX_SIDE
 from pipelines.vectorize.svg import MAX_BYTES, MAX_PATHS
-from pipelines.vectorize.tracer import NOTHING, VTracer
 from tests.support.checkpoints.specs import spec
 from tests.support.media.drawings import COLORS, LIKE, SHAPES, SIZE, UNLIKE, flat_art, likeness, noise, rendered
 
@@ -28,7 +28,9 @@ def traced(folder: Path, image: Image.Image, *, reports: list[float] | None = No
     seen: list[float] = [] if reports is None else reports
     context = RunContext(seed=1, progress=lambda share, stage: seen.append(share), warn=lambda text: None)
     params = VectorizeParams(input_image="a", **fields)
-    return VTracer(MODEL, folder, "cpu").run(params, Inputs({"input_image": folder / "input.png"}), context)
+    return pipeline_class(MODEL)(MODEL, folder, "cpu").run(
+        params, Inputs({"input_image": folder / "input.png"}), context
+    )
 
 
 def drawn(folder: Path, image: Image.Image, **fields: Any) -> bytes:
@@ -124,7 +126,8 @@ def test_the_smallest_pictures_are_traced(tmp_path, size):
 
 def test_a_transparent_picture_is_an_empty_drawing(tmp_path):
     raw = traced(tmp_path, Image.new("RGBA", (20, 10)))
-    assert (0, (NOTHING,)) == (raw.metadata["paths"], raw.warnings)
+    assert 0 == raw.metadata["paths"]
+    assert ("There is nothing in the picture that could be traced; the SVG is empty.",) == raw.warnings
     assert not rendered(raw.arrays["svg"].tobytes()).any()
 
 
@@ -142,7 +145,7 @@ def test_a_cancel_comes_before_the_tracing(tmp_path):
 
     context = RunContext(seed=1, progress=progress, warn=lambda text: None)
     with pytest.raises(JobCancelled):
-        VTracer(MODEL, tmp_path, "cpu").run(
+        pipeline_class(MODEL)(MODEL, tmp_path, "cpu").run(
             VectorizeParams(input_image="a"), Inputs({"input_image": tmp_path / "input.png"}), context
         )
 
