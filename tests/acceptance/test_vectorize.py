@@ -78,9 +78,11 @@ def test_a_noisy_picture_is_drawn_coarser(studio: Service) -> None:
 def test_an_svg_is_no_picture_of_the_next_job(studio: Service) -> None:
     job_id = make(studio, flat_art())["job_id"]
     answer = studio.client.post("/generate/vectorize/v1", json={"input_image": f"output:{job_id}/0"})
-    failed = studio.ended(answer.json()["job_id"], 60)
-    assert failed.error is not None
-    assert (JobStatus.FAILED, "unsupported_media") == (failed.status, failed.error.code)
+    assert (422, "unsupported_media", "$.input_image") == (
+        answer.status_code,
+        answer.json()["code"],
+        answer.json().get("field"),
+    ), answer.text
 
 
 def test_the_client_has_a_method(studio: Service, tmp_path: Path) -> None:

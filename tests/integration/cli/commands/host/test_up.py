@@ -328,6 +328,6 @@ def test_the_demo_makes_every_modality_and_ends_everything(tmp_path):
     assert 3 == sum(name.endswith(".webp") for name in made)
     rows = outcome.stdout.splitlines()
     assert any(re.match(r"job +in queue +computing +file", row) for row in rows)
-    assert 7 == sum(any(name in row for name in made) and " s " in row for row in rows)
+    assert 8 == sum(any(name in row for name in made) and " s " in row for row in rows)
     assert [] == list((tmp_path / "tmp").iterdir())
     assert [] == [pid for pid in descendants(os.getpid()) if belongs(pid, tmp_path)]
