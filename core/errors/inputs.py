@@ -39,3 +39,17 @@ class InputUnreadable(InvalidRequest):
 
     code = "input_unreadable"
     advice = "The file cannot be decoded; check that it opens on your side, then send it again."
+
+
+class MaskOfOtherSize(InvalidRequest):
+    """A mask whose sides are not those of the image that it belongs to."""
+
+    code = "mask_of_other_size"
+    advice = "The mask must have the width and height of `input_image`; send one of that size."
+
+
+class EmptyMask(InvalidRequest):
+    """A mask without a transparent pixel, which leaves nothing to repaint."""
+
+    code = "empty_mask"
+    advice = "The mask has no transparent pixel, so nothing would be repainted; make transparent what is to change."

@@ -29,7 +29,9 @@
     │   │   ├── NoCapableModel          422  no_capable_model
     │   │   ├── TooManyProfiles         422  too_many_profiles
     │   │   ├── TooManyEntities         422  too_many_entities
-    │   │   └── InputUnreadable         422  input_unreadable
+    │   │   ├── InputUnreadable         422  input_unreadable
+    │   │   ├── MaskOfOtherSize         422  mask_of_other_size
+    │   │   └── EmptyMask               422  empty_mask
     │   ├── MalformedRequest            400  malformed_request
     │   ├── RequestTimedOut             408  request_timed_out
     │   ├── BodyTooLarge                413  body_too_large

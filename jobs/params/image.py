@@ -16,13 +16,15 @@ Side = Annotated[int, Meta(ge=64, le=1024, description="Pixels.")]
 class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="image"):
     """An image from a prompt; only `prompt` is required.
 
-    `input_image` is changed as far as `strength` allows; `reference_images` guide the model (an editing model changes
+    `input_image` is changed as far as `strength` allows, with a `mask` only where that is transparent;
+    `reference_images` guide the model (an editing model changes
     the first of them). Image n of `num_images` has the seed `seed + n`.
     """
 
     unbuilt: ClassVar[dict[str, str]] = {"enhance_prompt": "it needs a text model, and none is served"}
     media: ClassVar[dict[str, MediaKind]] = {
         "input_image": "image",
+        "mask": "image",
         "reference_images": "image",
         "logo_url": "image",
         "subject_image": "image",
@@ -35,6 +37,12 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     )
     num_images: Annotated[int, Meta(ge=1, le=MAX_IMAGES, description="Images to make.")] = 1
     input_image: Annotated[Source, Meta(description=f"The image to start from. {NAMED}")] | None = None
+    mask: (
+        Annotated[
+            Source, Meta(description="Of the size of `input_image`: only what is transparent in it is repainted.")
+        ]
+        | None
+    ) = None
     strength: Annotated[float, Meta(gt=0, le=1, description="How much of `input_image` may change.")] | None = None
     reference_images: Annotated[
         tuple[Source, ...], Meta(max_length=16, description="Images that guide the model.")

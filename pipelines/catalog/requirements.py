@@ -25,6 +25,8 @@ from pipelines.catalog.spec import ModelSpec
 
 MOTION = "motion_video"
 """The film of a request for a video; its other media are pictures."""
+MASK = "mask"
+"""What belongs to `input_image`, and is no picture that is counted."""
 ENCODERS_OWN = ("logo_url", "subject_image")
 """Inputs that the encoder gets, and no model."""
 
@@ -118,7 +120,7 @@ def unmet_media(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequir
         sentence = f"Voice cloning is not supported by {spec.id}; remove `target_voice_path`"
         yield UnmetRequirement(error=NotThisModel, field="$.target_voice_path", sentence=sentence)
     if spec.limits.inputs:
-        yield from _unmet_counts(spec, [name for name in media if name != MOTION])
+        yield from _unmet_counts(spec, [name for name in media if name not in (MOTION, MASK)])
 
 
 def check_media(spec: ModelSpec, media: Collection[str]) -> None:
@@ -258,6 +260,10 @@ def _unmet_images(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequ
         yield _missing(spec, "input_image")
     if "input_image" in media and not counted and "image-to-image" not in able:
         yield _unsupported(spec, "input_image")
+    if MASK in media and MASK not in able:
+        yield _unsupported(spec, MASK)
+    elif MASK in media and "input_image" not in media:
+        yield _missing(spec, "input_image")
     if references and "references" not in able:
         yield _unsupported(spec, ELEMENTS if of_elements else "reference_images")
     elif references + counted > spec.limits.max_references:

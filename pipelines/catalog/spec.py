@@ -35,6 +35,7 @@ step, decode the latents, encode the files, upload them."""
 Capability = Literal[
     "text-to-image",
     "image-to-image",  # `input_image` with `strength`
+    "mask",  # repaints only what is transparent in `mask`
     "references",  # `limits.max_references` images; the first is `input_image` for a model without image-to-image
     "text-to-video",
     "image-to-video",

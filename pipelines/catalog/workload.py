@@ -108,19 +108,22 @@ def _workload(spec: ModelSpec, fields: Mapping[str, Any], characters: int | None
     starts_from_picture = any(named.get(name) is not None for name in PICTURE_NAMES)
     return Workload(
         kind=f"{read.quality} {read.mode} {inputs}",
-        steps=_steps(spec, read, starts_from_picture=starts_from_picture),
+        steps=_steps(spec, read, starts_from_picture=starts_from_picture, is_masked=named.get("mask") is not None),
         outputs=read.num_images,
         size=_size(spec, read, len(fields.get("text", "")) if characters is None else characters),
     )
 
 
-def _steps(spec: ModelSpec, read: _Fields, *, starts_from_picture: bool) -> int:
+def _steps(spec: ModelSpec, read: _Fields, *, starts_from_picture: bool, is_masked: bool) -> int:
     """Return the steps that are computed: of a picture that is changed only the share of `strength`, as in diffusers.
+
+    Under a mask it is repainted wholly unless the request says otherwise.
 
     That rule is `int(num_inference_steps * strength)` of its image-to-image pipelines.
     """
     steps = spec.steps_of(read) or 1
-    strength = spec.defaults.strength if read.strength is None else read.strength
+    usual = None if is_masked else spec.defaults.strength
+    strength = usual if read.strength is None else read.strength
     if not (starts_from_picture and "image-to-image" in spec.capabilities and strength):
         return steps
     return max(1, int(steps * strength))

@@ -15,6 +15,8 @@ from pipelines.image.size import SizePlan
 
 STRENGTH = 0.6
 """How much of an image may change when neither the caller nor the model's defaults say so."""
+REPAINT = 1.0
+"""How much may change under a mask when the caller does not say so."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,8 +84,13 @@ def plan_call(spec: ModelSpec, params: ImageParams, size: SizePlan, call: Call, 
 def _image_arguments(
     spec: ModelSpec, params: ImageParams, make: Size, images: ImageInputs, steps: int | None
 ) -> dict[str, Any]:
+    if images.start is not None and images.mask is not None:
+        mask = ImageOps.fit(images.mask, make, Image.Resampling.NEAREST)
+        strength = _strength(params.strength or REPAINT, steps)
+        return {"image": cover(images.start, make), "mask_image": mask, "strength": strength}
     if images.start is not None:
-        return {"image": cover(images.start, make), "strength": _strength(spec, params, steps)}
+        strength = _strength(params.strength or spec.defaults.strength or STRENGTH, steps)
+        return {"image": cover(images.start, make), "strength": strength}
     return {"image": list(images.references)} if images.references else {}
 
 
@@ -92,9 +99,8 @@ def cover(image: Image.Image, size: Size) -> Image.Image:
     return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
 
 
-def _strength(spec: ModelSpec, params: ImageParams, steps: int | None) -> float:
+def _strength(strength: float, steps: int | None) -> float:
     """Return the strength, at least one step's worth: pipelines make `int(steps * strength)` steps and refuse none."""
-    strength = params.strength or spec.defaults.strength or STRENGTH
     return strength if steps is None else max(strength, min(1.0, 1.001 / steps))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-from diffusers import AutoPipelineForImage2Image
+from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -39,6 +39,7 @@ _TRUE_CFG = {"guidance": "true_cfg_scale", "no_negative_prompt": " "}
 CALLS: dict[str, dict[str, str]] = {
     "QwenImagePipeline": _TRUE_CFG,
     "QwenImageImg2ImgPipeline": _TRUE_CFG,
+    "QwenImageInpaintPipeline": _TRUE_CFG,
     "QwenImageEditPlusPipeline": _TRUE_CFG,
 }
 """Pipelines with other argument names than most: their values for `Call`. Qwen-Image's authors pass one space for no
@@ -70,9 +71,13 @@ class DiffusersImage:
         self.schedulers = schedulers(self.pipe, spec)
         pipes = [self.pipe]
         if "image-to-image" in spec.capabilities:
-            self.image_to_image = _sibling(self.pipe)
+            self.image_to_image = _sibling(self.pipe, AutoPipelineForImage2Image, "strength")
             self.image_to_image_call = _call(self.image_to_image)
             pipes.append(self.image_to_image)
+        if "mask" in spec.capabilities:
+            self.inpaint = _sibling(self.pipe, AutoPipelineForInpainting, "mask_image")
+            self.inpaint_call = _call(self.inpaint)
+            pipes.append(self.inpaint)
         if max(spec.batch.images, spec.batch.jobs) > 1:
             for pipe in pipes:
                 _check_batch(_call(pipe), pipe)
@@ -112,16 +117,24 @@ class DiffusersImage:
         Reports after every step. Raises what `check_media` raises.
         """
         images = gather_images(self.spec, inputs)
-        pipe, call = (self.pipe, self.call) if images.start is None else (self.image_to_image, self.image_to_image_call)
+        pipe, call = self._pipe_for(images)
         size = plan_size(self.spec, (params.width, params.height), self.multiple)
         plan = plan_call(self.spec, params, size, call, images)
         for warning in plan.warnings:
             ctx.warn(warning)
         prompt = plan.arguments["prompt"]
         asked = [_Image(prompt, ctx.seed + number, str(number), ctx) for number in range(params.num_images)]
-        most = min(images_at_once(self.spec, params), ctx.batch)
+        most = 1 if images.mask is not None else min(images_at_once(self.spec, params), ctx.batch)
         made = self._make_images(pipe, call, plan, size, asked, most)
         return self._output(made, plan, call, ctx.seed, size, most)
+
+    def _pipe_for(self, images: ImageInputs) -> tuple[Any, Call]:
+        """Return the pipeline that makes something of these images, and how it is called."""
+        if images.mask is not None:
+            return self.inpaint, self.inpaint_call
+        if images.start is not None:
+            return self.image_to_image, self.image_to_image_call
+        return self.pipe, self.call
 
     def run_shared(self, jobs: Sequence[tuple[ImageParams, RunContext]]) -> list[RawOutput]:
         """Make the one image of each job, as many at once as there is memory for; see `Pipeline`."""
@@ -252,18 +265,19 @@ def _call(pipe: Any) -> Call:
     return msgspec.structs.replace(call, accepts=accepts - {call.guidance}) if pipe.config.get("is_distilled") else call
 
 
-def _sibling(pipe: Any) -> Any:
-    """Return the pipeline that starts from an image, made of the same components: no weight is in memory twice.
+def _sibling(pipe: Any, kind: Any, needs: str) -> Any:
+    """Return the pipeline of this kind that is made of the same components: no weight is in memory twice.
 
-    Raises `ModelLoadFailed` where diffusers has none. An editing pipeline, which takes an image and no strength, does
-    not count.
+    Raises `ModelLoadFailed` where diffusers has none whose call `needs` this argument: an editing pipeline, which takes
+    an image and no strength, does not start from an image.
     """
     try:
-        sibling = AutoPipelineForImage2Image.from_pipe(pipe)
+        sibling = kind.from_pipe(pipe)
     except ValueError:
         sibling = None
-    if sibling is None or "strength" not in signature(sibling.__call__).parameters:
-        raise ModelLoadFailed(f"{type(pipe).__name__} cannot start from an image.")
+    if sibling is None or needs not in signature(sibling.__call__).parameters:
+        what = "repaint under a mask" if needs == "mask_image" else "start from an image"
+        raise ModelLoadFailed(f"{type(pipe).__name__} cannot {what}.")
     sibling.set_progress_bar_config(disable=True)
     return sibling
 

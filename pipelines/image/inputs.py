@@ -5,7 +5,9 @@ from pathlib import Path
 import msgspec
 from PIL import Image, ImageOps
 
+from core.errors.inputs import EmptyMask, MaskOfOtherSize
 from pipelines.catalog.requirements import check_media, takes_input_as_reference
+from pipelines.catalog.sizes import Size
 from pipelines.catalog.spec import ModelSpec
 from pipelines.image.flatten import flatten_on_white
 from pipelines.runtime.protocol import Inputs
@@ -16,18 +18,26 @@ MAX_ASPECT_RATIO = 8
 other."""
 
 
+OPAQUE = 127
+"""An alpha of more than this is not repainted."""
+
+
 class ImageInputs(msgspec.Struct, frozen=True):
-    """RGB images in their own sizes: the one to start from (`input_image`), and the references."""
+    """RGB images in their own sizes: the one to start from (`input_image`), and the references.
+
+    `mask` is of the size of `start`: 255 where it is repainted, 0 elsewhere.
+    """
 
     start: Image.Image | None = None
     references: tuple[Image.Image, ...] = ()
+    mask: Image.Image | None = None
 
 
 def gather_images(spec: ModelSpec, inputs: Inputs) -> ImageInputs:
     """Return the images of `input_image` and `reference_images.0`, `.1`, ... for this model.
 
     A model that edits and does not start from an image takes `input_image` as its first reference. Raises what
-    `check_media` raises.
+    `check_media` and `read_mask` raise.
     """
     check_media(spec, inputs.files)
     start = inputs.files.get("input_image")
@@ -36,8 +46,10 @@ def gather_images(spec: ModelSpec, inputs: Inputs) -> ImageInputs:
     if start is not None and takes_input_as_reference(spec):
         references.insert(0, start)
         start = None
+    image, mask = None if start is None else read_image(start), inputs.files.get("mask")
     return ImageInputs(
-        start=None if start is None else read_image(start),
+        start=image,
+        mask=None if image is None or mask is None else read_mask(mask, image.size),
         references=tuple(fit_reference(read_image(file)) for file in references),
     )
 
@@ -46,6 +58,22 @@ def read_image(file: Path) -> Image.Image:
     """Read a clean PNG as RGB; transparency becomes white."""
     with Image.open(file, formats=["PNG"]) as image:
         return flatten_on_white(image)
+
+
+def read_mask(file: Path, size: Size) -> Image.Image:
+    """Read the alpha of a clean PNG: 255 where a pixel is transparent, which is to be repainted, and 0 elsewhere.
+
+    A pixel counts as transparent below half of full opacity. Raises `MaskOfOtherSize` and `EmptyMask`.
+    """
+    with Image.open(file, formats=["PNG"]) as image:
+        if image.size != size:
+            made, wanted = (f"{width}x{height}" for width, height in (image.size, size))
+            raise MaskOfOtherSize(f"The mask has {made} pixels; send one of {wanted}, the size of `input_image`.")
+        alpha = image.convert("RGBA").getchannel("A")
+    mask = alpha.point([255] * (OPAQUE + 1) + [0] * (255 - OPAQUE))
+    if mask.getbbox() is None:
+        raise EmptyMask
+    return mask
 
 
 def fit_reference(image: Image.Image) -> Image.Image:

@@ -17,7 +17,7 @@ import torch
 import trimesh
 from imagepipeline import ImagePipeline, Job
 from numpy.typing import NDArray
-from openai import AsyncOpenAI, OpenAI
+from openai import AsyncOpenAI, BadRequestError, OpenAI
 from openai.types import ImageGenCompletedEvent, ImageGenPartialImageEvent
 from PIL import Image, ImageDraw
 
@@ -29,7 +29,15 @@ from jobs.step_previews import preview_channel
 from pipelines.runtime.protocol import RawOutput
 from pipelines.video.encode import encode
 from tests.support.checkpoints import tiny_checkpoints, tiny_triposg, tiny_videos
-from tests.support.checkpoints.image_runs import CHANGES, PROMPT, STEPS, directly, from_image
+from tests.support.checkpoints.image_runs import (
+    CHANGES,
+    PROMPT,
+    STEPS,
+    directly,
+    from_image,
+    repainted,
+    transparent,
+)
 from tests.support.checkpoints.specs import entry
 from tests.support.faults.faults import engine_of, frozen
 from tests.support.media.videos import decode_video, planes, psnr
@@ -280,6 +288,24 @@ class TestPictures:
                 weights / "flux2klein", 1, prompt=prompt, image=[drawing(1)] * count, num_inference_steps=KLEIN_STEPS
             )
             assert np.array_equal(expected, pixels((tmp_path / f"{name}.png").read_bytes())), name
+
+    def test_a_masked_edit_of_openais_client_is_what_diffusers_makes(self, families: Service, weights: Path) -> None:
+        picture, box = drawing(3).resize((64, 64)), (16, 8, 48, 40)
+        client = OpenAI(api_key=families.key, base_url=f"{families.url}/openai/v1")
+
+        def edit(mask: Image.Image) -> Any:
+            return client.images.edit(
+                image=png(picture), mask=png(mask), prompt=PROMPT, model="zimage", size="64x64",
+                output_format="png", extra_body={"seed": 1},
+            )  # fmt: skip
+
+        (edited,) = edit(transparent(box)).data
+        expected = repainted(weights / "zimage", picture, box, strength=1.0, num_inference_steps=KLEIN_STEPS)
+        assert np.array_equal(expected, pixels(base64.b64decode(edited.b64_json)))
+        for code, mask in (("mask_of_other_size", transparent(box, (96, 64))), ("empty_mask", transparent(None))):
+            with pytest.raises(BadRequestError) as refused:
+                edit(mask)
+            assert code == refused.value.code
 
     @pytest.mark.matrix
     @pytest.mark.parametrize("name", ["zimage", "sdxl", "qwenimage"])

@@ -12,7 +12,7 @@ from api.dialects.openai.results import image_events, images
 from api.dialects.openai.schema import EditRequest, GenerationRequest, ImageOptions, VariationRequest
 from api.http.strict_json import StrictRequest
 from api.operations.uploads import UploadOperations
-from core.errors.fields import NotSupportedYet
+from core.errors.fields import InvalidRequest
 from core.settings import Settings
 from core.storage.store import Store
 from jobs.job import Job
@@ -20,7 +20,6 @@ from jobs.wire.dialects.openai import NAME
 from pipelines.catalog.aliases import Aliases
 from pipelines.catalog.loader import Catalog
 
-NO_MASK = "`mask` is not supported yet by the models here; leave it out, and say in the prompt what is to change."
 MOST_PICTURES = 16
 
 
@@ -56,24 +55,33 @@ class OpenAIImages:
     async def from_pictures(
         self, request: StrictRequest, type_: type[EditRequest | VariationRequest], key: str | None
     ) -> Response[Any]:
-        """Answer with images made of the pictures of a form. Raises `NotSupportedYet` for a mask."""
+        """Answer with images made of the pictures of a form."""
         async with received_form(request, self._settings, MOST_PICTURES * self._settings.input_max_bytes) as form:
             asked = form.read(type_)
             form.check_files("image", *(("mask",) if type_ is EditRequest else ()))
-            if form.files_of("mask"):
-                raise NotSupportedYet(NO_MASK, field="$.mask")
+            masks = form.files_of("mask")
+            if len(masks) > 1:
+                raise InvalidRequest("`mask` is there twice; send it once.", field="$.mask")
 
             async def read() -> JobsOfRequest:
-                pictures = form.files_of("image")
-                stored = [await self._uploads.add(request.user, one.path, "image", "$.image") for one in pictures]
-                return self._jobs(asked, stored)
+                pictures = [
+                    await self._uploads.add(request.user, one.path, "image", "$.image")
+                    for one in form.files_of("image")
+                ]
+                mask = await self._uploads.add(request.user, masks[0].path, "image", "$.mask") if masks else None
+                return self._jobs(asked, pictures, mask)
 
             jobs = await self._requests.submit(request, read, key)
         return await self._answer(request, asked, jobs)
 
-    def _jobs(self, asked: GenerationRequest | EditRequest | VariationRequest, pictures: list[str]) -> JobsOfRequest:
+    def _jobs(
+        self,
+        asked: GenerationRequest | EditRequest | VariationRequest,
+        pictures: list[str],
+        mask: str | None = None,
+    ) -> JobsOfRequest:
         model = self._aliases.model(self._catalog, "image", asked.model, NAME)
-        made = image_jobs(asked, model, pictures)
+        made = image_jobs(asked, model, pictures, mask)
         return JobsOfRequest(made.params, asked.model, warnings=made.warnings)
 
     async def _answer(self, request: StrictRequest, asked: ImageOptions, jobs: list[Job]) -> Response[Any]:

@@ -26,7 +26,10 @@ class ImageJobs(msgspec.Struct, frozen=True):
 
 
 def image_jobs(
-    asked: GenerationRequest | EditRequest | VariationRequest, model: str | None, pictures: Sequence[str] = ()
+    asked: GenerationRequest | EditRequest | VariationRequest,
+    model: str | None,
+    pictures: Sequence[str] = (),
+    mask: str | None = None,
 ) -> ImageJobs:
     """Return the jobs of a request: one for each eight images. Raises `NotSupportedYet`."""
     if asked.background == "transparent":
@@ -40,6 +43,7 @@ def image_jobs(
         prompt=getattr(asked, "prompt", VARIATION),
         model=model,
         input_image=pictures[0] if pictures else None,
+        mask=mask,
         reference_images=tuple(pictures[1:]),
         width=width,
         height=height,

@@ -36,7 +36,8 @@ class Shot(TypedDict, total=False):
 class ImageRequest(TypedDict, total=False):
     """An image from a prompt; only `prompt` is required.
 
-    `input_image` is changed as far as `strength` allows; `reference_images` guide the model (an editing model changes
+    `input_image` is changed as far as `strength` allows, with a `mask` only where that is transparent;
+    `reference_images` guide the model (an editing model changes
     the first of them). Image n of `num_images` has the seed `seed + n`.
     """
 
@@ -68,6 +69,8 @@ class ImageRequest(TypedDict, total=False):
     """Images to make."""
     input_image: str | None
     """The image to start from. Read as `image_path` and `image_url`, too."""
+    mask: str | None
+    """Of the size of `input_image`: only what is transparent in it is repainted."""
     strength: float | None
     """How much of `input_image` may change."""
     reference_images: Sequence[str]
@@ -410,7 +413,7 @@ PATHS = {
 """The route of each modality."""
 
 MEDIA = {
-    "image": ["input_image", "logo_url", "reference_images", "subject_image"],
+    "image": ["input_image", "logo_url", "mask", "reference_images", "subject_image"],
     "video": ["input_image", "last_image", "motion_video"],
     "remove-background": ["image_url"],
     "speech": ["target_voice_path"],

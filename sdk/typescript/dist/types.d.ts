@@ -57,6 +57,8 @@ export interface ImageParams extends CommonParams {
     num_images?: number;
     /** The image to start from. Read as `image_path` and `image_url`, too. */
     input_image?: string;
+    /** Of the size of `input_image`: only what is transparent in it is repainted. */
+    mask?: string;
     /** How much of `input_image` may change. */
     strength?: number;
     /** Images that guide the model. */

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoPipelineForImage2Image, DiffusionPipeline
+from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting, DiffusionPipeline
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -24,10 +24,10 @@ SIZE = {"width": 64, "height": 64}
 STEPS = 3
 CHANGES: dict[str, dict[str, Any]] = {
     "flux2klein": {"capabilities": ["text-to-image", "references"], "limits": {"max_references": 4}},
-    "zimage": {"capabilities": ["text-to-image", "image-to-image"]},
-    "sdxl": {"capabilities": ["text-to-image", "image-to-image", "negative-prompt"]},
+    "zimage": {"capabilities": ["text-to-image", "image-to-image", "mask"]},
+    "sdxl": {"capabilities": ["text-to-image", "image-to-image", "mask", "negative-prompt"]},
     "qwenimage": {
-        "capabilities": ["text-to-image", "image-to-image", "negative-prompt"],
+        "capabilities": ["text-to-image", "image-to-image", "mask", "negative-prompt"],
         "defaults": {"guidance_scale": 4.0},
     },
     "qwenedit": {
@@ -72,6 +72,27 @@ def image(pipeline: Pipeline, seed: int = 1, inputs: Inputs | None = None, **par
     """The only image of a run."""
     (found,) = run(pipeline, seed, inputs, **params).arrays.values()
     return found
+
+
+def repainted(
+    folder: Path, picture: Image.Image, box: tuple[int, int, int, int], seed: int = 1, **arguments: Any
+) -> NDArray[np.uint8]:
+    """The same with the pipeline that repaints a box of a picture, which its mask shows in white."""
+    pipe: Any = AutoPipelineForInpainting.from_pretrained(folder, dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    mask = Image.new("L", picture.size, 0)
+    mask.paste(255, box)
+    call = {"prompt": PROMPT, "num_inference_steps": STEPS, **SIZE, **USUAL.get(folder.name, {}), **arguments}
+    generator = torch.Generator().manual_seed(seed)
+    return np.asarray(pipe(image=picture, mask_image=mask, generator=generator, **call).images[0])
+
+
+def transparent(box: tuple[int, int, int, int] | None, size: tuple[int, int] = (64, 64)) -> Image.Image:
+    """A mask: opaque but for a box."""
+    mask = Image.new("RGBA", size, (0, 0, 0, 255))
+    if box is not None:
+        mask.paste((0, 0, 0, 0), box)
+    return mask
 
 
 def save_image(file: Path, width: int, height: int, seed: int = 0, mode: str = "RGB") -> Path:

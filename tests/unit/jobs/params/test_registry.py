@@ -45,6 +45,7 @@ OWN = {
         "quality": "standard",
         "num_images": 1,
         "input_image": None,
+        "mask": None,
         "strength": None,
         "reference_images": (),
         "elements": (),

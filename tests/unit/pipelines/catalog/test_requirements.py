@@ -18,9 +18,11 @@ from pipelines.catalog.requirements import (
 from tests.support.checkpoints.specs import spec
 
 URL = "https://example.org/a.png"
+COUNTS = {"text-to-image": [0, 0], "image-to-image": [1, 1]}
 WRITER = spec(id="writer", capabilities=["text-to-image"])
 EDITOR = spec(id="editor", capabilities=["references"], limits={"max_references": 2})
 BOTH = spec(id="both", capabilities=["image-to-image", "references"], limits={"max_references": 2})
+PAINTER = spec(id="painter", capabilities=["text-to-image", "image-to-image", "mask"], limits={"inputs": COUNTS})
 CAMERA = spec(id="camera", modality="video", capabilities=["image-to-video"], limits={"max_seconds": 3})
 ENDER = spec(id="ender", modality="video", capabilities=["text-to-video", "image-to-video", "first-last-frame"])
 BRITON = spec(id="briton", modality="speech", capabilities=[], languages=["en"])
@@ -32,6 +34,8 @@ BRITON = spec(id="briton", modality="speech", capabilities=[], languages=["en"])
         (WRITER, ["input_image"], NotThisModel, "`input_image` is not supported by writer; remove it."),
         (WRITER, ["reference_images.0"], NotThisModel, "`reference_images` is not supported by writer; remove it."),
         (EDITOR, [], NotThisModel, "`input_image` is required by editor; add it."),
+        (BOTH, ["input_image", "mask"], NotThisModel, "`mask` is not supported by both; remove it."),
+        (PAINTER, ["mask"], NotThisModel, "`input_image` is required by painter; add it."),
         (
             *(EDITOR, ["input_image", "reference_images.0", "reference_images.1"], OutOfRange),
             "`reference_images` must have at most 2 entries, `input_image` counted as one, for editor.",

@@ -1,0 +1,73 @@
+"""What is repainted under a mask: the pixels of diffusers' own pipeline, and the masks that are refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.errors.failures import ModelLoadFailed
+from core.errors.inputs import EmptyMask, MaskOfOtherSize
+from pipelines.image.inputs import read_mask
+from pipelines.runtime.protocol import Inputs
+from tests.support.checkpoints.image_runs import image, loaded, repainted, run, save_image, transparent
+
+MASKED = ("zimage", "sdxl", "qwenimage")
+BOX = (16, 8, 48, 40)
+"""What is transparent in the mask."""
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    return save_image(tmp_path / "picture.png", 64, 64)
+
+
+def save_mask(file: Path, size: tuple[int, int] = (64, 64)) -> Path:
+    transparent(BOX, size).save(file)
+    return file
+
+
+@pytest.mark.parametrize("strength", [None, 0.7])
+@pytest.mark.parametrize("name", MASKED)
+def test_a_masked_picture_has_the_pixels_of_diffusers(
+    weights_dir: Path, picture: Path, tmp_path: Path, name: str, strength: float | None
+) -> None:
+    inputs = Inputs({"input_image": picture, "mask": save_mask(tmp_path / "mask.png")})
+    pipeline = loaded(name, weights_dir)
+
+    made = image(pipeline, 2, inputs, **({} if strength is None else {"strength": strength}))
+
+    with Image.open(picture) as opened:
+        expected = repainted(weights_dir / name, opened.convert("RGB"), BOX, 2, strength=strength or 1.0)
+    assert np.array_equal(expected, made)
+
+
+def test_each_image_of_a_job_is_the_one_made_alone(weights_dir: Path, picture: Path, tmp_path: Path) -> None:
+    inputs = Inputs({"input_image": picture, "mask": save_mask(tmp_path / "mask.png")})
+    pipeline = loaded("zimage", weights_dir, batch={"images": 4})
+    two = list(run(pipeline, 2, inputs, num_images=2).arrays.values())
+    assert all(np.array_equal(image(pipeline, 2 + number, inputs), made) for number, made in enumerate(two))
+
+
+def test_what_is_transparent_is_repainted(tmp_path: Path) -> None:
+    mask = np.asarray(read_mask(save_mask(tmp_path / "mask.png"), (64, 64)))
+    expected = np.zeros((64, 64), np.uint8)
+    expected[BOX[1] : BOX[3], BOX[0] : BOX[2]] = 255
+    assert np.array_equal(expected, mask)
+
+
+def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MaskOfOtherSize, match="The mask has 32x64 pixels; send one of 64x64"):
+        read_mask(save_mask(tmp_path / "mask.png", (32, 64)), (64, 64))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "RGB", "L"])
+def test_a_mask_without_transparency_is_refused(tmp_path: Path, mode: str) -> None:
+    Image.new(mode, (64, 64), "white").save(tmp_path / "mask.png")
+    with pytest.raises(EmptyMask):
+        read_mask(tmp_path / "mask.png", (64, 64))
+
+
+def test_a_pipeline_that_cannot_repaint_does_not_load(weights_dir: Path) -> None:
+    with pytest.raises(ModelLoadFailed, match="cannot repaint under a mask"):
+        loaded("flux2klein", weights_dir, capabilities=["text-to-image", "references", "mask"])
