@@ -26,7 +26,7 @@ from pipelines.catalog.spec import ModelSpec
 MOTION = "motion_video"
 """The film of a request for a video; its other media are pictures."""
 MASK = "mask"
-"""What belongs to `input_image`, and is no picture that is counted."""
+"""What belongs to `input_image`; it is not counted as a picture."""
 ENCODERS_OWN = ("logo_url", "subject_image")
 """Inputs that the encoder gets, and no model."""
 

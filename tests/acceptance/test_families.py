@@ -289,7 +289,7 @@ class TestPictures:
             )
             assert np.array_equal(expected, pixels((tmp_path / f"{name}.png").read_bytes())), name
 
-    def test_a_masked_edit_of_openais_client_is_what_diffusers_makes(self, families: Service, weights: Path) -> None:
+    def test_a_masked_edit_of_openai_is_what_diffusers_makes(self, families: Service, weights: Path) -> None:
         picture, box = drawing(3).resize((64, 64)), (16, 8, 48, 40)
         client = OpenAI(api_key=families.key, base_url=f"{families.url}/openai/v1")
 
