@@ -116,7 +116,10 @@ def test_a_stream_is_an_event_for_each_image(client, server, worker, store, tmp_
     ]
 
 
-@pytest.mark.parametrize(("code", "status"), [("pipeline_failed", 500), ("input_unreadable", 400)])
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("pipeline_failed", 500), ("input_unreadable", 400), ("mask_of_other_size", 400), ("empty_mask", 400)],
+)
 def test_a_failed_job_is_not_to_be_tried_again(client, server, worker, code, status):
     paint(client, attempt=0)
     worker.fail(worker.claim(), JobError(code, "It failed."))
