@@ -24,7 +24,7 @@ export default function ServerPage({ id, me }) {
     <div class="cols">
       <div class="side one">${me.granted.includes("jobs:read") && html`<${Jobs} ...${{ serverId, me }} />`}</div>
       <div class="side one">
-        <section><div class="sec"><h2>Serves</h2><span class="quiet">${count(server.serves.length, "model")}</span></div><p>${server.serves.map((one) => html`<a key=${one} class="tag mono" href=${to(`/jobs?q=${encodeURIComponent(`server:${serverId} model:${one}`)}`)}>${one}</a> `)}</p></section>
+        <section><div class="sec"><h2>Serves</h2><span class="quiet">${count(server.serves.length, "model")}</span></div><p class="tags">${server.serves.map((one) => html`<a key=${one} class="tag mono" href=${to(`/jobs?q=${encodeURIComponent(`server:${serverId} model:${one}`)}`)}>${one}</a> `)}</p></section>
         <section><div class="sec"><h2>Facts</h2></div><dl class="facts">
           <dt>Device</dt><dd>${server.device}</dd>
           <dt>Takes</dt><dd>${server.dedicated ? "only jobs that ask for it" : "jobs of all"}</dd>
