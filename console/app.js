@@ -147,7 +147,7 @@ function useShellKeys(me) {
         openPalette(pagesOf(me));
       } else if (isForPage(event)) {
         const page = event.timeStamp - gAt.current < 1000 * G_SECONDS && pagesOf(me).find((one) => one.key === event.key);
-        gAt.current = event.key === "g" ? event.timeStamp : 0;
+        gAt.current = event.key === "g" ? event.timeStamp : -Infinity;
         if (page) {
           event.stopImmediatePropagation();
           navigate(page.href);
