@@ -14,7 +14,7 @@ MOST_FILMS = 16
 class JoinParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="join"):
     """Films one after the other as one film; `films` is required. It needs no GPU.
 
-    The first one decides the size and the frame rate: others are cropped and shown at that rate. They have no sound.
+    The first one decides the size and the frame rate: others are cropped and shown at that rate. Each has its sound.
     """
 
     media: ClassVar[dict[str, MediaKind]] = {"films": "video"}

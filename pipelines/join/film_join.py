@@ -1,6 +1,6 @@
 """The family `film-join`: films one after the other. No weights, no GPU.
 
-All frames of all films are in the joined one, in their order. The first film decides size and rate.
+All frames of all films are in the joined one, in their order, with their sound. The first film decides size and rate.
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from core.errors.fields import NotThisModel
 from jobs.params.join import JoinParams
 from pipelines.catalog.spec import ModelSpec
+from pipelines.join.sound import joined_sound
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.video.color import empty_video
 
@@ -44,7 +45,10 @@ class FilmJoin:
         self.spec = spec
 
     def run(self, params: JoinParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        """Return the `frames` of all films; report after every film. Raises `NotThisModel` for too many of them."""
+        """Return the `frames` of all films, and the `sound` where any has some; report after every film.
+
+        Raises `NotThisModel` for too many of them.
+        """
         clips = [_facts(inputs.files[f"films.{number}"]) for number in range(len(params.films))]
         (width, height), fps = clips[0].size, clips[0].fps
         counts = [clip.count_at(fps) for clip in clips]
@@ -58,8 +62,9 @@ class FilmJoin:
             _fill(frames[begin : begin + count], clip)
             begin += count
             ctx.progress(number / (len(clips) + 1), "step" if number < len(clips) else "encode")
+        sound = joined_sound([clip.file for clip in clips], counts, fps)
         return RawOutput(
-            arrays={"frames": frames},
+            arrays={"frames": frames} | ({} if sound is None else {"sound": sound}),
             warnings=warnings,
             metadata={"seed": ctx.seed, "fps": fps, "frames": len(frames), "films": len(clips)},
         )

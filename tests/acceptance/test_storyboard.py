@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -14,6 +16,10 @@ from standardwebhooks import Webhook
 from atelier_client import ApiError, AsyncAtelier, Atelier, ChainCancelled, ChainFailed, JobTimeout
 from cli.main import atelier
 from core.signing import webhook_secret
+from jobs.params.video import VideoParams
+from pipelines.runtime.protocol import RawOutput
+from pipelines.video.encode import encode
+from tests.support.media import recordings
 from tests.support.media.videos import DecodedVideo, decode_video, psnr
 from tests.support.servers.webhook_receiver import WebhookReceiver
 from tests.support.service import finished
@@ -100,6 +106,23 @@ async def test_an_agent_asks_for_shots_or_for_a_single_one(studio: Service) -> N
         assert [24, 12] == frames
         refused = await client.call_tool("generate_media", {**asked, "shots": shots, "multi_shots": False})
         assert refused.is_error
+
+
+def test_a_joined_film_has_the_sound_of_its_films(studio: Service, tmp_path: Path) -> None:
+    """The second one has none: there is silence, and the sound of the third one stays in step."""
+    films = []
+    for tone in (440, 0, 1200):
+        sound = {"sound": recordings.hum(tone, 1.0)} if tone else {}
+        raw = RawOutput(arrays={"frames": np.full((12, 96, 96), 128, np.uint8), **sound}, metadata={"fps": 12})
+        (output,) = encode(raw, VideoParams(), tmp_path).files
+        file = (tmp_path / output.path).read_bytes()
+        films.append(studio.client.post("/inputs/v1", files={"file": file}).json()["input_id"])
+    made = finished.download(finished.make(studio, "join", films=films)["result_url"])
+    with av.open(BytesIO(made)) as container:
+        heard = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+    for number, tone in enumerate((440, 0, 1200)):
+        spectrum = np.abs(np.fft.rfft(heard[number * 48_000 + 4_800 : (number + 1) * 48_000 - 4_800]))
+        assert tone == pytest.approx(np.argmax(spectrum) / 0.8, abs=2) if tone else spectrum.max() < 100
 
 
 @pytest.mark.contract("B47")

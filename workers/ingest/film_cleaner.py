@@ -1,12 +1,15 @@
-"""The cleaner of films: writes a clean copy as H.264 in MP4, upright, at a constant rate, without sound.
+"""The cleaner of films: writes a clean copy as H.264 in MP4, upright, at a constant rate, with its sound.
+
+The sound is lossless (ALAC), 16 bits at 48,000 samples a second, and begins with the first frame.
 
 The copy is 4:2:0 in BT.709 and limited range, as `pipelines/video/encode.py` writes films, so that frames of films that
 were made here keep their values but for the encoding. Its quality is far above that of what is made from it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 
 import av
@@ -14,13 +17,17 @@ import numpy as np
 from av.error import FFmpegError
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 from PIL import Image
 
 from core.errors.fields import NotThisModel
 from core.errors.inputs import InputTooLarge, InputUnreadable, UnsupportedMedia
 from jobs.params.media import FilmFrame
 from workers.ingest.film_reader import TURNS, check_film_size, film_stream, open_media, upright, whole_frames
+from workers.ingest.film_sound import LAYOUT, RATE, read_sound, sound_stream
 
+Sound = Callable[[int], Iterator[NDArray[np.int16]]]
+"""Yields at most so many samples of the sound of a film."""
 MAX_SECONDS = 60.0
 """Seconds of a film at most, whatever its model takes."""
 TOLERANCE = 0.25
@@ -45,8 +52,13 @@ def clean_film(source: Path, media_type: str, target: Path, max_seconds: float |
     try:
         with open_media(source, media_type) as container:
             stream = _stream(container)
-            rate = _rate(stream)
-            _write(_at_rate(whole_frames(container, stream), rate, max_seconds), rate, target)
+            rate, frames = _rate(stream), whole_frames(container, stream)
+            first = next(frames, None)
+            if first is None:
+                raise InputUnreadable(NO_FRAME)
+            begin = 0.0 if first.pts is None else float(first.time)
+            sound = partial(read_sound, source, media_type, begin) if sound_stream(container) else None
+            _write(_at_rate(chain([first], frames), rate, max_seconds), rate, target, sound)
     except (FFmpegError, ValueError, EOFError) as error:
         raise InputUnreadable from error
 
@@ -122,19 +134,35 @@ def _check_seconds(seconds: float, max_seconds: float | None) -> None:
         raise InputTooLarge(TOO_LONG)
 
 
-def _write(frames: Iterator[av.VideoFrame], rate: int, target: Path) -> None:
+def _write(frames: Iterator[av.VideoFrame], rate: int, target: Path, sound: Sound | None) -> None:
     with av.open(str(target), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         stream: VideoStream | None = None
+        heard: av.AudioStream | None = None
         for number, frame in enumerate(frames):
             planes = _planes(frame)
             if stream is None:
                 stream = _described(container.add_stream("libx264", rate=rate, options=_OPTIONS), planes, rate)
+                heard = None if sound is None else container.add_stream("alac", rate=RATE, layout=LAYOUT)
             elif (planes.width, planes.height) != (stream.width, stream.height):
                 planes = planes.reformat(width=stream.width, height=stream.height)
             planes.pts, planes.time_base = number, Fraction(1, rate)
             container.mux(stream.encode(planes))
         assert stream is not None, "there is at least one frame"
         container.mux(stream.encode(None))
+        if sound is not None and heard is not None:
+            _write_sound(sound(round((number + 1) * RATE / rate)), heard, container)
+
+
+def _write_sound(
+    pieces: Iterator[NDArray[np.int16]], stream: av.AudioStream, container: av.container.OutputContainer
+) -> None:
+    place = 0
+    for piece in pieces:
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="s16p", layout=LAYOUT)
+        frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), place
+        container.mux(stream.encode(frame))
+        place += piece.shape[1]
+    container.mux(stream.encode(None))
 
 
 def _described(stream: VideoStream, first: av.VideoFrame, rate: int) -> VideoStream:

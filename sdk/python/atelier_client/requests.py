@@ -327,7 +327,7 @@ class BrandingRequest(TypedDict, total=False):
 class JoinRequest(TypedDict, total=False):
     """Films one after the other as one film; `films` is required. It needs no GPU.
 
-    The first one decides the size and the frame rate: others are cropped and shown at that rate. They have no sound.
+    The first one decides the size and the frame rate: others are cropped and shown at that rate. Each has its sound.
     """
 
     model: str | None

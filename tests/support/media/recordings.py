@@ -63,3 +63,9 @@ def film(*, cover):
             for packet in audio.encode(piece):
                 container.mux(packet)
     return file.getvalue()
+
+
+def hum(hertz, seconds):
+    """The sound of a film, n x 2: a tone on both channels."""
+    samples = 12_000 * np.sin(2 * np.pi * hertz * np.arange(round(48_000 * seconds)) / 48_000)
+    return np.stack([samples, samples], 1).astype(np.int16)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -13,16 +14,20 @@ from pipelines.join.film_join import FilmJoin
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.video.encode import encode
 from tests.support.checkpoints.specs import spec
+from tests.support.media.recordings import hum
 from tests.support.media.videos import planes, psnr, scene, seen
 
 MODEL = spec(id="film-join", modality="join", capabilities=[])
 
 
-def film(folder: Path, number: int, *, count: int = 6, fps: int = 12, size: tuple[int, int] = (96, 64)) -> np.ndarray:
-    """Write a film, whose window moves over a still of its own; its frames."""
+def film(
+    folder: Path, number: int, *, count: int = 6, fps: int = 12, size: tuple[int, int] = (96, 64), tone: int = 0
+) -> np.ndarray:
+    """Write a film, whose window moves over a still of its own, with a tone of so many hertz; its frames."""
     still = np.asarray(scene((size[0] + count, size[1]), seed=number))
     frames = np.stack([still[:, place : place + size[0]] for place in range(count)])
-    raw = RawOutput(arrays={"frames": planes(frames)}, metadata={"fps": fps})
+    heard = {"sound": hum(tone, count / fps)} if tone else {}
+    raw = RawOutput(arrays={"frames": planes(frames), **heard}, metadata={"fps": fps})
     (output,) = encode(raw, VideoParams(), folder).files
     (folder / output.path).rename(folder / f"films.{number}.mp4")
     return frames
@@ -71,3 +76,32 @@ def test_films_that_are_too_long_together_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(film_join, "MAX_SECONDS", 0.9)
     with pytest.raises(NotThisModel, match=r"have 1 s together, and a joined one at most 0\.9 s"):
         joined(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["mp4", "webm"])
+def test_each_film_keeps_its_sound_and_one_without_is_silent(tmp_path, name):
+    tones = (0, 440, 0, 1200)
+    for number, tone in enumerate(tones):
+        film(tmp_path, number, count=12, tone=tone)
+    raw, _ = joined(tmp_path, 4)
+    assert (4 * 48_000, 2) == raw.arrays["sound"].shape
+    (output,) = encode(raw, VideoParams(output_format=name), tmp_path).files
+    with av.open(str(tmp_path / output.path)) as made:
+        heard = np.concatenate([frame.to_ndarray()[0] for frame in made.decode(audio=0)]).astype(float)
+    with av.open(str(tmp_path / output.path)) as made:
+        assert 48 == len(list(made.decode(video=0)))
+    for number, tone in enumerate(tones):
+        second = heard[number * 48_000 + 4_800 : (number + 1) * 48_000 - 4_800]
+        if tone:
+            spectrum = np.abs(np.fft.rfft(second))
+            assert tone == pytest.approx(np.argmax(spectrum) * 48_000 / len(second), abs=2)
+            assert 0.25 < np.abs(second).max() < 0.5
+        else:
+            assert np.abs(second).max() < 0.01
+
+
+def test_films_without_sound_are_joined_without(tmp_path):
+    film(tmp_path, 0)
+    film(tmp_path, 1)
+    raw, _ = joined(tmp_path)
+    assert ["frames"] == list(raw.arrays)

@@ -63,6 +63,31 @@ def test_nothing_but_moving_pictures_is_left(clean, tmp_path):
         assert not file.metadata.keys() - {"major_brand", "minor_version", "compatible_brands"}
 
 
+@pytest.mark.parametrize("delay", [-0.25, 0.0, 0.25])
+def test_its_sound_begins_with_its_frames(clean, delay):
+    """A click half a second after the first sample, which is heard `delay` seconds after the first frame."""
+    samples = np.zeros((1, 36_000), np.int16)
+    samples[0, 24_000:24_480] = 20_000
+    file = BytesIO()
+    with av.open(file, "w", format="mov") as out:
+        pictures, sound = out.add_stream("mpeg4", rate=12), out.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        pictures.width, pictures.height, pictures.pix_fmt = 96, 64, "yuv420p"
+        for number in range(12):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 90, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = number + 6, Fraction(1, 12)
+            out.mux(pictures.encode(frame))
+        out.mux(pictures.encode(None))
+        heard = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+        heard.sample_rate, heard.time_base, heard.pts = 48_000, Fraction(1, 48_000), round((0.5 + delay) * 48_000)
+        out.mux(sound.encode(heard))
+        out.mux(sound.encode(None))
+    with av.open(str(clean(file.getvalue(), "video").file)) as cleaned:
+        assert ["video", "audio"] == [stream.type for stream in cleaned.streams]
+        copy = np.concatenate([frame.to_ndarray()[0] for frame in cleaned.decode(audio=0)]).astype(float)
+    assert abs(int(np.argmax(np.abs(copy) > 5_000)) - (0.5 + delay) * 48_000) < 96
+    assert len(copy) <= 48_000
+
+
 @pytest.mark.parametrize(("frame", "number"), [("last", 11), ("middle", 5)])
 def test_one_picture_of_a_film(clean, tmp_path, frame, number):
     film = made(tmp_path)
