@@ -68,7 +68,7 @@ def end_by(process, number):
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 def test_it_starts_touches_its_files_and_stops_cleanly(settings, number):
     with cpu_process(settings) as process:
-        until(alive_file(settings).exists, what="the heartbeat file")
+        until(alive_file(settings).exists, 60, "the heartbeat file")
         assert time.time() - alive_file(settings).stat().st_mtime < 10
         log = end_by(process, number)
     assert 0 == process.returncode
@@ -158,7 +158,7 @@ def test_it_outlives_a_database_that_goes_away(settings, rows, postgres):
     """The database refuses every connection for a while: nothing dies, and all is done afterwards."""
     with postgres.empty() as elsewhere, WebhookReceiver() as sink, cpu_process(settings) as process:
         name = rows.engine.url.database
-        until(alive_file(settings).exists, what="the start")
+        until(alive_file(settings).exists, 60, "the start")
         with psycopg.connect(elsewhere, autocommit=True) as admin:
             admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
             cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s"
@@ -179,7 +179,7 @@ def test_it_outlives_a_database_that_goes_away(settings, rows, postgres):
 def test_a_database_without_a_schema_does_not_kill_it(settings, rows):
     rows.execute(text("ALTER TABLE outbox RENAME TO away"))
     with cpu_process(settings) as process, WebhookReceiver() as sink:
-        until(alive_file(settings).exists, what="the start")
+        until(alive_file(settings).exists, 60, "the start")
         rows.execute(text("ALTER TABLE away RENAME TO outbox"))
         rows.submit(rows.tenant(), deadline_seconds=-1.0, callback_url=sink.url)
         until(lambda: sink.received, timeout=20, what="the webhook")
