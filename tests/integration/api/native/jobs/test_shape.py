@@ -33,7 +33,8 @@ def test_every_modality_and_every_surface_answers_in_one_shape(client, all_model
         assert cancelled == status == client.get(f"/jobs/v1/{job_id}").json() == last.data
         ended[modality.name] = status
     listed = client.get("/jobs/v1").json()["jobs"]
-    assert list(ended.values()) == listed[::-1]
+    without_titles = [{name: value for name, value in job.items() if name != "title"} for job in listed]
+    assert list(ended.values()) == without_titles[::-1]
     waited = client.post("/generate/image/v1?wait=0.01", json=BODIES["image"]).json()
     assert 1 == len({tuple(answer) for answer in accepted.values()})
     assert 1 == len({tuple(answer) for answer in (*ended.values(), waited)})
