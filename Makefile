@@ -28,7 +28,8 @@ $(STAMP): pyproject.toml constraints.txt requirements-nodeps.txt
 	@echo "setup: virtual environment in .venv, made with $(PYTHON)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "The venv module is missing (on Debian and Ubuntu: apt install python3-venv)."; exit 1; }
 	@echo "setup: PyTorch from $(or $(ATELIER_TORCH_INDEX),the default package index)"
-	@test -n "$(ATELIER_TORCH_INDEX)" || echo "       The default build for Linux carries CUDA: about 3 GB to download, 7 GB on disk. Without an NVIDIA GPU set ATELIER_TORCH_INDEX to PyTorch's CPU wheel index: 0.2 GB and 0.9 GB."
+	@test -n "$(ATELIER_TORCH_INDEX)" || echo "       The default build for Linux carries CUDA: about 3 GB to download, 7 GB on disk. Without an NVIDIA GPU press Ctrl-C and run: export ATELIER_TORCH_INDEX=https://download.pytorch.org/whl/cpu (0.2 GB and 0.9 GB)."
+	@echo "       This and the next step take some minutes, in which pip prints nothing."
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check $(TORCH_INDEX) -c constraints.txt torch
 	@echo "setup: the rest, pinned by constraints.txt: about 2 GB on disk"
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[worker,matting,mesh,speech,embedded,dev]'
@@ -41,6 +42,7 @@ $(STAMP): pyproject.toml constraints.txt requirements-nodeps.txt
 
 demo: setup ## start everything in a temporary folder, make something of every modality under out/, stop
 	@$(BIN)/atelier demo
+	@echo "Next: \`make up\` starts the service and keeps it running, with its console in the browser."
 
 up: setup ## start everything on this machine and keep it running (Ctrl-C stops it)
 	@$(BIN)/atelier up

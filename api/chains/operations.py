@@ -11,9 +11,9 @@ from api.operations.job_control import JobControl
 from core.errors.unknown import UnknownChain
 from core.ids import check_id
 from jobs.chains.chain import Chain, ChainStep, chain_from_row, step_from_row
-from jobs.job import Job, job_from_row
+from jobs.job import Job, JobStatus, job_from_row
 from jobs.params.origin import CHAIN
-from jobs.statements.chains import chains
+from jobs.statements.chains import chains, work
 from jobs.statements.queue.tenant_jobs import all_visible
 
 
@@ -48,12 +48,16 @@ class ChainOperations:
         return await self._views(caller, [chain_from_row(row) for row in rows])
 
     async def cancel(self, caller: Caller, chain_id: str) -> None:
-        """Cancel what has not ended of a chain. May be repeated. Raises `MalformedId` or `UnknownChain`."""
+        """Cancel what has not ended of a chain, and end it. May be repeated. Raises `MalformedId` or `UnknownChain`."""
         view = await self.find(caller, chain_id)
         if await self._database.row(chains.cancel_chain(chain_id, caller.tenant)) is None:
             return
         for step in view.steps:
             await self._job_control.cancel(caller, step.job_id)
+        made = (await self.find(caller, chain_id)).jobs.values()
+        # A step that failed ends the chain otherwise, and names itself: that is left to a CPU worker.
+        if all(job.status.terminal and job.status is not JobStatus.FAILED for job in made):
+            await self._database.row(work.end_chain(chain_id, "cancelled"))
 
     async def _views(self, caller: Caller, found: Sequence[Chain]) -> list[ChainView]:
         steps: dict[str, list[ChainStep]] = {chain.id: [] for chain in found}

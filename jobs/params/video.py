@@ -18,7 +18,9 @@ class VideoParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
 
     media: ClassVar[dict[str, MediaKind]] = {"input_image": "image", "last_image": "image", "motion_video": "video"}
 
-    input_image: Annotated[Source, Meta(description=f"The first frame. {NAMED}")] | None = None
+    input_image: (
+        Annotated[Source, Meta(description=f"The first frame; not needed by a text-to-video model. {NAMED}")] | None
+    ) = None
     last_image: Annotated[Source, Meta(description="The last frame, for a model that supports one.")] | None = None
     motion_video: (
         Annotated[Source, Meta(description="A film whose motion `input_image` follows, for a model that can.")] | None
@@ -45,7 +47,7 @@ class VideoParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
 VIDEO = ModalitySpec(
     name="video",
     params=VideoParams,
-    summary="Make a video from an image",
+    summary="Make a video from an image, or from a prompt alone",
     note="it is `pending` until its images are fetched and checked.",
     status_summary="Status of a video",
     examples=(

@@ -17,6 +17,9 @@ SELDOM_SECONDS = 6 * 3600.0
 """Bounds of the time between two counts: one reads every job that has outputs."""
 PAUSE_PER_SECOND = 2000.0
 """Seconds until the next count for each second that the last one took."""
+SMALL_OBJECTS = 10_000
+SMALL_SECONDS = LOOK_SECONDS / 2
+"""A store of fewer objects is counted at each look: that is cheap, however long one count took on a busy machine."""
 TURN_SECONDS = 900.0
 """How long a count is one worker's; a worker that has not ended it then counts as lost."""
 
@@ -37,9 +40,11 @@ class Growth:
             if connection.execute(turn("growth", TURN_SECONDS)).first() is None:
                 return False
             begun_at = time.monotonic()
-            connection.execute(measure())
+            objects = sum(row.objects for row in connection.execute(measure()))
             seconds = time.monotonic() - begun_at
             pause = min(max(PAUSE_PER_SECOND * seconds, OFTEN_SECONDS), SELDOM_SECONDS)
+            if objects < SMALL_OBJECTS:
+                pause = SMALL_SECONDS
             connection.execute(postpone_turn("growth", pause))
             log.info("growth: counted seconds=%.2f next_in=%.0f", seconds, pause)
         return False

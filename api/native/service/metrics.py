@@ -16,4 +16,5 @@ async def metrics(
 ) -> Response[bytes]:
     """Return the counters of this process, and the gauges of the whole service."""
     content, media_type = await queue_metrics.exposition(accept)
-    return Response(content, media_type=media_type)
+    # As a header: Litestar adds a charset to each `media_type` that is text, and this one has it.
+    return Response(content, headers={"Content-Type": media_type})

@@ -55,6 +55,6 @@ def steps_of(chain_ids: Collection[str]) -> Select[Any]:
 
 
 def cancel_chain(chain_id: str, tenant: str) -> Update:
-    """Have a chain cancelled that runs; a CPU worker ends it, and it gives no further step its inputs."""
+    """Have a chain cancelled that runs: no further step gets its inputs. A CPU worker ends it, or the caller."""
     own = chains.c.id == chain_id, chains.c.tenant == tenant, chains.c.status == "running"
     return update(chains).where(*own).values(status="cancelling", look_at=now).returning(chains.c.id)

@@ -1,7 +1,7 @@
 """Statements of what is stored: the database's size, and that of the objects that rows name.
 
-The objects are added up from the rows, which is a scan of them and done a few times a day; the sums are kept in the
-table `measurements`. The database's size is asked of PostgreSQL itself, which knows it.
+The objects are added up from the rows, which is a scan of them, the seldomer done the longer it takes; the sums are
+kept in the table `measurements`. The database's size is asked of PostgreSQL itself, which knows it.
 """
 
 from typing import Any
@@ -33,7 +33,7 @@ database_bytes: ColumnElement[int] = func.pg_database_size(func.current_database
 
 
 def measure() -> Executable:
-    """Add up objects and bytes of each of `KINDS` and keep the sums."""
+    """Add up objects and bytes of each of `KINDS` and keep the sums; returns a row of the `objects` of each."""
     artifact = func.jsonb_array_elements(jobs.c.artifacts).table_valued(column("value", JSONB), name="artifact")
     # Outputs that were stored before there were previews have no such key, which gives no row here.
     made = func.jsonb_array_elements(artifact.c.value["previews"])
@@ -56,7 +56,8 @@ def measure() -> Executable:
     ).subquery()
     added = insert(measurements).from_select(["name", "objects", "bytes", "measured_at"], select(*sums.c, now))
     kept = ("objects", "bytes", "measured_at")
-    return added.on_conflict_do_update(index_elements=["name"], set_={name: added.excluded[name] for name in kept})
+    fresh = {name: added.excluded[name] for name in kept}
+    return added.on_conflict_do_update(index_elements=["name"], set_=fresh).returning(measurements.c.objects)
 
 
 def sizes() -> Executable:

@@ -131,7 +131,7 @@ class VideoRequest(TypedDict, total=False):
     labels: dict[str, str]
     """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
     input_image: str | None
-    """The first frame. Read as `image_path` and `image_url`, too."""
+    """The first frame; not needed by a text-to-video model. Read as `image_path` and `image_url`, too."""
     last_image: str | None
     """The last frame, for a model that supports one."""
     motion_video: str | None

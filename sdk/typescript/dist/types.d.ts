@@ -98,7 +98,7 @@ export interface ImageParams extends CommonParams {
 export interface VideoParams extends CommonParams {
     /** mp4 (H.264) or webm (VP9); image formats are accepted with a warning and give mp4. */
     output_format?: "jpeg" | "mp4" | "png" | "webm" | "webp";
-    /** The first frame. Read as `image_path` and `image_url`, too. */
+    /** The first frame; not needed by a text-to-video model. Read as `image_path` and `image_url`, too. */
     input_image?: string;
     /** The last frame, for a model that supports one. */
     last_image?: string;

@@ -1,6 +1,7 @@
 """Every fenced block of README and docs: run by `tests/acceptance/test_pages.py`, or with a reason why not."""
 
 import re
+from fnmatch import fnmatch
 
 import pytest
 
@@ -12,6 +13,10 @@ COMMENT = re.compile(r"(^|\s)#\s")
 
 SHOWN_ANSWER = re.compile(r"curl(?!.* (?:-o|-T|-sSN)\b) ")
 """A command that prints an answer of the API; a file, an upload and a stream of events are none."""
+LEFT = re.compile(r"(?:\btee|-o|>) +([\w-]+\.\w+)")
+"""The name of a file that a command leaves in the folder where it is pasted."""
+SAVED = re.compile(r"\b[Aa]s `([\w-]+\.(?:py|mts))`")
+"""The name that a page has the reader save a program under."""
 ENDLESS = re.compile(r"^\s*(?:until|while)\b", re.MULTILINE)
 
 
@@ -58,6 +63,22 @@ def test_which_lines_show_an_answer(line, shows):
 
 def shell_code(block: Block) -> str:
     return block.code if block.language == "bash" else ""
+
+
+def test_files_that_lines_leave_in_the_checkout_are_ignored():
+    """Some hold secrets: endpoint.txt has a webhook's."""
+    made = {
+        name
+        for page in PAGES
+        for block in read_blocks(page)
+        if block.is_run
+        for name in [block.file, *LEFT.findall(shell_code(block))]
+        if name
+    }
+    made |= {name for page in PAGES for name in SAVED.findall(page.read_text())}
+    assert {"endpoint.txt", "receiver.py", "ring.py", "square.mts", "mug.svg", "voice.txt"} <= made
+    ignored = [line.removeprefix("/") for line in (ROOT / ".gitignore").read_text().splitlines()]
+    assert [] == sorted(name for name in made if not any(fnmatch(name, pattern) for pattern in ignored))
 
 
 def test_links_of_the_readme_lead_somewhere():

@@ -15,7 +15,7 @@ from jobs.statements.maintenance.retention import turn
 from jobs.statements.media.uploads import add_upload, measured
 from jobs.statements.media.voices import add_voice
 from tests.support.wait import until
-from workers.cpu.growth import TURN_SECONDS, Growth
+from workers.cpu.growth import LOOK_SECONDS, TURN_SECONDS, Growth
 
 
 def stored(rows):
@@ -72,10 +72,20 @@ def test_it_is_done_when_it_is_due_and_replaces_what_was_known(rows):
 
 @pytest.mark.parametrize(("took", "next_in"), [(0.004, 300), (1.0, 2000), (60.0, 21_600)])
 def test_a_count_is_repeated_as_often_as_it_is_cheap(rows, monkeypatch, took, next_in):
-    times = iter((0.0, took))
-    monkeypatch.setattr("workers.cpu.growth.time", SimpleNamespace(monotonic=lambda: next(times)))
-    Growth(rows.engine).record()
+    monkeypatch.setattr("workers.cpu.growth.SMALL_OBJECTS", 0)
+    record_in(took, rows, monkeypatch)
     assert next_in - 30 < seconds_left(rows) <= next_in
+
+
+def test_a_small_store_is_counted_at_each_look(rows, monkeypatch):
+    """The first count of a new installation finds nothing, and takes long while all else starts beside it."""
+    complete(rows, rows.tenant(), 7, 5)
+    record_in(60.0, rows, monkeypatch)
+    assert seconds_left(rows) < LOOK_SECONDS
+    monkeypatch.setattr("workers.cpu.growth.SMALL_OBJECTS", 2)
+    make_due(rows)
+    record_in(60.0, rows, monkeypatch)
+    assert seconds_left(rows) > 21_000
 
 
 def test_a_count_keeps_no_other_worker_waiting(rows):
@@ -101,6 +111,13 @@ def test_a_worker_that_was_lost_in_a_count_is_replaced(rows):
     make_due(rows)
     Growth(rows.engine).record()
     assert dict.fromkeys(KINDS, (0, 0)) == stored(rows)
+
+
+def record_in(seconds, rows, monkeypatch):
+    """Count once, which takes so many seconds by the clock that is read."""
+    times = iter((0.0, seconds))
+    monkeypatch.setattr("workers.cpu.growth.time", SimpleNamespace(monotonic=lambda: next(times)))
+    Growth(rows.engine).record()
 
 
 def make_due(rows):

@@ -171,15 +171,28 @@ class TestEnds:
             ]
         ) == sorted((one.type, one.job_id, one.webhook_id) for one in sent)
 
-    def test_a_cancel_ends_what_has_not_ended(self, client, stranger, start, turns, complete):
-        chain = start()
+    def test_a_cancel_ends_what_has_not_ended(self, client, stranger, start, turns, complete, rows):
+        chain = start(callback_url="https://shop.example/hooks")
         complete(chain, 0)
         path = f"{ROUTE}/{chain['chain_id']}/cancel"
         refused(stranger.post(path), 404, "unknown_chain")
-        assert ["completed", "cancelled", "cancelled"] == states(client.post(path).json())
+        answer = client.post(path).json()
+        assert ["completed", "cancelled", "cancelled"] == states(answer)
+        assert ("cancelled", None) == (answer["status"], answer["failed_step"])
+        assert answer["finished_at"] is not None
         turns(2)
-        assert ("cancelled", None) == tuple(show(client, chain)[name] for name in ("status", "failed_step"))
-        assert "cancelled" == client.post(path).json()["status"]
+        assert answer == show(client, chain) == client.post(path).json()
+        assert ["chain.cancelled"] == [one.type for one in rows.execute(select(outbox))]
+
+    def test_a_cancel_after_a_failed_step_leaves_it_named(self, client, start, turns, rows, all_models):
+        chain = start()
+        job = rows.claim(all_models)
+        rows.change(claimed.fail(job.id, job.fence, JobError("pipeline_failed", "it is broken")))
+        answer = client.post(f"{ROUTE}/{chain['chain_id']}/cancel").json()
+        assert ["failed", "cancelled", "cancelled"] == states(answer)
+        turns(2)
+        ended = show(client, chain)
+        assert ("failed", "picture") == (ended["status"], ended["failed_step"])
 
     def test_a_deleted_step_cancels_it(self, client, start, turns):
         chain = start()

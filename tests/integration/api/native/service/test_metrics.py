@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from tests.support.rows.rows import ARTIFACT
 from tests.support.service.api_server import api_server
@@ -94,6 +95,11 @@ def test_a_repeated_key_makes_no_job_and_counts_none(api, client, server):
         answer = client.post(ROUTE, json={"prompt": "a"}, headers={"Idempotency-Key": "once"})
         assert 202 == answer.status_code
     assert before + 1 == submitted()
+
+
+def test_the_content_type_is_prometheuss_own(api):
+    with api.client() as anybody:
+        assert CONTENT_TYPE_PLAIN_0_0_4 == anybody.get("/metrics").headers["content-type"]
 
 
 def test_openmetrics_is_spoken_too(api):
