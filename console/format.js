@@ -40,6 +40,9 @@ export function seconds(value) {
   return `${Math.floor(value / 3600)} h ${Math.round((value % 3600) / 60)} min`;
 }
 
+/** A length of time of which only an upper bound is known, as in the usage: `≤ 5 s`; nothing for null. */
+export const atMost = (value) => (value === null || value === undefined ? "" : `≤ ${seconds(value)}`);
+
 /** Seconds between two times. */
 export const between = (from, until) => Math.max(0, (new Date(until) - new Date(from)) / 1000);
 
@@ -66,3 +69,6 @@ export const words = (code) => {
   const text = String(code).replaceAll("_", " ").replaceAll("-", " ");
   return text.charAt(0).toUpperCase() + text.slice(1);
 };
+
+/** Who made a job: `local`, or the name of a remote backend with the reason for it. */
+export const backendWords = ({ name, kind, reason }) => (kind === "local" ? "local" : `${name} (${words(reason).toLowerCase()})`);

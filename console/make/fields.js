@@ -76,7 +76,7 @@ export function fieldsOf(modality, model) {
     const group = OF_JOB.includes(name) || name === "profile_id" ? "job" : FIRST.includes(name) || required.includes(name) ? "main" : "more";
     return [limited({ name, label: LABELS[name] ?? words(name), description: raw.description ?? "", widget, group, schema, isRequired: required.includes(name), default: raw.default ?? null }, model)];
   });
-  if (hasSize) fields.push({ name: "size", label: "Size", description: "", widget: "size", group: "main", schema: { width: properties.width, height: properties.height }, sizes: sizesOf(model, properties) });
+  if (hasSize) fields.push({ name: "size", label: "Size", description: "", widget: "size", group: "main", schema: { width: properties.width, height: properties.height }, sizes: sizesOf(model, properties), default: nativeSizes(model)[0] ?? null });
   const place = (field) => (FIRST.includes(field.name) ? FIRST.indexOf(field.name) : FIRST.length);
   return fields.sort((one, other) => place(one) - place(other));
 }
@@ -101,13 +101,21 @@ function limited(field, model) {
 
 const RATIOS = [["1:1", 1, 1], ["4:3", 4, 3], ["3:4", 3, 4], ["16:9", 16, 9], ["9:16", 9, 16]];
 
-/** Sizes in the usual ratios, as large as the model makes them by itself. */
+/** The sizes that a model makes by itself, where it has such; it resizes all others. */
+const nativeSizes = (model) => (model?.limits?.native_sizes ?? []).map(([width, height]) => ({ width, height }));
+
+/** The usual ratio that a size has, or nearly has. */
+const ratioOf = ({ width, height }) => RATIOS.find(([, across, down]) => Math.abs((width * down) / (height * across) - 1) < 0.03)?.[0] ?? (width > height ? "wide" : "tall");
+
+/** The model's own sizes, or else the usual ratios, as large as the model makes them. */
 export function sizesOf(model, properties) {
+  const native = nativeSizes(model);
+  if (native.length) return native.map((size) => ({ ratio: ratioOf(size), ...size }));
   const limits = model?.limits ?? {};
   const multiple = Math.max(limits.side_multiple ?? 1, properties.width.multipleOf ?? 1, 8);
   const most = Math.min(limits.max_side ?? Infinity, properties.width.maximum, properties.height.maximum);
   const least = Math.max(limits.min_side ?? 0, properties.width.minimum);
-  const side = limits.native_sizes?.length ? Math.max(...limits.native_sizes.flat()) : Math.min(most, Math.max(properties.width.default, properties.height.default));
+  const side = Math.min(most, Math.max(properties.width.default, properties.height.default));
   const snap = (value) => Math.max(least, Math.round(value / multiple) * multiple);
   return RATIOS.map(([ratio, across, down]) => {
     const longest = Math.min(side, most);
@@ -116,14 +124,15 @@ export function sizesOf(model, properties) {
   });
 }
 
-/** The body of a request: what was given, without what is empty. */
+/** The body of a request: what was given, without what is empty; the size is the model's own while none is chosen. */
 export function bodyOf(values, fields) {
   const body = {};
   if (values.model) body.model = values.model;
   for (const field of fields) {
     const value = values[field.name];
     if (field.widget === "size") {
-      if (value) Object.assign(body, { width: value.width, height: value.height });
+      const size = value ?? field.default;
+      if (size) Object.assign(body, { width: size.width, height: size.height });
     } else if (field.widget === "media") {
       if (value?.id) body[field.name] = value.id;
     } else if (field.widget === "media-list") {

@@ -79,17 +79,19 @@ function Choice({ field, value, onChange, id, isWrong }) {
 }
 
 function Size({ field, value, onChange, id }) {
-  const [isOwn, setOwn] = useState(Boolean(value && !field.sizes.some((one) => one.width === value.width && one.height === value.height)));
+  const [isAsked, setAsked] = useState(false);
   const { width, height } = field.schema;
-  const chosen = value ?? { width: width.default, height: height.default };
+  const chosen = value ?? field.default ?? { width: width.default, height: height.default };
+  const isChosen = (one) => one.width === chosen.width && one.height === chosen.height;
+  const isOwn = isAsked || !field.sizes.some(isChosen);
   const side = (name, schema) => html`<label>${name === "width" ? "Width" : "Height"}
     <input class="in num" type="number" min=${schema.minimum} max=${schema.maximum} step=${schema.multipleOf ?? 1} value=${chosen[name]} onInput=${(event) => onChange({ ...chosen, [name]: Number(event.target.value) })} /></label>`;
   return html`<div class="seg wrap" role="radiogroup" aria-labelledby=${`${id}-label`}>
       ${field.sizes.map((one, place) => {
-        const isOn = !isOwn && value && one.width === value.width && one.height === value.height;
-        return html`<label key=${one.ratio} class=${isOn ? "on" : ""}><input class="sr" type="radio" name=${id} id=${place ? undefined : id} checked=${isOn} onChange=${() => { setOwn(false); onChange({ width: one.width, height: one.height }); }} />${one.ratio}<small>${one.width}×${one.height}</small></label>`;
+        const isOn = !isOwn && isChosen(one);
+        return html`<label key=${`${one.width}×${one.height}`} class=${isOn ? "on" : ""}><input class="sr" type="radio" name=${id} id=${place ? undefined : id} checked=${isOn} onChange=${() => { setAsked(false); onChange({ width: one.width, height: one.height }); }} />${one.ratio}<small>${one.width}×${one.height}</small></label>`;
       })}
-      <label class=${isOwn ? "on" : ""}><input class="sr" type="radio" name=${id} checked=${isOwn} onChange=${() => { setOwn(true); onChange(chosen); }} />Own<small>pixels</small></label>
+      <label class=${isOwn ? "on" : ""}><input class="sr" type="radio" name=${id} checked=${isOwn} onChange=${() => { setAsked(true); onChange(chosen); }} />Own<small>pixels</small></label>
     </div>
     ${isOwn && html`<div class="pair">${side("width", width)}${side("height", height)}</div>`}`;
 }

@@ -8,7 +8,7 @@ import { Icon } from "../parts/icons.js";
 import { Snippet } from "../parts/snippet.js";
 import { attempt } from "../parts/dialog.js";
 import { useJob } from "../parts/follow.js";
-import { ago, between, bytes, dollars, moment, seconds, words } from "../format.js";
+import { ago, backendWords, between, bytes, dollars, moment, seconds, words } from "../format.js";
 import { useModalities } from "../parts/document.js";
 import { useOriginal } from "../parts/original.js";
 import { bodyOf, fieldsOf, valuesOf } from "../make/fields.js";
@@ -169,7 +169,7 @@ function Manifest({ id }) {
   if (!data) return null;
   return html`<section><div class="sec"><h2>Manifest</h2></div>
     <dl class="facts">
-      <dt>Device</dt><dd>${data.device ?? "not noted"}${data.backend ? `, ${data.backend}` : ""}</dd>
+      <dt>Device</dt><dd>${data.device ?? "not noted"}${data.backend ? `, ${backendWords(data.backend)}` : ""}</dd>
       <dt>Weights</dt><dd>${data.weights.map((one) => html`<span key=${one.bundle} class="mono">${one.bundle}${one.revision ? ` ${one.revision.slice(0, 8)}` : ""} </span>`)}${data.weights.length ? "" : "none"}</dd>
       <dt>Files</dt><dd>${data.outputs.map((one) => html`<span key=${one.sha256}>${one.media_type}, ${bytes(one.bytes)}, <span class="mono">${one.sha256.slice(0, 16)}…</span> </span>`)}</dd>
       ${data.reproduces && html`<dt>Reproduces</dt><dd><a class="mono" href=${to(`/jobs/${data.reproduces.job_id}`)}>${data.reproduces.job_id}</a>: ${data.reproduces.identical === null ? "not compared" : data.reproduces.identical ? "the same, byte by byte" : "not the same"}</dd>`}

@@ -59,13 +59,25 @@ function Bench({ modality, modalities, models, query, me }) {
   const body = bodyOf(values, fields);
   const missing = fields.filter((field) => field.isRequired && body[field.name] === undefined);
   const isUploading = fields.some((field) => [values[field.name]].flat().some((one) => one?.progress === "Uploading…"));
-  const estimated = useEstimate(modality, body, missing.length === 0 && !isUploading && me.granted.includes("jobs:write"));
+  const isWriter = me.granted.includes("jobs:write");
+  const estimated = useEstimate(modality, body, missing.length === 0 && !isUploading && isWriter);
   const jobId = query.get("job");
   const { job, preview, error: jobError, reload } = useJob(jobId);
   const original = useOriginal(job);
   const form = useRef(null);
 
   useEffect(() => writeDraft(modality.name, values), [values]);
+  useEffect(() => {
+    const press = (event) => {
+      const isForForm = event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.target.closest("dialog, a");
+      if (!isForForm || document.querySelector("dialog[open]")) return;
+      event.preventDefault();
+      submit();
+    };
+    // Of the page, not of the form: after a file was chosen, no field has the focus.
+    addEventListener("keydown", press);
+    return () => removeEventListener("keydown", press);
+  }, []);
   useEffect(() => {
     if (query.get("from")) fillFrom(query.get("from"));
   }, [query.get("from")]);
@@ -82,8 +94,8 @@ function Bench({ modality, modalities, models, query, me }) {
   }
 
   async function send(event) {
-    event?.preventDefault();
-    if (isSending) return;
+    event.preventDefault();
+    if (isSending || isUploading || !isWriter) return;
     setSending(true);
     setProblem(null);
     try {
@@ -97,9 +109,8 @@ function Bench({ modality, modalities, models, query, me }) {
     }
     setSending(false);
   }
-  const keys = (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(event);
-  };
+  /** Send the form as it is after the changes of this event. */
+  const submit = () => setTimeout(() => form.current?.requestSubmit());
   const set = (name) => (value) => {
     setValues((known) => ({ ...known, [name]: value }));
     if (problem?.field === name) setProblem(null);
@@ -108,10 +119,9 @@ function Bench({ modality, modalities, models, query, me }) {
   const group = (name) => fields.filter((field) => field.group === name).map((field) => html`<${Field} key=${field.name} field=${field} value=${values[field.name]} onChange=${set(field.name)} error=${errorOf(field.name)} />`);
   const isShownAtField = problem && fields.some((field) => errorOf(field.name));
   const more = fields.filter((field) => field.group === "more");
-  const isWriter = me.granted.includes("jobs:write");
 
   return html`<div class="bench">
-    <form class="form" aria-label="Request" ref=${form} onSubmit=${send} onKeyDown=${keys} novalidate>
+    <form class="form" aria-label="Request" ref=${form} onSubmit=${send} novalidate>
       <${ModelField} ...${{ models, model, effective }} onChange=${set("model")} error=${errorOf("model")} />
       ${group("main")}
       ${more.length > 0 && html`<details open=${more.some((field) => errorOf(field.name))}><summary>More: ${more.slice(0, 3).map((field) => field.label.toLowerCase()).join(", ")}…</summary><div class="form">${group("more")}</div></details>`}
@@ -127,7 +137,7 @@ function Bench({ modality, modalities, models, query, me }) {
     <section class="stage" aria-label="Result">
       ${models.length === 0 || !effective ? html`<${NoModel} models=${models} me=${me} modality=${modality} />` : null}
       ${jobError && html`<${ProblemNote} error=${jobError} retry=${reload} />`}
-      ${job && html`<${Stage} ...${{ job, preview, modalities, original, me }} again=${() => { setValues((known) => ({ ...known, seed: undefined })); setTimeout(send); }} />`}
+      ${job && html`<${Stage} ...${{ job, preview, modalities, original, me }} again=${() => { setValues((known) => ({ ...known, seed: undefined })); submit(); }} />`}
       ${!jobId && effective && html`<${Empty} title="Nothing made here yet">Fill in the form and press <kbd>Ctrl ↵</kbd>. The job goes on when you close this page, and its address shows it again.<//>`}
       <${Session} current=${jobId} />
     </section>

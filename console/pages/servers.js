@@ -5,7 +5,7 @@ import { setQuery, to } from "../router.js";
 import { Empty, Loading, Note, ProblemNote, State } from "../parts/state.js";
 import { Chart } from "../parts/chart.js";
 import { attempt, confirm, openDialog } from "../parts/dialog.js";
-import { bytes, count, gib, seconds, words } from "../format.js";
+import { ago, atMost, bytes, count, gib, seconds, words } from "../format.js";
 
 const INKS = ["a", "b", "c", "d", "e", "f"];
 const RANGES = { "1h": ["hour", 3600, "5m"], "4h": ["4 hours", 14_400, "5m"], "24h": ["24 hours", 86_400, "1h"], "7d": ["7 days", 604_800, "1h"] };
@@ -34,7 +34,7 @@ export default function Servers({ query, me }) {
     ${data?.servers.length === 0 && html`<${Empty} title="No server yet">${isOperator ? html`Start a worker on a machine with a GPU: <code>atelier worker gpu</code>. It shows up here by itself.` : "Ask your operator to start one."}<//>`}
     ${data?.servers.map((server) => html`<${Server} key=${server.server_id} ...${{ server, inks, isOperator, reload }} />`)}
     ${queue.data && html`<${Queue} queue=${queue.data.models} />`}
-    ${data?.stored && html`<p class="quiet tiny">Stored: database ${bytes(data.stored.database)}${data.stored.store === null ? "" : `, files ${bytes(data.stored.store)}`}${data.stored.store_free === null ? "" : `, ${bytes(data.stored.store_free)} free`}.</p>`}`;
+    ${data?.stored && html`<p class="quiet tiny">Stored: database ${bytes(data.stored.database)}${data.stored.store === null ? "" : `, files ${bytes(data.stored.store)} (counted ${ago(data.stored.measured_at)})`}${data.stored.store_free === null ? "" : `, ${bytes(data.stored.store_free)} free`}.</p>`}`;
 }
 
 /** Models whose jobs cannot run now, above all else. */
@@ -166,11 +166,11 @@ function Hours({ range, me, queue }) {
     <div class="tiles">
       <div class="tile"><span class="soft">Ended</span><b>${all ? all.completed + all.failed + all.cancelled : 0}</b><span class="quiet">${all?.failed ? `${all.failed} failed` : "none failed"}</span></div>
       <div class="tile"><span class="soft">On the devices</span><b>${seconds(all?.gpu_seconds ?? 0) || "0 s"}</b><span class="quiet">loading ${seconds(all?.load_seconds ?? 0) || "0 s"}</span></div>
-      <div class="tile"><span class="soft">Median wait</span><b>${all?.wait_p50_seconds === null || !all ? "none" : seconds(all.wait_p50_seconds)}</b><span class="quiet">${all?.wait_p95_seconds ? `95 % within ${seconds(all.wait_p95_seconds)}` : ""}</span></div>
+      <div class="tile"><span class="soft">Median wait</span><b>${all?.wait_p50_seconds === null || !all ? "none" : atMost(all.wait_p50_seconds)}</b><span class="quiet">${all?.wait_p95_seconds ? `95 % within ${seconds(all.wait_p95_seconds)}` : ""}</span></div>
       <div class="tile"><span class="soft">Waiting</span><b>${waiting ?? 0}</b><span class="quiet">${oldest ? `oldest ${seconds(oldest)}` : "nothing waits"}</span></div>
     </div>
     <div class="charts">
       <${Chart} title="Jobs ended" points=${points} series=${[{ name: "completed", title: "completed", ink: "a", kind: "bar" }, { name: "failed", title: "failed", ink: "b", kind: "bar" }]} timeWords=${clock} />
-      <${Chart} title="Wait" points=${points} series=${[{ name: "p50", title: "median", ink: "c", kind: "line" }, { name: "p95", title: "95 %", ink: "d", kind: "line" }]} words=${(value) => seconds(value) || "0 s"} timeWords=${clock} />
+      <${Chart} title="Wait" points=${points} series=${[{ name: "p50", title: "median, at most", ink: "c", kind: "line" }, { name: "p95", title: "95 %, at most", ink: "d", kind: "line" }]} words=${(value) => seconds(value) || "0 s"} timeWords=${clock} />
     </div>`;
 }

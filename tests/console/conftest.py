@@ -141,10 +141,11 @@ def violations(axe_source: str) -> Callable[[Any], list[str]]:
 
 
 def look(page: Any, name: str, width: int, scheme: str, violations: Callable[[Any], list[str]]) -> None:
-    """Keep a screenshot of a page; it must not be wider than the screen, nor have violations."""
+    """Keep a screenshot of a page; it must not be wider than the screen, show no bare object, nor have violations."""
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
     assert width >= page.evaluate("document.documentElement.scrollWidth"), f"{name} is wider than {width}"
+    assert "[object" not in page.locator("body").inner_text(), name
     assert [] == violations(page), name
 
 

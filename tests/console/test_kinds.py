@@ -43,9 +43,12 @@ def make(open_page, path, button, **fields):
 
 
 def test_a_picture(open_page):
+    """In the size that the demo model makes by itself, so without a warning."""
     page = make(open_page, "image", "Make image", prompt="a green star on a black background")
+    assert page.get_by_role("radio", name="256×256").is_checked()
     page.locator(".plate img").wait_for(timeout=MADE_MS)
-    assert page.evaluate("document.querySelector('.plate img').naturalWidth") > 0
+    assert 256 == page.evaluate("document.querySelector('.plate img').naturalWidth")
+    assert 0 == page.get_by_text("resized to").count()
 
 
 def test_a_cutout_beside_its_original(open_page, picture):

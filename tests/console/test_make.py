@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from tests.console.conftest import excused
 from tests.support.wait import until
@@ -32,6 +33,7 @@ def test_from_the_form_to_the_library_and_away(open_page, stack, faults):
     page.get_by_role("link", name=job_id).click()
     page.get_by_text("Completed", exact=True).wait_for()
     page.get_by_text(PROMPT).first.wait_for()
+    page.locator("dd").get_by_text(re.compile(", local$")).wait_for()
 
     page.get_by_role("link", name="Library").click()
     page.get_by_role("link", name=PROMPT).click()
@@ -117,6 +119,30 @@ class TestMake:
         job_id = make(page, "echo=1")
         assert "completed" == stack.ended(job_id).status
         assert stack.client.get(f"/jobs/v1/{job_id}/request").json()["params"]["input_image"].startswith("inp_")
+
+    def test_the_shortcut_sends_a_form_that_is_only_a_file(self, open_page, stack, tmp_path):
+        """After a file was chosen no field has the focus: what was clicked is gone."""
+        file = tmp_path / "first.png"
+        Image.new("RGB", (64, 64), "red").save(file)
+        page = open_page("/make/remove-background")
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="choose one").click()
+        chooser.value.set_files(file)
+        page.locator(".files small").get_by_text(re.compile(r" B$")).wait_for()
+        assert "BODY" == page.evaluate("document.activeElement.tagName")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_url(re.compile(r"job=job_"))
+        assert "completed" == stack.ended(re.search(r"job=(job_[0-9a-f]+)", page.url)[1]).status
+
+    def test_again_has_a_new_seed(self, open_page, stack):
+        page = open_page("/make/image")
+        page.get_by_label("Seed").fill("77")
+        first = make(page, "side=8")
+        assert 77 == stack.ended(first).seed
+        page.get_by_role("button", name="Again").click()
+        page.wait_for_url(lambda url: "job=job_" in url and first not in url)
+        again = re.search(r"job=(job_[0-9a-f]+)", page.url)[1]
+        assert 77 != stack.ended(again).seed
 
     def test_the_code_that_is_shown_makes_the_same_job(self, open_page, stack, node):
         page = open_page("/make/image")

@@ -23,8 +23,14 @@ const fields = forms.image[""];
 const params = { model: "chaos", prompt: "a tree", width: 512, height: 256, seed: 7, quality: "standard",
   reference_images: ["inp_1"] };
 const again = bodyOf(valuesOf(params, fields), fields);
+const untouched = Object.fromEntries(Object.entries(forms.image).map(([id, own]) => [id, bodyOf({}, own)]));
 const uses = usesOf(modalities, "image").map((use) => `${use.modality.name} ${use.field.name}`);
-console.log(JSON.stringify({ forms, again, uses }));
+console.log(JSON.stringify({ forms, again, untouched, uses }));
+"""
+WORDS = """
+const { atMost, backendWords } = await import(process.argv[1]);
+const backends = [{ name: "local", kind: "local", reason: "pinned" }, { name: "partner", kind: "openai", reason: "primary_down" }];
+console.log(JSON.stringify([...backends.map(backendWords), ...[5, 0.05, null].map(atMost)]));
 """
 PARSE = """
 import { readFileSync } from "node:fs";
@@ -45,11 +51,14 @@ def run(node, program, arguments, given=""):
 
 @pytest.fixture
 def form(client, node, all_models):
-    """What the form is made of, after a change of the document."""
+    """What the form is made of, after a change of the document, and with native sizes of some models."""
 
-    def made(change=lambda document: None):
+    def made(change=lambda document: None, native=()):
         document, models = client.get("/schema/openapi.json").json(), client.get("/models/v1").json()["models"]
         change(document)
+        for model in models:
+            if model["id"] in native:
+                model["limits"]["native_sizes"] = native[model["id"]]
         given = json.dumps({"document": document, "models": models})
         return json.loads(run(node, FORM, [(FOLDER / "make" / "fields.js").as_uri()], given))
 
@@ -90,6 +99,19 @@ def test_the_limits_are_those_of_the_model(client, form):
                 assert 0 == side % (limits["side_multiple"] or 1)
 
 
+def test_an_untouched_form_asks_for_the_models_own_size(form):
+    made = form(native={"chaos": [[256, 256]], "chaos-two": [[1344, 768], [768, 1024]]})
+    offered = {
+        model_id: [tuple(size.values()) for size in named(fields)["size"]["sizes"]]
+        for model_id, fields in made["forms"]["image"].items()
+    }
+    assert [("1:1", 256, 256)] == offered["chaos"]
+    assert [("16:9", 1344, 768), ("3:4", 768, 1024)] == offered["chaos-two"]
+    assert {"chaos": {"width": 256, "height": 256}, "chaos-two": {"width": 1344, "height": 768}} == {
+        model_id: body for model_id, body in made["untouched"].items() if body
+    }
+
+
 def test_a_modality_of_tomorrow_appears_by_itself(form):
     def add(document):
         document["components"]["schemas"]["UpscaleParams"] = {
@@ -123,6 +145,11 @@ def test_a_request_becomes_the_form_and_the_request_again(form):
         "seed": 7,
         "reference_images": ["inp_1"],
     } == form()["again"]
+
+
+def test_a_backend_and_a_bound_are_said_in_words(node):
+    said = json.loads(run(node, WORDS, [(FOLDER / "format.js").as_uri()]))
+    assert ["local", "partner (primary down)", "≤ 5 s", "≤ 0.1 s", ""] == said
 
 
 def test_every_module_is_one_that_browsers_read(node):
