@@ -72,3 +72,10 @@ export const words = (code) => {
 
 /** Who made a job: `local`, or the name of a remote backend with the reason for it. */
 export const backendWords = ({ name, kind, reason }) => (kind === "local" ? "local" : `${name} (${words(reason).toLowerCase()})`);
+
+/** What the service stores, with when its files were counted; nothing of files before they first were. */
+export function storedWords({ database, store, store_free, measured_at }) {
+  const files = store === null ? [] : [`files ${bytes(store)} (counted ${ago(measured_at)})`];
+  const free = store_free === null ? [] : [`${bytes(store_free)} free`];
+  return [`database ${bytes(database)}`, ...files, ...free].join(", ");
+}

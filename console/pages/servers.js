@@ -5,7 +5,7 @@ import { setQuery, to } from "../router.js";
 import { Empty, Loading, Note, ProblemNote, State } from "../parts/state.js";
 import { Chart } from "../parts/chart.js";
 import { attempt, confirm, openDialog } from "../parts/dialog.js";
-import { ago, atMost, bytes, count, gib, seconds, words } from "../format.js";
+import { atMost, count, gib, seconds, storedWords, words } from "../format.js";
 
 const INKS = ["a", "b", "c", "d", "e", "f"];
 const RANGES = { "1h": ["hour", 3600, "5m"], "4h": ["4 hours", 14_400, "5m"], "24h": ["24 hours", 86_400, "1h"], "7d": ["7 days", 604_800, "1h"] };
@@ -34,7 +34,7 @@ export default function Servers({ query, me }) {
     ${data?.servers.length === 0 && html`<${Empty} title="No server yet">${isOperator ? html`Start a worker on a machine with a GPU: <code>atelier worker gpu</code>. It shows up here by itself.` : "Ask your operator to start one."}<//>`}
     ${data?.servers.map((server) => html`<${Server} key=${server.server_id} ...${{ server, inks, isOperator, reload }} />`)}
     ${queue.data && html`<${Queue} queue=${queue.data.models} />`}
-    ${data?.stored && html`<p class="quiet tiny">Stored: database ${bytes(data.stored.database)}${data.stored.store === null ? "" : `, files ${bytes(data.stored.store)} (counted ${ago(data.stored.measured_at)})`}${data.stored.store_free === null ? "" : `, ${bytes(data.stored.store_free)} free`}.</p>`}`;
+    ${data?.stored && html`<p class="quiet tiny">Stored: ${storedWords(data.stored)}.</p>`}`;
 }
 
 /** Models whose jobs cannot run now, above all else. */

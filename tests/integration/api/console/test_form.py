@@ -28,9 +28,13 @@ const uses = usesOf(modalities, "image").map((use) => `${use.modality.name} ${us
 console.log(JSON.stringify({ forms, again, untouched, uses }));
 """
 WORDS = """
-const { atMost, backendWords } = await import(process.argv[1]);
-const backends = [{ name: "local", kind: "local", reason: "pinned" }, { name: "partner", kind: "openai", reason: "primary_down" }];
-console.log(JSON.stringify([...backends.map(backendWords), ...[5, 0.05, null].map(atMost)]));
+const { atMost, backendWords, storedWords } = await import(process.argv[1]);
+const partner = { name: "partner", kind: "openai", reason: "primary_down" };
+const backends = [{ name: "local", kind: "local", reason: "pinned" }, partner];
+const counted = { database: 8e6, store: 0, store_free: 2e9, measured_at: new Date(Date.now() - 7_200_000) };
+const uncounted = { database: 8e6, store: null, store_free: null, measured_at: null };
+console.log(JSON.stringify([...backends.map(backendWords), ...[5, 0.05, null].map(atMost),
+  ...[counted, uncounted].map(storedWords)]));
 """
 PARSE = """
 import { readFileSync } from "node:fs";
@@ -147,9 +151,10 @@ def test_a_request_becomes_the_form_and_the_request_again(form):
     } == form()["again"]
 
 
-def test_a_backend_and_a_bound_are_said_in_words(node):
+def test_structs_and_bounds_are_said_in_words(node):
     said = json.loads(run(node, WORDS, [(FOLDER / "format.js").as_uri()]))
-    assert ["local", "partner (primary down)", "≤ 5 s", "≤ 0.1 s", ""] == said
+    stored = "database 8.00 MB, files 0 B (counted 2 h ago), 2.00 GB free"
+    assert ["local", "partner (primary down)", "≤ 5 s", "≤ 0.1 s", "", stored, "database 8.00 MB"] == said
 
 
 def test_every_module_is_one_that_browsers_read(node):
