@@ -41,7 +41,7 @@ export function seconds(value) {
 }
 
 /** A length of time of which only an upper bound is known, as in the usage: `≤ 5 s`; nothing for null. */
-export const atMost = (value) => (value === null || value === undefined ? "" : `≤ ${seconds(value)}`);
+export const secondsBound = (value) => (value === null || value === undefined ? "" : `≤ ${seconds(value)}`);
 
 /** Seconds between two times. */
 export const between = (from, until) => Math.max(0, (new Date(until) - new Date(from)) / 1000);

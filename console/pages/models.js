@@ -3,7 +3,7 @@ import { html } from "../html.js";
 import { query as queryOf, useApi } from "../api.js";
 import { setQuery, to } from "../router.js";
 import { Loading, ProblemNote, State } from "../parts/state.js";
-import { atMost, bytes, dollars, seconds, words } from "../format.js";
+import { bytes, dollars, seconds, secondsBound, words } from "../format.js";
 
 export default function Models({ query, me }) {
   const { data, error, reload } = useApi("/models/v1", 30);
@@ -33,7 +33,7 @@ function Model({ model, row, on }) {
     <td class="hide-s"><a href=${model.licence.url} rel="noopener noreferrer" target="_blank">${model.licence.name}</a></td>
     <td class="r num hide-s">${model.disk_bytes ? bytes(model.disk_bytes) : ""}</td>
     <td class="r num hide-m">${model.vram_bytes ? bytes(model.vram_bytes) : ""}</td>
-    <td class="r num">${took === null ? seconds(model.estimated_seconds) : atMost(took)}<br /><span class="tiny quiet">${took === null ? "not measured here" : `median of ${row.completed}`}</span></td>
+    <td class="r num">${took === null ? seconds(model.estimated_seconds) : secondsBound(took)}<br /><span class="tiny quiet">${took === null ? "not measured here" : `median of ${row.completed}`}</span></td>
     <td class="r num hide-s">${dollars(model.price_usd)}</td>
     <td><a class="btn sm" href=${to(`/make/${model.modality}?model=${encodeURIComponent(model.id)}`)}>Make</a></td>
   </tr>`;

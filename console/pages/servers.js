@@ -5,7 +5,7 @@ import { setQuery, to } from "../router.js";
 import { Empty, Loading, Note, ProblemNote, State } from "../parts/state.js";
 import { Chart } from "../parts/chart.js";
 import { attempt, confirm, openDialog } from "../parts/dialog.js";
-import { atMost, count, gib, seconds, storedWords, words } from "../format.js";
+import { count, gib, seconds, secondsBound, storedWords, words } from "../format.js";
 
 const INKS = ["a", "b", "c", "d", "e", "f"];
 const RANGES = { "1h": ["hour", 3600, "5m"], "4h": ["4 hours", 14_400, "5m"], "24h": ["24 hours", 86_400, "1h"], "7d": ["7 days", 604_800, "1h"] };
@@ -166,7 +166,7 @@ function Hours({ range, me, queue }) {
     <div class="tiles">
       <div class="tile"><span class="soft">Ended</span><b>${all ? all.completed + all.failed + all.cancelled : 0}</b><span class="quiet">${all?.failed ? `${all.failed} failed` : "none failed"}</span></div>
       <div class="tile"><span class="soft">On the devices</span><b>${seconds(all?.gpu_seconds ?? 0) || "0 s"}</b><span class="quiet">loading ${seconds(all?.load_seconds ?? 0) || "0 s"}</span></div>
-      <div class="tile"><span class="soft">Median wait</span><b>${all?.wait_p50_seconds === null || !all ? "none" : atMost(all.wait_p50_seconds)}</b><span class="quiet">${all?.wait_p95_seconds ? `95 % within ${seconds(all.wait_p95_seconds)}` : ""}</span></div>
+      <div class="tile"><span class="soft">Median wait</span><b>${all?.wait_p50_seconds === null || !all ? "none" : secondsBound(all.wait_p50_seconds)}</b><span class="quiet">${all?.wait_p95_seconds ? `95 % within ${seconds(all.wait_p95_seconds)}` : ""}</span></div>
       <div class="tile"><span class="soft">Waiting</span><b>${waiting ?? 0}</b><span class="quiet">${oldest ? `oldest ${seconds(oldest)}` : "nothing waits"}</span></div>
     </div>
     <div class="charts">

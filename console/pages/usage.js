@@ -5,7 +5,7 @@ import { setQuery } from "../router.js";
 import { Empty, Loading, ProblemNote } from "../parts/state.js";
 import { Chart } from "../parts/chart.js";
 import { Icon } from "../parts/icons.js";
-import { atMost, date, dollars, number, seconds } from "../format.js";
+import { date, dollars, number, seconds, secondsBound } from "../format.js";
 
 const DAY = 86_400_000;
 const SPANS = { 7: "7 days", 30: "30 days", 90: "90 days" };
@@ -42,5 +42,5 @@ export default function Usage({ query, me }) {
       <${Chart} title="Time on the devices" points=${points} series=${[{ name: "gpu", title: "computing", ink: "c", kind: "bar" }]} words=${(value) => seconds(value) || "0 s"} timeWords=${date} /></div>
     ${parts.data && rows.length === 0 && html`<${Empty} title="Nothing has ended in this time">Choose a longer one, or make something.<//>`}
     ${rows.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label=${`Usage by ${by}`}><table><thead><tr><th>${BY[by]}</th><th class="r">Completed</th><th class="r">Failed</th><th class="r hide-s">On the device</th><th class="r hide-s">Median run</th><th class="r hide-s">Median wait</th><th class="r">Cost</th></tr></thead>
-      <tbody>${rows.map((row) => { const name = row.model ?? row.key_id ?? row.server_id; return html`<tr key=${name}><td class="mono">${name || "none"}</td><td class="r num">${number(row.completed)}</td><td class="r num">${number(row.failed)}</td><td class="r num hide-s">${seconds(row.gpu_seconds) || "0 s"}</td><td class="r num hide-s">${atMost(row.run_p50_seconds)}</td><td class="r num hide-s">${atMost(row.wait_p50_seconds)}</td><td class="r num">${dollars(row.cost_usd)}</td></tr>`; })}</tbody></table></div>`}`;
+      <tbody>${rows.map((row) => { const name = row.model ?? row.key_id ?? row.server_id; return html`<tr key=${name}><td class="mono">${name || "none"}</td><td class="r num">${number(row.completed)}</td><td class="r num">${number(row.failed)}</td><td class="r num hide-s">${seconds(row.gpu_seconds) || "0 s"}</td><td class="r num hide-s">${secondsBound(row.run_p50_seconds)}</td><td class="r num hide-s">${secondsBound(row.wait_p50_seconds)}</td><td class="r num">${dollars(row.cost_usd)}</td></tr>`; })}</tbody></table></div>`}`;
 }

@@ -28,12 +28,12 @@ const uses = usesOf(modalities, "image").map((use) => `${use.modality.name} ${us
 console.log(JSON.stringify({ forms, again, untouched, uses }));
 """
 WORDS = """
-const { atMost, backendWords, storedWords } = await import(process.argv[1]);
+const { backendWords, secondsBound, storedWords } = await import(process.argv[1]);
 const partner = { name: "partner", kind: "openai", reason: "primary_down" };
 const backends = [{ name: "local", kind: "local", reason: "pinned" }, partner];
 const counted = { database: 8e6, store: 0, store_free: 2e9, measured_at: new Date(Date.now() - 7_200_000) };
 const uncounted = { database: 8e6, store: null, store_free: null, measured_at: null };
-console.log(JSON.stringify([...backends.map(backendWords), ...[5, 0.05, null].map(atMost),
+console.log(JSON.stringify([...backends.map(backendWords), ...[5, 0.05, null].map(secondsBound),
   ...[counted, uncounted].map(storedWords)]));
 """
 PARSE = """
