@@ -164,6 +164,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "ModelAnswer.estimated_on": "The hardware that `estimated_seconds` is for; null where that is not known.",
     "ModelAnswer.is_measured": "Whether `estimated_seconds` was measured there.",
     "ModelAnswer.disk_bytes": "The size of all its files; null where that is not known.",
+    "ModelAnswer.disk_bytes_at_least": "The size of those files whose size is known; null where every size is.",
     "ModelAnswer.weights_bytes": "The size of its weights in memory, by precision; empty where that is not known.",
     "ModelAnswer.vram_bytes": "An estimate of all that it takes of a GPU.",
     "ModelAnswer.smallest_card_gb": "The smallest card, as they are sold, that it fits; null where it needs none.",

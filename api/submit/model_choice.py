@@ -36,7 +36,8 @@ async def choose_model(
         check_model(catalog, spec, params, ignores_unsupported=ignores)
         return spec
     if server is not None and params.pin == "strict":
-        return default_model(catalog, modality, server.serves, params, ignores_unsupported=ignores)
+        lacks = "this server does not serve"
+        return default_model(catalog, modality, server.serves, params, ignores_unsupported=ignores, lacks=lacks)
     preferred = server.serves if server is not None and server.alive else ()
     served = (await connection.execute(served_models(tenant))).scalars().all()
     return default_model(catalog, modality, served, params, preferred, ignores_unsupported=ignores)
@@ -64,11 +65,13 @@ def default_model(
     preferred: Collection[str] = (),
     *,
     ignores_unsupported: bool = False,
+    lacks: str = "no running server serves yet",
 ) -> ModelSpec:
     """Return the first served model of the modality that supports the request, the `preferred` ones before others.
 
     Raises `NoModelAvailable` when none is served. When none of those served supports the request, raises the refusal
-    of the closest one: a model that needs another value of a field is closer than one that lacks the feature.
+    of the closest one: a model that needs another value of a field is closer than one that lacks the feature. It says
+    that the models that would do are those that `lacks` says.
     """
     offered = [spec for spec in catalog.of(modality) if spec.id in served]
     offered.sort(key=lambda spec: spec.id not in preferred)
@@ -78,7 +81,8 @@ def default_model(
     if not offered:
         raise NoModelAvailable
     first_unmet = [next(unmet_requirements(spec, params, ignores_unsupported=ignores_unsupported)) for spec in offered]
-    raise _refusal(catalog, min(first_unmet, key=lambda unmet: unmet.error is NotThisModel), params, modality)
+    closest = min(first_unmet, key=lambda unmet: unmet.error is NotThisModel)
+    raise _refusal(catalog, closest, params, modality, f", which {lacks}")
 
 
 def check_model(catalog: Catalog, spec: ModelSpec, params: AnyParams, *, ignores_unsupported: bool = False) -> None:
@@ -95,10 +99,15 @@ def modality_of(params: AnyParams) -> Modality:
     return modality
 
 
-def _refusal(catalog: Catalog, unmet: UnmetRequirement, params: AnyParams, modality: Modality) -> InvalidRequest:
-    """Return the error of an unmet requirement; its sentence also names the models that support the request."""
+def _refusal(
+    catalog: Catalog, unmet: UnmetRequirement, params: AnyParams, modality: Modality, state: str = ""
+) -> InvalidRequest:
+    """Return the error of an unmet requirement; its sentence also names the models that support the request.
+
+    `state` is what is true of each of these models.
+    """
     others = " or ".join(spec.id for spec in catalog.of(modality) if supports(spec, params))
-    return unmet.error(unmet.sentence + (f", or choose {others}." if others else "."), field=unmet.field)
+    return unmet.error(unmet.sentence + (f", or choose {others}{state}." if others else "."), field=unmet.field)
 
 
 async def _check_subject(connection: AsyncConnection, catalog: Catalog, params: AnyParams, tenant: str) -> None:

@@ -12,6 +12,7 @@ from atelier_client import Atelier
 from atelier_client.calls import TIMEOUT, Call
 from atelier_client.client import OnPreview
 from atelier_client.errors import ApiError as SdkError
+from atelier_client.files import check_writable
 from atelier_client.models import JobRequest, MediaItem, OutputAnswer, ProgressEvent
 from cli.http.problems import NO_ROUTE, ApiError, shown
 
@@ -85,10 +86,8 @@ class Client(Atelier):
 
 def refuse_unwritable(target: Path) -> None:
     """Raise `ApiError` for a file that `download` could not write, before anything is computed for it."""
-    draft = target.with_name(f".{target.name}.part")
     try:
-        draft.touch()
-        draft.unlink()
+        check_writable(target)
     except OSError as error:
         raise ApiError(f"{target} cannot be written: {error.strerror}") from None
 

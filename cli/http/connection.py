@@ -6,15 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
+from click import get_current_context
+from click.core import ParameterSource
 
 from cli.http.client import Client
+from cli.http.problems import UNAUTHENTICATED, ApiError
 from cli.local.data_dir import DataDirectory, data_option
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 def with_client(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --url, --key and --data to a command, and pass it a `client` made of them."""
+    """Add --url, --key and --data to a command, and pass it a `client` made of them.
+
+    What is typed wins over the environment: with --data neither the URL nor the key comes from there.
+    """
 
     @click.option("--url", envvar="ATELIER_URL", show_envvar=True, help="The API; default: the `atelier up` on --data.")
     @click.option("--key", envvar="ATELIER_API_KEY", show_envvar=True, help="API key; default: --data's admin.key.")
@@ -22,11 +28,27 @@ def with_client(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run_with_client(*args: Any, url: str | None, key: str | None, data: Path, **kwargs: Any) -> None:
         directory = DataDirectory(data)
+        if _source("data") is ParameterSource.COMMANDLINE:
+            url, key = (None if _is_from_environment(name) else value for name, value in (("url", url), ("key", key)))
         url = url or directory.read_settings().get("ATELIER_URL", DEFAULT_URL)
+        place = str(directory.admin_key) if not key else "ATELIER_API_KEY" if _is_from_environment("key") else "--key"
         with Client(url, key or _admin_key(directory)) as client:
-            command(*args, client=client, **kwargs)
+            try:
+                command(*args, client=client, **kwargs)
+            except ApiError as error:
+                if error.code != UNAUTHENTICATED:
+                    raise
+                raise type(error)(f"{url} refused the key of {place}. {error.message}", error.code) from None
 
     return run_with_client
+
+
+def _source(option: str) -> ParameterSource | None:
+    return get_current_context().get_parameter_source(option)
+
+
+def _is_from_environment(option: str) -> bool:
+    return _source(option) is ParameterSource.ENVIRONMENT
 
 
 def _admin_key(directory: DataDirectory) -> str:

@@ -34,8 +34,10 @@ COMMANDS = {
 }
 """What a sentence of the API names, and what the command line has for it."""
 
+UNAUTHENTICATED = "unauthenticated"
+"""The code of a key that is missing or not valid."""
 ADVICE = {
-    "unauthenticated": "The API key is missing or not valid; give --key, or set ATELIER_API_KEY. `atelier keys create`"
+    UNAUTHENTICATED: "The API key is missing or not valid; give --key, or set ATELIER_API_KEY. `atelier keys create`"
     " makes one.",
     "webhook_disabled": "This webhook endpoint is disabled or was removed; `atelier webhooks enable` brings it back.",
     "unknown_input": "This input does not exist or was used up; name a local file instead, which is uploaded.",

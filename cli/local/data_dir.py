@@ -65,7 +65,12 @@ class DataDirectory:
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
             lock.close()
-            raise DataDirectoryBusy(f"{self.folder} is in use by another `atelier up` (process {holder})") from None
+            url = self.read_settings().get("ATELIER_URL")
+            state = f"which answers at {url}" if url else "which is still starting"
+            raise DataDirectoryBusy(
+                f"{self.folder} is in use by another `atelier up` (process {holder}), {state}; use that one, end it, or"
+                " choose another --data"
+            ) from None
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()

@@ -111,8 +111,8 @@ def print_json(value: Any) -> None:
 
 
 def format_time(moment: datetime | None) -> str:
-    """Format a time as local time to the second; None is empty."""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment is not None else ""
+    """Format a time as local time to the second, with its zone; None is empty."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if moment is not None else ""
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")

@@ -123,7 +123,8 @@ USABLE = 0.96
 class Footprint(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of a model, none of them measured.
 
-    - `disk_bytes`: of all its files; None where the lock does not know every size.
+    - `disk_bytes`: of all its files; None where the lock does not know the size of every file of weights.
+    - `disk_bytes_at_least`: of the files of known size, where the lock does not know every size; else None.
     - `weights_bytes`: of its weights in memory by the precision that the entry may have (`dtype`); empty likewise.
     - `smallest_card_gb`: the smallest of `CARDS_GB` with room for the catalog's estimate (`vram_bytes`) and for the
       weights; None for a model that needs no card, or a larger one.
@@ -132,6 +133,7 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
     disk_bytes: int | None
     weights_bytes: dict[str, int]
     smallest_card_gb: int | None
+    disk_bytes_at_least: int | None = None
 
 
 def footprint(spec: ModelSpec, lock: Lock) -> Footprint:
@@ -145,10 +147,12 @@ def footprint(spec: ModelSpec, lock: Lock) -> Footprint:
         by_dtype = usual.in_memory if is_fixed else {dtype: weights.total for dtype, weights in others.items()}
     needed = max(spec.vram_bytes, usual.total)
     fitting = (card for card in CARDS_GB if needed <= USABLE * card * 2**30)
+    is_whole = all(facts.size is not None for _, _, facts in _files(spec, lock))
     return Footprint(
         disk_bytes=usual.files if is_known else None,
         weights_bytes=by_dtype,
         smallest_card_gb=next(fitting, None) if needed else None,
+        disk_bytes_at_least=None if is_whole else usual.files or None,
     )
 
 

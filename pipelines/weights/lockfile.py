@@ -131,7 +131,7 @@ def read_lock(path: Path | str | None = None) -> Lock:
 
 def write_lock(lock: Lock, path: Path | str | None = None) -> None:
     """Write `lock` sorted and indented, so that the same facts give the same bytes; replaces the file atomically."""
-    file = Path(path) if path else SHIPPED
+    file = (Path(path) if path else SHIPPED).resolve()  # a symbolic link stays one
     text = msgspec.json.format(msgspec.json.encode(lock, order="deterministic"), indent=1)
     partial = file.with_name(file.name + ".partial")
     partial.write_bytes(text + b"\n")

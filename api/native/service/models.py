@@ -70,6 +70,7 @@ def _answer(spec: ModelSpec, footprint: Footprint, available: bool, default: boo
         estimated_seconds=spec.estimated_seconds,
         licence=msgspec.convert(spec.licence, ModelLicense, from_attributes=True),
         disk_bytes=footprint.disk_bytes,
+        disk_bytes_at_least=footprint.disk_bytes_at_least,
         weights_bytes=footprint.weights_bytes,
         vram_bytes=spec.vram_bytes,
         smallest_card_gb=footprint.smallest_card_gb,

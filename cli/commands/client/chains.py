@@ -1,13 +1,13 @@
 """`atelier chains`."""
 
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import msgspec
 import rich_click as click
 
 from atelier_client.models import ChainAnswer
 from cli.http.client import Client
 from cli.http.connection import with_client
+from cli.http.object_lines import read_object_lines
 from cli.http.problems import in_commands
 from cli.output.status import print_line
 from cli.output.tables import format_time, json_option, print_facts, print_json, print_table
@@ -32,11 +32,9 @@ def submit(
     Each line is a step as JSON: its `modality`, a `name`, and the fields of the API, of which one that takes a file may
     be step:NAME, the output of an earlier step. A chain has at most eight.
     """
-    try:
-        steps = msgspec.json.Decoder(dict[str, Any]).decode_lines(file.read())
-    except msgspec.DecodeError as error:
-        raise click.ClickException(f"{file.name}: {error}; write one JSON object on each line") from None
-    chain = client.submit_chain(steps, callback_url=callback_url, idempotency_key=idempotency_key)
+    steps = read_object_lines(file)
+    with steps.named("steps"):
+        chain = client.submit_chain(steps.objects, callback_url=callback_url, idempotency_key=idempotency_key)
     if as_json:
         print_json(chain)
         return

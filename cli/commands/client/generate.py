@@ -1,6 +1,7 @@
 """`atelier generate`: generate media and save it in a file."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from cli.commands.client.request_options import request_body, request_options
 from cli.http.client import ALREADY_A_SOURCE, Client
 from cli.http.connection import with_client
 from cli.http.outputs import STDOUT, check_folder, check_output, save_outputs, succeeded
-from cli.http.problems import in_commands
+from cli.http.problems import ApiError, in_commands
 from cli.http.progress import job_bars, watch
 from cli.output.durations import Duration
 from cli.output.interrupts import CommandInterrupted, TimedOut, TimeLimit, time_limit
@@ -20,6 +21,8 @@ from cli.output.status import status_console
 from cli.output.tables import json_option, print_json
 from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
+
+VOICE = "target_voice_path"
 
 
 @click.group()
@@ -114,8 +117,19 @@ def _upload(client: Client, body: dict[str, Any], media: Mapping[str, str]) -> d
     sent = dict(body)
     for name in media.keys() & body.keys():
         value = body[name]
-        sent[name] = client.source(value) if isinstance(value, str) else [client.source(one) for one in value]
+        upload = partial(_source, client, name)
+        sent[name] = upload(value) if isinstance(value, str) else [*map(upload, value)]
     return sent
+
+
+def _source(client: Client, field: str, text: str) -> str:
+    """Return the value of a media field. Raises `ApiError`, of a voice with where those are that have an id."""
+    try:
+        return client.source(text)
+    except ApiError as error:
+        if field != VOICE or error.code:
+            raise
+        raise ApiError(f"{error.message}; `atelier voices list` has the ids of voices") from None
 
 
 def _with_paths(body: dict[str, Any], media: Mapping[str, str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from atelier_client.models import JobRequest, Manifest, StatusAnswer
+from atelier_client.models import JobBackend, JobRequest, Manifest, StatusAnswer
 from cli.http.problems import in_commands
 from cli.local.data_dir import DataDirectory
 from cli.output.tables import format_time, print_facts, print_json
@@ -101,7 +101,7 @@ def manifest_facts(made: Manifest) -> dict[str, object]:
         "weights": "\n".join(f"{one.bundle}: {len(one.files)} files" for one in made.weights),
         "versions": ", ".join(f"{name} {version}" for name, version in sorted(made.versions.items())),
         "device": made.device,
-        "backend": made.backend,
+        "backend": _format_backend(made.backend) if made.backend else None,
         "environment": made.environment_sha256,
         "seed": made.seed,
         "server": made.server_id,
@@ -110,3 +110,9 @@ def manifest_facts(made: Manifest) -> dict[str, object]:
         "outputs": "\n".join(f"{one.sha256}  {one.media_type}" for one in made.outputs),
         "reproduces": f"{again.job_id}: {sameness[again.identical]}" if again else None,
     }
+
+
+def _format_backend(backend: JobBackend) -> str:
+    """Format who made a job, and why: `local (primary)`; a backend elsewhere has its kind too."""
+    kind = [] if backend.kind == backend.name else [backend.kind]
+    return f"{backend.name} ({', '.join([*kind, backend.reason])})"

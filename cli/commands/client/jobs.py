@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import msgspec
 import rich_click as click
@@ -12,6 +12,7 @@ from cli.choices import NearestChoice
 from cli.commands.client.job_facts import asked_for, facts_of, log_place, manifest_facts, print_job, progress_of
 from cli.http.client import Client
 from cli.http.connection import with_client
+from cli.http.object_lines import read_object_lines
 from cli.http.outputs import STDOUT, own_names, refuse_failed, save_outputs, succeeded
 from cli.http.progress import job_bars
 from cli.http.progress import watch as follow
@@ -24,6 +25,8 @@ from cli.output.tables import format_time, json_option, print_facts, print_json,
 from jobs.job import JobStatus
 
 LOG_LINES = 20
+LONGEST_TITLE = 40
+"""Characters of what was asked for, in a list."""
 
 
 @click.group()
@@ -46,6 +49,8 @@ def list_(client: Client, limit: int, status: str | None, as_json: bool) -> None
         [
             job.job_id,
             job.status,
+            _brief(job.title),
+            job.modality,
             job.model,
             progress_of(job),
             job.queue_position,
@@ -55,8 +60,13 @@ def list_(client: Client, limit: int, status: str | None, as_json: bool) -> None
         ]
         for job in answers
     ]
-    titles = ["job", "status", "model", "progress", "place", "waits for", "created", "seconds"]
-    print_table(titles, rows, optional=["progress", "created", "waits for", "place", "seconds"])
+    titles = ["job", "status", "title", "modality", "model", "progress", "place", "waits for", "created", "seconds"]
+    optional = ["title", "model", "progress", "created", "modality", "waits for", "place", "seconds"]
+    print_table(titles, rows, optional=optional)
+
+
+def _brief(title: str | None) -> str | None:
+    return title if title is None or len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1].rstrip()}…"
 
 
 @jobs.command()
@@ -127,7 +137,7 @@ def delete(client: Client, job_ids: tuple[str, ...]) -> None:
     """Delete jobs with their prompts, inputs and outputs; one that runs is cancelled."""
     for job_id in job_ids:
         client.delete(job_id)
-        print_line(job_id)
+        print_line(f"{job_id} is deleted")
 
 
 @jobs.command()
@@ -176,11 +186,9 @@ def submit(client: Client, file: BinaryIO, idempotency_key: str | None, as_json:
 
     Each line is a job as JSON: its `modality` (image, video, …) and the fields of the API, at most 100 lines.
     """
-    try:
-        lines = msgspec.json.Decoder(dict[str, Any]).decode_lines(file.read())
-    except msgspec.DecodeError as error:
-        raise click.ClickException(f"{file.name}: {error}; write one JSON object on each line") from None
-    accepted = client.submit_many(lines, idempotency_key=idempotency_key)
+    lines = read_object_lines(file)
+    with lines.named("jobs"):
+        accepted = client.submit_many(lines.objects, idempotency_key=idempotency_key)
     if as_json:
         print_json(accepted)
         return

@@ -178,7 +178,7 @@ def delete(client: Client, media_ids: tuple[str, ...]) -> None:
     """Delete items with their files, previews and links."""
     for media_id in media_ids:
         client.remove_media(media_id)
-        print_line(media_id)
+        print_line(f"{media_id} is deleted")
 
 
 def _print_items(items: Sequence[MediaItem]) -> None:

@@ -2,6 +2,7 @@
 
 import rich_click as click
 
+from atelier_client.models import ModelAnswer
 from cli.http.client import Client
 from cli.http.connection import with_client
 from cli.output.model_columns import TITLES, needs
@@ -25,9 +26,14 @@ def models(client: Client, as_json: bool) -> None:
             model.tier,
             ("default" if model.default else "yes") if model.available else "no",
             model.licence.name,
-            *needs(model, format_disk(model.disk_bytes)),
+            *needs(model, _format_disk(model)),
         ]
         for model in answers
     ]
     optional = ["tier", *TITLES, "license"]
     print_table(["model", "modality", "tier", "available", "license", *TITLES], rows, optional=optional)
+
+
+def _format_disk(model: ModelAnswer) -> str:
+    least = model.disk_bytes_at_least
+    return format_disk(least or model.disk_bytes, is_whole=least is None)

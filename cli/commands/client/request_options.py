@@ -27,6 +27,8 @@ HELP = {
     "prefer_seconds": "With --server-id: on any server after this many seconds.",
 }
 """Texts of options that the API's own description does not fit."""
+DRAWN = -1
+"""The seed that stands for a fresh one."""
 SHARED = {field.name for field in msgspec.structs.fields(Params)}
 
 
@@ -76,6 +78,8 @@ def _option(modality: ModalitySpec, field: inspect.Field) -> click.Option:
     """Return the option of a field."""
     flags = modality.flags.get(field.name) or SHARED_FLAGS.get(field.name) or (f"--{field.name.replace('_', '-')}",)
     type_, description = _unwrapped(field.type)
+    if field.name == "seed" and field.default != DRAWN:
+        description = f"{description} Default: {field.default}, so that the same request repeats itself."
     if field.name in modality.params.media:
         description = f"File or URL. {description}"
     settings: dict[str, Any] = {"help": HELP.get(field.name, in_commands(description))}

@@ -53,7 +53,8 @@ def create(
     """Make one film of the shots in FILE, or - for standard input.
 
     FILE is one object of JSON: `shots`, each with a `prompt`, and the other fields of the API. Pictures are local
-    files, which are uploaded, or URLs. The shots are a chain of jobs, and Ctrl-C cancels it.
+    files, which are uploaded, or URLs. Without a `seed` it is 42, and -1 draws one. The shots are a chain of jobs, and
+    Ctrl-C cancels it.
     """
     body = _read(file)
     if not no_wait:

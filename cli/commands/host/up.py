@@ -26,7 +26,7 @@ from core.signals import deferred
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-
+DEVELOPMENT = "development mode: callbacks, webhooks and inputs may lead to this machine's loopback"
 OPEN_TO_OTHERS = (
     "warning: with --dev and --host {host} other machines reach this API, and each caller with a key reaches what"
     " listens on this machine alone: databases, metadata services, tools. Leave one of the two out unless"
@@ -83,8 +83,8 @@ def up(host: str, port: int, dev: bool, data: Path) -> None:
     with StatusPrinter() as printer:
         stack = Stack(DataDirectory(data), Address(host, port), printer.print_status, opens_loopback=dev)
         EndingSignal(stack.ending, stack.hurry)
-        if warning := exposure(stack.address, opens_loopback=dev):
-            printer.print_status(warning)
+        if dev:
+            printer.print_status(exposure(stack.address, opens_loopback=dev) or DEVELOPMENT)
         try:
             with suppress(StartInterrupted):
                 stack.start()
@@ -113,9 +113,9 @@ def _print_welcome(printer: StatusPrinter, stack: Stack, *, is_ready: bool) -> N
     state = "is ready" if is_ready else "is going to be"
     pages = [f"console: {url}/console"] if read_settings().console else []
     printer.print_result(f"Atelier {state} at {url} ({', '.join([*pages, f'API documentation: {url}/schema'])})")
-    if stack.new_key:
-        printer.print_result(f"Admin key, shown only now: {stack.admin_key}")
-    printer.print_result(f"The admin key is kept in {directory.admin_key}. Try it in another terminal on this machine:")
+    shown = f": {stack.admin_key}" if stack.new_key else ""
+    printer.print_result(f"The admin key is kept in {directory.admin_key}{shown}")
+    printer.print_result("Try it in another terminal on this machine:")
     program, where = _program(), "" if directory.is_default else f" --data {shlex.quote(str(directory.folder))}"
     printer.print_result(f'  {program} generate image "a red circle on a blue background" -o circle.webp{where}')
     printer.print_result(

@@ -157,7 +157,7 @@ def _print_states(context: WeightsContext, specs: Iterable[ModelSpec]) -> None:
             state.tier,
             state.licence,
             state.text,
-            *needs(state, format_disk(state.size, is_whole=not state.files_unknown)),
+            *needs(state, format_disk(state.size, is_whole=state.is_size_whole)),
         ]
         for state in states
     ]

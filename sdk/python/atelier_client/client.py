@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar, Unpack
@@ -16,6 +15,7 @@ from atelier_client import calls
 from atelier_client import models as wire
 from atelier_client.calls import Call
 from atelier_client.errors import ApiError, ApiUnavailable, JobTimeout
+from atelier_client.files import complete_file
 from atelier_client.requests import (
     CutoutRequest,
     ImageRequest,
@@ -357,16 +357,12 @@ class Atelier:
     def download(self, output: wire.OutputAnswer | str, target: Path) -> Path:
         """Download an output, or the URL of one, and return the file, which appears when it is complete.
 
-        The link is signed, so the key is not sent. Raises `OSError` for a file that cannot be written.
+        A device or a pipe is written into, and a symbolic link stays. The link is signed, so the key is not sent.
+        Raises `OSError` for a file that cannot be written.
         """
-        draft = target.with_name(f".{target.name}.part")
-        try:
-            with draft.open("wb") as file:
-                self.copy(output, file)
-            return draft.replace(target)
-        finally:
-            with suppress(OSError):
-                draft.unlink()
+        with complete_file(target) as file:
+            self.copy(output, file)
+        return target
 
     def copy(self, output: wire.OutputAnswer | str, file: BinaryIO) -> None:
         """Write an output, or the URL of one, into an open file."""

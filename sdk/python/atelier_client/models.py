@@ -635,7 +635,8 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     what only a later model in the list supports. `languages`: those it speaks, with their varieties; empty where the
     model does not name any.
 
-    `disk_bytes`: all its files. `weights_bytes`: its weights in memory, by precision. `vram_bytes`: the estimate of all
+    `disk_bytes`: all its files. `disk_bytes_at_least`: the files of known size, where some sizes are not known yet.
+    `weights_bytes`: its weights in memory, by precision. `vram_bytes`: the estimate of all
     that it takes of a GPU. `smallest_card_gb`: the smallest card, as they are sold, that has room for that; null where
     no card is needed. `estimated_on`: the hardware that `estimated_seconds` is for; `is_measured`: whether it was
     measured there. What is not known is null or empty.
@@ -656,6 +657,7 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     estimated_seconds: float
     licence: ModelLicense
     disk_bytes: int | None = None
+    disk_bytes_at_least: int | None = None
     weights_bytes: dict[str, int] = {}
     vram_bytes: int = 0
     smallest_card_gb: int | None = None

@@ -687,6 +687,7 @@ export interface Model {
     estimated_seconds: number;
     licence: ModelLicense;
     disk_bytes: number | null;
+    disk_bytes_at_least: number | null;
     weights_bytes: Record<string, number>;
     vram_bytes: number;
     smallest_card_gb: number | null;

@@ -16,9 +16,9 @@ from cli.commands.host.retention import retention
 from cli.commands.host.weights import weights
 from cli.http.client import Client
 from jobs.job import JobError, JobStatus
+from jobs.wire.jobs import ListedJob
 from jobs.wire.models import ModelAnswer, ModelDefaults, ModelLicense, ModelLimits
 from jobs.wire.servers import ResidentModel, ServerAnswer, ServerList, StoredBytes
-from jobs.wire.status import StatusAnswer
 from jobs.wire.voices import VoiceAnswer
 from jobs.wire.wait_reasons import Reason, waiting_for
 from jobs.wire.webhooks import EVENTS, Attempt, Delivery, Webhook
@@ -28,8 +28,9 @@ HEX = "0123456789abcdef" * 2
 URL = "https://hooks.shop.example/atelier/of/a/long/path/with/a/token/0123456789abcdef"
 CLIENT = ["--url", "http://127.0.0.1:1", "--key", "k"]
 
-JOB = StatusAnswer(
+JOB = ListedJob(
     job_id=f"job_{HEX}",
+    title="what its owner has asked for, which is rather long, as people write prompts",
     status=JobStatus.PROCESSING,
     modality="image",
     model="birefnet-general-lite",

@@ -31,6 +31,17 @@ def test_a_second_holder_gets_the_process_id_of_the_first(directory):
         DataDirectory(directory.folder).lock()
 
 
+@pytest.mark.parametrize(
+    ("settings", "state"),
+    [({}, "which is still starting"), ({"ATELIER_URL": "http://127.0.0.1:7"}, "which answers at http://127.0.0.1:7")],
+)
+def test_a_second_holder_learns_where_the_first_answers(directory, settings, state):
+    if settings:
+        directory.write_settings(settings)
+    with pytest.raises(DataDirectoryBusy, match=rf"\), {state}; use that one, end it, or choose another --data$"):
+        DataDirectory(directory.folder).lock()
+
+
 def test_the_lock_ends_with_its_process(tmp_path):
     script = (
         "import sys; from pathlib import Path; from cli.local.data_dir import DataDirectory;"

@@ -39,6 +39,20 @@ def test_what_the_lock_does_not_know_is_not_guessed() -> None:
     assert nothing == footprint(tiny(vram_bytes=GB), Lock())
 
 
+def test_the_files_of_known_size_are_the_least_on_disk() -> None:
+    lock = locked(GB)
+    assert (GB, None) == of_disk(lock)
+    lock.models["tiny"].files["config.json"] = LockedFile(size=None, sha256=None)
+    assert (GB, GB) == of_disk(lock), "a small file is missing in the sum"
+    lock.models["tiny"].files["b.safetensors"] = LockedFile(size=None, sha256=None)
+    assert (None, GB) == of_disk(lock)
+
+
+def of_disk(lock: Lock) -> tuple[int | None, int | None]:
+    found = footprint(tiny(), lock)
+    return found.disk_bytes, found.disk_bytes_at_least
+
+
 @pytest.mark.parametrize(
     ("estimate", "card"),
     [(0, 8), (7 * GB, 8), (8 * GB, 8), (9 * GB, 12), (24 * GB, 24), (25 * GB, 32), (90 * GB, None)],

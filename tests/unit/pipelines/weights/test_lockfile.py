@@ -20,6 +20,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert ["weights.lock"] == [file.name for file in tmp_path.iterdir()]
 
 
+def test_a_symbolic_link_to_the_lock_stays(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "weights.lock")
+    write_lock(Lock({"m": MODEL}), link)
+    assert link.is_symlink()
+    assert Lock({"m": MODEL}) == read_lock(tmp_path / "weights.lock")
+
+
 def test_the_order_of_facts_does_not_change_the_bytes(tmp_path: Path) -> None:
     turned = LockedModel(files=dict(reversed(MODEL.files.items())), repo="r/r")
 

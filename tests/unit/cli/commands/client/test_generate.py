@@ -62,6 +62,13 @@ def test_the_media_of_a_body_are_uploaded():
     assert {"prompt": "a cat", "input_image": "inp_a.png", "reference_images": ["inp_b.png", "inp_c.png"]} == sent
 
 
+def test_an_unknown_voice_names_the_list_of_voices(tmp_path):
+    words = ["generate", "speech", "Hello", "--voice", "nosuch", "-o", str(tmp_path / "a.wav"), *NOWHERE]
+    outcome = CliRunner().invoke(atelier, words, env={"COLUMNS": "200"})
+    assert 1 == outcome.exit_code
+    assert "nosuch: No such file or directory; `atelier voices list` has the ids of voices" in outcome.output
+
+
 def test_a_file_that_was_not_named_is_not_overwritten(tmp_path):
     (tmp_path / "a-2.webp").write_text("mine")
     words = ["generate", "image", "a star", "-n", "2", "-o", str(tmp_path / "a.webp"), *NOWHERE]

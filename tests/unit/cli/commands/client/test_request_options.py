@@ -57,6 +57,12 @@ def test_fields_that_are_not_built_have_no_option():
     assert not names & set(IMAGE.params.unbuilt)
 
 
+@pytest.mark.parametrize(("modality", "is_fixed"), [(VIDEO, True), (IMAGE, False), (SPEECH, False)])
+def test_a_seed_that_is_not_drawn_is_said(modality, is_fixed):
+    (seed,) = (option for option in request_options(modality) if option.name == "seed")
+    assert is_fixed == ("Default: 42, so that the same request repeats itself." in seed.help)
+
+
 @pytest.mark.parametrize("modality", MODALITIES, ids=lambda modality: modality.name)
 def test_the_options_of_before_are_still_there(modality):
     shared = {"--model", "--server-id", "--prefer"}

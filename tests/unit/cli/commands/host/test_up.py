@@ -155,6 +155,16 @@ def test_it_says_ready_once_it_is(is_ready: bool, said: str, tmp_path: Path, cap
     assert said in capfd.readouterr().out
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_new_key_is_shown_with_its_place(is_new: bool, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    stack = Stack(DataDirectory(tmp_path), Address("127.0.0.1", 1), print)
+    stack.new_key, stack.admin_key = is_new, "atl_new"
+    with StatusPrinter() as printer:
+        up._print_welcome(printer, stack, is_ready=False)
+    shown = ": atl_new" if is_new else ""
+    assert f"The admin key is kept in {tmp_path}/admin.key{shown}\n" in capfd.readouterr().out
+
+
 @pytest.mark.parametrize(("console", "pages"), [(True, "(console: {}/console, API"), (False, "(API")])
 def test_it_names_the_pages_that_there_are(
     console: bool, pages: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
