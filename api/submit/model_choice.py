@@ -36,8 +36,10 @@ async def choose_model(
         check_model(catalog, spec, params, ignores_unsupported=ignores)
         return spec
     if server is not None and params.pin == "strict":
-        lacks = "this server does not serve"
-        return default_model(catalog, modality, server.serves, params, ignores_unsupported=ignores, lacks=lacks)
+        others_are = "this server does not serve"
+        return default_model(
+            catalog, modality, server.serves, params, ignores_unsupported=ignores, others_are=others_are
+        )
     preferred = server.serves if server is not None and server.alive else ()
     served = (await connection.execute(served_models(tenant))).scalars().all()
     return default_model(catalog, modality, served, params, preferred, ignores_unsupported=ignores)
@@ -65,13 +67,13 @@ def default_model(
     preferred: Collection[str] = (),
     *,
     ignores_unsupported: bool = False,
-    lacks: str = "no running server serves yet",
+    others_are: str = "no running server serves yet",
 ) -> ModelSpec:
     """Return the first served model of the modality that supports the request, the `preferred` ones before others.
 
     Raises `NoModelAvailable` when none is served. When none of those served supports the request, raises the refusal
-    of the closest one: a model that needs another value of a field is closer than one that lacks the feature. It says
-    that the models that would do are those that `lacks` says.
+    of the closest one: a model that needs another value of a field is closer than one that lacks the feature. Its
+    sentence names the models that would do, and says by `others_are` what is true of each.
     """
     offered = [spec for spec in catalog.of(modality) if spec.id in served]
     offered.sort(key=lambda spec: spec.id not in preferred)
@@ -82,7 +84,7 @@ def default_model(
         raise NoModelAvailable
     first_unmet = [next(unmet_requirements(spec, params, ignores_unsupported=ignores_unsupported)) for spec in offered]
     closest = min(first_unmet, key=lambda unmet: unmet.error is NotThisModel)
-    raise _refusal(catalog, closest, params, modality, f", which {lacks}")
+    raise _refusal(catalog, closest, params, modality, f", which {others_are}")
 
 
 def check_model(catalog: Catalog, spec: ModelSpec, params: AnyParams, *, ignores_unsupported: bool = False) -> None:

@@ -173,10 +173,10 @@ def test_without_a_fitting_model_the_closest_one_refuses(served, params, kind, f
     assert (kind, field) == (type(caught.value), caught.value.field)
 
 
-@pytest.mark.parametrize("lacks", ["no running server serves yet", "this server does not serve"])
-def test_models_that_would_do_are_named_as_not_served(lacks):
-    with pytest.raises(NotThisModel, match=rf"remove it, or choose editor or klein or both, which {lacks}\.$"):
-        default_model(EVERY, "image", {"writer"}, image(1), lacks=lacks)
+@pytest.mark.parametrize("others_are", ["no running server serves yet", "this server does not serve"])
+def test_models_that_would_do_are_named_as_not_served(others_are):
+    with pytest.raises(NotThisModel, match=rf"remove it, or choose editor or klein or both, which {others_are}\.$"):
+        default_model(EVERY, "image", {"writer"}, image(1), others_are=others_are)
 
 
 def test_a_model_without_languages_accepts_any_language():
