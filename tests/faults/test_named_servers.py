@@ -79,7 +79,7 @@ def test_cordoned_server_takes_nothing_until_it_is_uncordoned(fleet: Service) ->
     assert JobStatus.COMPLETED == fleet.ended(fleet.submit("null=1", server_id="quick")).status
     assert JobStatus.QUEUED == fleet.job(waits).status
     order(fleet, "uncordon", "slow")
-    assert (JobStatus.COMPLETED, "slow") == ((job := fleet.ended(waits, 10)).status, job.worker)
+    assert (JobStatus.COMPLETED, "slow") == ((job := fleet.ended(waits, 30)).status, job.worker)
 
 
 @pytest.mark.contract("F22")
@@ -87,11 +87,11 @@ def test_drained_server_finishes_its_job_and_stays_up(fleet: Service) -> None:
     runs, waits = fleet.submit("compute=1 steps=20", server_id="slow"), fleet.submit("null=1", server_id="slow")
     fleet.running(runs)
     order(fleet, "drain", "slow")
-    until(lambda: state(fleet, "slow") == "drained", 10, "nothing to be left")
+    until(lambda: state(fleet, "slow") == "drained", 30, "nothing to be left")
     assert (JobStatus.COMPLETED, 1) == ((job := fleet.job(runs)).status, job.attempt)
     assert JobStatus.QUEUED == fleet.job(waits).status
     order(fleet, "uncordon", "slow")
-    assert JobStatus.COMPLETED == fleet.ended(waits, 10).status
+    assert JobStatus.COMPLETED == fleet.ended(waits, 30).status
 
 
 @pytest.mark.contract("F22")
@@ -100,16 +100,16 @@ def test_a_drained_servers_work_goes_to_a_preloaded_one(fleet: Service) -> None:
     runs = fleet.submit("compute=2 steps=40", model="chaos-two", server_id="slow")
     fleet.running(runs)
     fleet.client.post("/servers/v1/quick/preload", json={"model": "chaos-two"}).raise_for_status()
-    until(lambda: "chaos-two" in fleet.client.get("/servers/v1/quick").json()["resident"], 10, "the model")
+    until(lambda: "chaos-two" in fleet.client.get("/servers/v1/quick").json()["resident"], 30, "the model")
     before = loaded_at(fleet, "quick")
     order(fleet, "drain", "slow")
     later = [fleet.submit("null=1", model="chaos-two") for _ in range(3)]
-    ended = [fleet.ended(job_id, 10) for job_id in (runs, *later)]
+    ended = [fleet.ended(job_id, 30) for job_id in (runs, *later)]
     assert [(JobStatus.COMPLETED, name, 1) for name in ("slow", "quick", "quick", "quick")] == [
         (job.status, job.worker, job.attempt) for job in ended
     ]
     assert before == loaded_at(fleet, "quick")
-    until(lambda: state(fleet, "slow") == "drained", 10, "nothing to be left")
+    until(lambda: state(fleet, "slow") == "drained", 30, "nothing to be left")
     order(fleet, "uncordon", "slow")
 
 
@@ -151,5 +151,5 @@ def test_cordon_without_a_broker_holds_from_the_next_heartbeat(fleet: Service, b
     assert JobStatus.COMPLETED == fleet.ended(fleet.submit("null=1", server_id="own")).status
     assert JobStatus.QUEUED == fleet.job(waits).status
     order(fleet, "uncordon", "quick")
-    assert JobStatus.COMPLETED == fleet.ended(waits, 10).status
+    assert JobStatus.COMPLETED == fleet.ended(waits, 30).status
     broker.start()

@@ -105,7 +105,7 @@ def test_pictures_need_a_model_that_takes_them(client: OpenAI) -> None:
         assert refused.value.code in ("not_supported_by_model", "no_capable_model")
     with pytest.raises(BadRequestError) as refused:
         client.images.edit(image=PHOTO, mask=PHOTO, prompt="in green velvet")
-    assert ("not_supported_yet", "mask") == (refused.value.code, refused.value.param)
+    assert ("not_supported_by_model", "image") == (refused.value.code, refused.value.param)
 
 
 @pytest.mark.parametrize(
