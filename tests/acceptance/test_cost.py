@@ -43,11 +43,12 @@ class Meter:
     def _count(self) -> int:
         """A backend reports what it has done once it was idle for ten seconds, and when it ends: so each is ended.
 
-        The begin of a session counts as a transaction too, and is not one of the work.
+        The begin of a session counts as a transaction too, and so does its question for the server's process
+        (`core.database`); neither is one of the work.
         """
         ending = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = %s"
         self._session.execute(ending, [self._name])
-        count = "SELECT xact_commit + xact_rollback - sessions FROM pg_stat_database WHERE datname = %s"
+        count = "SELECT xact_commit + xact_rollback - 2 * sessions FROM pg_stat_database WHERE datname = %s"
         row = self._session.execute(count, [self._name]).fetchone()
         assert row is not None
         return row[0]
