@@ -165,7 +165,7 @@ class TestList:
         assert "vague standard Apache-2.0 not fetched at least 6.0 kB" in output
         assert "new standard Apache-2.0 not fetched" in output
         assert "sha256" not in output
-        said = machine.run_here("list", TTY_COMPATIBLE="1", COLUMNS="300", TERM="dumb", NO_COLOR="1")
+        said = machine.run_here("list", TTY_COMPATIBLE="1", COLUMNS="300", LINES="40", TERM="dumb", NO_COLOR="1")
         assert "weights.lock does not have the sha256 of every file of vague, new yet: `atelier weights fetch`" in said
         assert "more: .cache/huggingface/CACHEDIR.TAG is not in weights.lock; remove it" in said
         states = {one["id"]: one["state"] for one in json.loads(machine.run_here("list", "--json"))}
@@ -174,9 +174,9 @@ class TestList:
     def test_a_folder_that_is_here_only_says_how_it_is_locked(self, machine: Machine) -> None:
         machine.add_model("own", '{ path = "own" }')
 
-        output = machine.run_here("list", TTY_COMPATIBLE="1", COLUMNS="300", TERM="dumb", NO_COLOR="1")
+        output = machine.run_here("list", TTY_COMPATIBLE="1", COLUMNS="300", LINES="40", TERM="dumb", NO_COLOR="1")
 
-        assert "own standard not locked" in output
+        assert "own standard Apache-2.0 not locked" in output
         assert "own is not in weights.lock; run `atelier weights lock`." in output
 
     def test_json_has_the_state_of_each_model(self, machine: Machine) -> None:
