@@ -91,7 +91,7 @@ def test_a_failed_job_is_run_again(open_page, stack):
 
 def test_usage_is_shown_by_what_it_is_of(open_page, stack):
     stack.ended(stack.submit("side=8"))
-    until(lambda: stack.client.get("/usage/v1?step=all").json()["usage"], 30, "the sums")
+    until(lambda: stack.client.get("/usage/v1?step=all").json()["usage"], 90, "the sums, which are added up every 30 s")
     page = open_page("/usage")
     page.get_by_role("cell", name="chaos", exact=True).wait_for()
     page.locator("td", has_text=re.compile("^≤ ")).nth(1).wait_for(state="attached")  # a phone has no room for them

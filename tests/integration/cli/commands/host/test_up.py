@@ -185,7 +185,7 @@ class TestWhileItRuns:
         assert "there already" in service.run("jobs", "download", job_id, status=1)
         piped = CliRunner().invoke(atelier, ["jobs", "download", job_id, "-o", "-"], env=service.environment)
         assert Path(name).read_bytes() == piped.stdout_bytes
-        assert f"{job_id}\n" == service.run("jobs", "delete", job_id)
+        assert f"{job_id} is deleted\n" == service.run("jobs", "delete", job_id)
         assert "unknown_job" in service.run("jobs", "show", job_id, status=1)
 
     def test_a_job_is_shown_with_its_request_and_its_log(self, service, tmp_path):
