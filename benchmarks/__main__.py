@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import importlib.util
 import sys
 
 from benchmarks.report import Report, write_table
@@ -10,6 +11,9 @@ NAMES = (
     *("throughput", "overlap", "residency", "cold", "latency", "cost", "served", "rates", "mixed"),
     *("depth", "ids", "bodies", "library", "previews", "cluster", "gpu"),
 )
+
+COMPARED = {"served": "litserve", "rates": "fastapi"}
+"""What a benchmark compares with, of the extra `bench`."""
 
 
 def main() -> int:
@@ -21,7 +25,11 @@ def main() -> int:
     unknown = set(options.names) - set(NAMES)
     if unknown:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
-    for name in options.names or NAMES:
+    names = options.names or NAMES
+    missing = {COMPARED[name] for name in COMPARED if name in names and not importlib.util.find_spec(COMPARED[name])}
+    if missing:
+        parser.error(f"{', '.join(sorted(missing))} is not installed: pip install -c constraints.txt -e '.[bench]'")
+    for name in names:
         print(f"== {name}", flush=True)
         report: Report = importlib.import_module(f"benchmarks.{name}").run(quick=options.quick)
         report.show()

@@ -30,7 +30,7 @@ Draw = Callable[[int], bytes]
 
 
 def run(*, quick: bool = False) -> Report:
-    """Measure on the demo model. Raises `ModuleNotFoundError` without the extra `bench`."""
+    """Measure on the demo model."""
     rounds, each, alone = (1, 8, 2) if quick else (3, 32, 8)
     with ExitStack() as stack:
         service = stack.enter_context(running(SETTINGS))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import litserve
+import litserve.server
 import msgspec
 from fastapi import Response
 
@@ -55,5 +56,6 @@ class Demo(litserve.LitAPI):
 
 
 if __name__ == "__main__":
+    litserve.server._MCP_AVAILABLE = False  # it wants mcp 1, which the service's own mcp 2 is taken for
     server = litserve.LitServer(Demo(), accelerator="cpu", timeout=120)
     server.run(host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", generate_client_file=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import NAMES
+from benchmarks.__main__ import NAMES, main
 from tests.support.paths import ROOT
 
 FILES = sorted((ROOT / "benchmarks").rglob("*.py"))
@@ -46,3 +46,11 @@ def test_every_benchmark_can_be_imported_by_itself() -> None:
     command = [sys.executable, "-c", f"import {modules}"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=ROOT)
     assert 0 == ran.returncode, ran.stderr[-2000:]
+
+
+def test_what_a_benchmark_compares_with_is_asked_for_first(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["benchmarks", "cost", "served"])
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit):
+        main()
+    assert "litserve is not installed: pip install" in capsys.readouterr().err
