@@ -64,7 +64,8 @@ def ended(studio: Service, chain: dict[str, Any]) -> dict[str, Any]:
 def test_shots_become_one_film(studio: Service, sink: WebhookReceiver) -> None:
     estimate = studio.client.post("/storyboards/v1/estimate", json=STORY).json()
     assert STEPS == [step["name"] for step in estimate["steps"]]
-    assert estimate["total"]["p50_seconds"] >= sum(step["estimate"]["run"]["p50_seconds"] for step in estimate["steps"])
+    alone = sum(step["estimate"]["run"]["p50_seconds"] for step in estimate["steps"])
+    assert estimate["total"]["p50_seconds"] >= round(alone, 3)
 
     answer = studio.client.post("/storyboards/v1", json=STORY | {"callback_url": f"{sink.url}/done"})
     assert 202 == answer.status_code, answer.text
