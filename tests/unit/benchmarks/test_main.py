@@ -48,7 +48,9 @@ def test_every_benchmark_can_be_imported_by_itself() -> None:
     assert 0 == ran.returncode, ran.stderr[-2000:]
 
 
-def test_what_a_benchmark_compares_with_is_asked_for_first(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_benchmark_compares_with_is_asked_for_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("sys.argv", ["benchmarks", "cost", "served"])
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SystemExit):
