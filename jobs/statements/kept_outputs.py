@@ -10,6 +10,7 @@ from sqlalchemy import (
     Double,
     Integer,
     Text,
+    and_,
     case,
     cast,
     column,
@@ -37,13 +38,19 @@ def text_vector(*texts: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.to_tsvector(SIMPLE, func.left(func.concat_ws(literal_column("' '"), *texts), LONGEST_TEXT))
 
 
+def shows_first(kind: ColumnElement[Any], first: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return whether an output of a kind is a picture of its job's first one, as a waveform is, by the kind of that."""
+    image = literal_column("'image'")
+    return and_(kind == image, first != image)
+
+
 def keep_outputs(changed: CTE) -> CTE:
     """Return the insertion of the outputs of the jobs in `changed`, under the keys that their files have there."""
     return insert_outputs(changed).cte("kept")
 
 
 def insert_outputs(changed: CTE) -> Insert:
-    """Return what `keep_outputs` does, as a statement."""
+    """Return what `keep_outputs` does, as a statement. A picture of the first output is archived from the beginning."""
     output = (
         func.jsonb_array_elements(changed.c.artifacts)
         .table_valued(column("value", JSONB), with_ordinality="place", name="output")
@@ -51,6 +58,7 @@ def insert_outputs(changed: CTE) -> Insert:
     )
     artifact, number = output.c.value, cast(output.c.place, Integer) - literal_column("1")
     facts, job = artifact["metadata"], changed.c
+    kind, first = (_kind(one["media_type"].astext) for one in (artifact, job.artifacts[0]))
     prompt = func.coalesce(job.params["prompt"].astext, job.params["text"].astext)
     name = facts["name"].astext
     extension = func.substring(artifact["key"].astext, literal_column("'[^.]*$'"))
@@ -59,7 +67,7 @@ def insert_outputs(changed: CTE) -> Insert:
     values: dict[str, ColumnElement[Any]] = {
         "id": fresh_id("med"),
         "tenant": job.tenant,
-        "kind": _kind(artifact["media_type"].astext),
+        "kind": kind,
         "status": literal_column("'ready'"),
         "filename": func.coalesce(name, func.concat(job.id, dash, number, dot, extension)),
         "media_type": artifact["media_type"].astext,
@@ -82,6 +90,7 @@ def insert_outputs(changed: CTE) -> Insert:
         "search": text_vector(prompt, name),
         "created_at": job.finished_at,
         "updated_at": job.finished_at,
+        "archived_at": case((shows_first(kind, first), job.finished_at)),
     }
     rows = select(*values.values()).select_from(changed.join(output, true()))
     return insert(media).from_select(list(values), rows)

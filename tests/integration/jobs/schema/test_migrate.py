@@ -10,13 +10,13 @@ import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from core.database import sync_engine
 from core.settings import Settings
 from jobs.job import Job, JobStatus, job_from_row
 from jobs.schema.migrate import MIGRATIONS, migrate
-from jobs.schema.tables import jobs
+from jobs.schema.tables import jobs, media
 from jobs.statements.maintenance import recovery
 from jobs.statements.media import input_removal, inputs
 from jobs.statements.queue import claim
@@ -174,6 +174,30 @@ def test_jobs_that_have_inputs_are_marked(marked: Rows) -> None:
 
 def test_inputs_that_wait_get_the_model_of_their_job(in_lanes: Rows) -> None:
     assert [("waiting", "chaos")] == [tuple(row) for row in in_lanes.execute(text("SELECT status, model FROM inputs"))]
+
+
+def test_pictures_of_outputs_leave_the_lists(empty_database_url: str) -> None:
+    """A waveform does; one that its owner has tagged stays, and so does the second image of a job."""
+    url = filled(empty_database_url, "0034")
+    items = {
+        "sound": ("job_1", 0, "audio", "{}"),
+        "waveform": ("job_1", 1, "image", "{}"),
+        "kept": ("job_2", 0, "audio", "{}"),
+        "tagged": ("job_2", 1, "image", "{mine}"),
+        "first": ("job_3", 0, "image", "{}"),
+        "second": ("job_3", 1, "image", "{}"),
+    }
+    with psycopg.connect(url) as connection:
+        for name, facts in items.items():
+            connection.execute(
+                "INSERT INTO media (id, tenant, status, source, key, job_id, output_number, kind, tags)"
+                " VALUES (%s, 'ten_1', 'ready', 'output', 'k', %s, %s, %s, %s)",
+                (name, *facts),
+            )
+    for rows in upgraded(url):
+        archived = media.c.archived_at == media.c.created_at
+        assert {"waveform"} == {row.id for row in rows.execute(select(media.c.id).where(archived))}
+        assert 5 == rows.scalar(select(func.count()).where(media.c.archived_at.is_(None)))
 
 
 def test_a_worker_of_the_version_before_goes_on(rows: Rows) -> None:

@@ -6,12 +6,14 @@ import httpx
 import msgspec
 import pytest
 from PIL import Image
+from sqlalchemy import select
 
 from core.ids import new_id
 from core.storage.store import open_store
 from jobs.job import Artifact
 from jobs.previews import Preview
 from jobs.schema.tables import inputs, media
+from jobs.statements.media.library_work import take_media
 from tests.support.service.api_server import api_server, make_key
 
 
@@ -66,6 +68,37 @@ def made(rows, server, tenant, store, tmp_path):
         return job
 
     return complete
+
+
+@pytest.fixture
+def spoken(rows, server, tenant, store, tmp_path):
+    """A completed job of speech: a recording, and the picture of its waveform."""
+    job = rows.submit(tenant, prompt="good evening")
+    claimed = rows.claim(server)
+    files = [("a.wav", "audio/wav", {"duration_seconds": 2.0}), ("b.png", "image/png", {"width": 8, "height": 8})]
+    (tmp_path / "output").write_bytes(PNG)
+    artifacts = []
+    for name, media_type, metadata in files:
+        key = f"{tenant}/{job.id}/1/{name}"
+        store.put(key, tmp_path / "output", media_type)
+        artifacts.append(Artifact(key=key, media_type=media_type, bytes=len(PNG), sha256="ab", metadata=metadata))
+    assert rows.complete(claimed, *artifacts) is not None
+    return job
+
+
+@pytest.fixture
+def items(rows):
+    """The ids of the items of a job, in the order of its outputs."""
+
+    def find(job):
+        of_job = select(media.c.id).where(media.c.job_id == job.id).order_by(media.c.output_number)
+        return [row.id for row in rows.execute(of_job)]
+
+    return find
+
+
+def outputs(client, job):
+    return [output["url"] for output in client.get(f"/jobs/v1/{job.id}").json()["outputs"]]
 
 
 def follow(url):
@@ -289,6 +322,35 @@ def test_the_item_of_an_output_goes_with_its_file(client, made, store, tenant):
     assert 204 == client.delete(f"/media/v1/{item['media_id']}").status_code
     assert [] == list(store.keys(f"{tenant}/{job.id}/"))
     assert 410 == follow(url)
+
+
+def test_a_waveform_is_an_output_of_its_job_and_no_item_of_a_list(client, spoken, items):
+    sound, waveform = items(spoken)
+    assert [sound] == [item["media_id"] for item in client.get("/media/v1").json()["media"]]
+    assert [] == client.get("/media/v1", params={"kind": "image"}).json()["media"]
+    found = client.get("/media/v1/search", params={"q": "evening"}).json()["results"]
+    assert [sound] == [one["media"]["media_id"] for one in found]
+    assert [PNG, PNG] == [follow(url) for url in outputs(client, spoken)]
+    assert 202 == client.post(CUTOUT, json={"input_image": f"output:{spoken.id}/1"}).status_code
+    assert client.get(f"/media/v1/{waveform}").json()["archived_at"]
+
+
+def test_a_waveform_goes_with_its_recording(client, rows, spoken, items):
+    sound, waveform = items(spoken)
+    urls = outputs(client, spoken)
+    assert 204 == client.delete(f"/media/v1/{sound}").status_code
+    refused(client.get(f"/media/v1/{waveform}"), 404, "unknown_media")
+    assert [410, 410] == [follow(url) for url in urls]
+    (taken,) = rows.execute(take_media(limit=5, lease_seconds=60))
+    assert waveform == taken.id
+
+
+def test_a_waveform_is_deleted_alone(client, spoken, items):
+    sound, waveform = items(spoken)
+    urls = outputs(client, spoken)
+    assert 204 == client.delete(f"/media/v1/{waveform}").status_code
+    assert 200 == client.get(f"/media/v1/{sound}").status_code
+    assert [PNG, 410] == [follow(url) for url in urls]
 
 
 def test_a_deleted_job_takes_its_items_along(client, made):
