@@ -16,6 +16,9 @@ from jobs.statements.queue.submit import models_of_server, served_models
 from pipelines.catalog.loader import Catalog, ModelSpec
 from pipelines.catalog.requirements import UnmetRequirement, supports, unmet_requirements
 
+UNSERVED = "no running server serves yet"
+"""What is true of a model that a caller can wait for, or fetch."""
+
 
 async def choose_model(
     connection: AsyncConnection, catalog: Catalog, params: AnyParams, dialect: str, tenant: str
@@ -33,8 +36,11 @@ async def choose_model(
     server = None if params.server_id is None else await _find_server(connection, params.server_id, tenant)
     if params.model is not None:
         spec = catalog.resolve(params.model, modality, dialect)
-        check_model(catalog, spec, params, ignores_unsupported=ignores)
-        return spec
+        unmet = next(unmet_requirements(spec, params, ignores_unsupported=ignores), None)
+        if unmet is None:
+            return spec
+        served = (await connection.execute(served_models(tenant))).scalars().all()
+        raise _refusal(catalog, unmet, params, modality, served, named=spec)
     if server is not None and params.pin == "strict":
         others_are = "this server does not serve"
         return default_model(
@@ -67,7 +73,7 @@ def default_model(
     preferred: Collection[str] = (),
     *,
     ignores_unsupported: bool = False,
-    others_are: str = "no running server serves yet",
+    others_are: str = UNSERVED,
 ) -> ModelSpec:
     """Return the first served model of the modality that supports the request, the `preferred` ones before others.
 
@@ -84,7 +90,7 @@ def default_model(
         raise NoModelAvailable
     first_unmet = [next(unmet_requirements(spec, params, ignores_unsupported=ignores_unsupported)) for spec in offered]
     closest = min(first_unmet, key=lambda unmet: unmet.error is NotThisModel)
-    raise _refusal(catalog, closest, params, modality, f", which {others_are}")
+    raise _refusal(catalog, closest, params, modality, served, others_are=others_are)
 
 
 def check_model(catalog: Catalog, spec: ModelSpec, params: AnyParams, *, ignores_unsupported: bool = False) -> None:
@@ -102,14 +108,31 @@ def modality_of(params: AnyParams) -> Modality:
 
 
 def _refusal(
-    catalog: Catalog, unmet: UnmetRequirement, params: AnyParams, modality: Modality, state: str = ""
+    catalog: Catalog,
+    unmet: UnmetRequirement,
+    params: AnyParams,
+    modality: Modality,
+    served: Collection[str] | None = None,
+    *,
+    others_are: str = UNSERVED,
+    named: ModelSpec | None = None,
 ) -> InvalidRequest:
     """Return the error of an unmet requirement; its sentence also names the models that support the request.
 
-    `state` is what is true of each of these models.
+    Those that are `served` come first; `others_are` says what is true of the others. Of the model that the request has
+    `named` it says how it comes to a server, where none serves it. None for `served` stands for not asked.
     """
-    others = " or ".join(spec.id for spec in catalog.of(modality) if supports(spec, params))
-    return unmet.error(unmet.sentence + (f", or choose {others}{state}." if others else "."), field=unmet.field)
+    able = [spec.id for spec in catalog.of(modality) if supports(spec, params)]
+    here = " or ".join(model for model in able if served is None or model in served)
+    elsewhere = " or ".join(model for model in able if served is not None and model not in served)
+    choice = f", or choose {here or elsewhere}" if able else ""
+    if elsewhere:
+        choice += f" (or {elsewhere}, which {others_are})" if here else f", which {others_are}"
+    advice = ""
+    if named is not None and served is not None and named.id not in served:
+        fetch = f"; `atelier weights fetch {named.id}` on a server gets it" if named.source.is_remote else ""
+        advice = f" No running server serves {named.id} yet{fetch}."
+    return unmet.error(f"{unmet.sentence}{choice}.{advice}", field=unmet.field)
 
 
 async def _check_subject(connection: AsyncConnection, catalog: Catalog, params: AnyParams, tenant: str) -> None:

@@ -40,13 +40,19 @@ MOVER = {
     "limits": {"films": {"types": ["video/mp4", "video/webm"]}},
 }
 REFERRER = {"modality": "image", "capabilities": ["references"], "limits": {"max_references": 4}}
-NAMES = ["strict", "film", "loud", "mover", "referrer"]
+FAR = {
+    "modality": "image",
+    "capabilities": ["references", "image-to-image"],
+    "limits": {"max_references": 4},
+    "source": {"repo": "org/far", "revision": "0" * 40},
+}
+NAMES = ["strict", "film", "loud", "mover", "referrer", "far"]
 
 
 @pytest.fixture(scope="module")
 def settings(settings, tmp_path_factory):
     catalog = tmp_path_factory.mktemp("catalog") / "models.toml"
-    entries = dict(zip(NAMES, (STRICT, FILM, LOUD, MOVER, REFERRER), strict=True))
+    entries = dict(zip(NAMES, (STRICT, FILM, LOUD, MOVER, REFERRER, FAR), strict=True))
     catalog.write_text("".join(entry(name, **RULES | facts) for name, facts in entries.items()))
     return msgspec.structs.replace(settings, catalog=str(catalog))
 
@@ -106,7 +112,10 @@ def test_a_film_carries_what_the_model_takes(client, rows):
     assert ("motion_video", 100_000_000, 30.0) == (row.name, row.max_bytes, row.max_seconds)
     assert ["video/mp4", "video/webm"] == row.types
     refused = client.post("/generate/video/v1", json={"input_image": URL, "motion_video": film, "model": "film"})
-    assert "`motion_video` is not supported by film; remove it, or choose mover." == refused.json()["detail"]
+    assert (
+        "`motion_video` is not supported by film; remove it, or choose mover, which no running server serves yet."
+        == refused.json()["detail"]
+    )
 
 
 @pytest.mark.contract("B66", "B67")
@@ -156,7 +165,28 @@ def test_elements_need_a_model_with_references(client):
     elements = [{"name": "mug", "description": "a mug", "element_input_urls": [URL] * 2}]
     answer = client.post("/generate/image/v1", json={"prompt": "a", "model": "strict", "elements": elements})
     assert (422, "$.elements") == (answer.status_code, answer.json()["field"])
-    assert "`elements` is not supported by strict; remove it, or choose referrer." == answer.json()["detail"]
+    said = "`elements` is not supported by strict; remove it, or choose referrer or far, which "
+    assert f"{said}no running server serves yet." == answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (
+            {"model": "far"},
+            "`input_image` is required by far; add it, or choose strict. No running server serves far yet; "
+            "`atelier weights fetch far` on a server gets it.",
+        ),
+        (
+            {"model": "referrer", "input_image": URL, "strength": 0.5},
+            "`strength` is not supported by referrer; remove it, or choose far, which no running server serves yet. "
+            "No running server serves referrer yet.",
+        ),
+    ],
+)
+def test_a_refusal_leads_to_what_is_served(client, body, detail):
+    answer = client.post("/generate/image/v1", json={"prompt": "a"} | body)
+    assert (422, detail) == (answer.status_code, answer.json()["detail"])
 
 
 @pytest.mark.contract("B10", "B57")
@@ -167,7 +197,10 @@ def test_sound_is_of_models_that_make_it_and_costs_more(client):
         assert price == client.get(f"/jobs/v1/{answer.json()['job_id']}").json()["price_usd"]
     refused = client.post("/generate/video/v1", json={"model": "film", "sound": True})
     assert (422, "$.sound") == (refused.status_code, refused.json()["field"])
-    assert "`sound` is not supported by film; remove it, or choose loud." == refused.json()["detail"]
+    assert (
+        "`sound` is not supported by film; remove it, or choose loud, which no running server serves yet."
+        == refused.json()["detail"]
+    )
     models = {model["id"]: model for model in client.get("/models/v1").json()["models"]}
     assert ("sound" in models["loud"]["capabilities"], 0.25) == (True, models["loud"]["rates"]["sound_per_second"])
 
