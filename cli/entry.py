@@ -2,16 +2,24 @@
 
 import os
 import signal
+import sys
 from types import FrameType
 
 
 def main() -> None:
-    """Run the command line; a Ctrl-C during its imports ends the process at once, without a traceback."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background job ignores it
+    """Run the command line; a Ctrl-C before or after its command ends the process at once, without a traceback."""
+    is_heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a shell's background job ignores it
+    if is_heard:
         signal.signal(signal.SIGINT, _exit_at_once)
-    from cli.main import atelier
+    try:
+        from cli.main import atelier
 
-    atelier()
+        atelier()
+    except KeyboardInterrupt:  # while an error was shown
+        sys.exit(128 + signal.SIGINT)
+    finally:
+        if is_heard:
+            signal.signal(signal.SIGINT, _exit_at_once)
 
 
 def imports_are_done() -> None:

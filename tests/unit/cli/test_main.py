@@ -95,21 +95,37 @@ def test_a_group_names_the_nearest_one_for_a_mistyped_command(words):
     assert re.search(f"Did you mean.*'{name}'", outcome.output), outcome.output
 
 
-@pytest.mark.parametrize("module", ["cli.output", "cli.main", "rich_click", "cli.commands.client.models", "httpx"])
-def test_ctrl_c_during_an_import_ends_without_a_traceback(module):
+def interrupted(setup: str) -> subprocess.CompletedProcess[str]:
+    """Run `atelier models`, refused by every address, in a process where `setup` raises SIGINT."""
     script = f"""
-import signal, sys
+import atexit, signal, sys
+{setup}
+sys.argv = ["atelier", "models", "--url", "http://127.0.0.1:1", "--key", "k"]
+from cli.entry import main
+main()
+"""
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+
+MODULES = ["cli.output", "cli.main", "rich_click", "cli.commands.client.models", "httpx", "rich_click._compat_click"]
+"""The last one is imported once the command was refused, to show that."""
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_ctrl_c_during_an_import_ends_without_a_traceback(module):
+    outcome = interrupted(f"""
 class Interrupts:
     def find_spec(self, name, *_):
         if name == {module!r}:
             signal.raise_signal(signal.SIGINT)
 sys.meta_path.insert(0, Interrupts())
-sys.argv = ["atelier", "models", "--url", "http://127.0.0.1:1", "--key", "k"]
-from cli.entry import main
-main()
-"""
-    outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+""")
     assert (130, "") == (outcome.returncode, outcome.stderr)
+
+
+def test_ctrl_c_at_the_end_of_a_command_shows_no_traceback():
+    outcome = interrupted("atexit.register(signal.raise_signal, signal.SIGINT)")
+    assert (130, False) == (outcome.returncode, "Traceback" in outcome.stderr)
 
 
 def test_ctrl_c_ends_a_command_with_the_status_of_a_signal(monkeypatch):
