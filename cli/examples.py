@@ -41,6 +41,7 @@ EXAMPLES = {
     "voices add": "atelier voices add me.wav --name me",
     "voices remove": "atelier voices remove VOICE",
     "models": "atelier models --json",
+    "usage": "atelier usage --by key --step 1d --since 7d",
     "mcp": "atelier mcp --url https://atelier.example",
     "servers list": "atelier servers",
     "servers show": "atelier servers show local",

@@ -31,6 +31,10 @@ COMMANDS = {
         f"{CLIENT}.models:models",
         "List the models of the catalog: availability, license, size on disk, and what they take of a card.",
     ),
+    "usage": (
+        f"{CLIENT}.usage:usage",
+        "Show what jobs have taken and cost: by model, key, server or tenant, in all or by time.",
+    ),
     "mcp": (
         f"{CLIENT}.mcp:mcp",
         "Offer the tools to an agent on this machine, over stdin and stdout (Model Context Protocol).",

@@ -8,7 +8,7 @@ from rich.filesize import decimal
 from pipelines.catalog.loader import load_catalog
 from pipelines.catalog.spec import ModelSpec
 from pipelines.weights.files import is_pickle
-from pipelines.weights.footprint import CARDS_GB, footprint
+from pipelines.weights.footprint import CARDS_GB, Footprint, footprint
 from pipelines.weights.lockfile import Lock, read_lock
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,7 +43,7 @@ def _row(spec: ModelSpec, lock: Lock) -> str:
     cells = [
         f"{spec.id}{' (demo)' if spec.tier == 'demo' else ''}",
         f"[{spec.licence.name}]({spec.licence.url})",
-        unknown if not taken.disk_bytes else decimal(taken.disk_bytes),
+        _on_disk(taken, unknown),
         "; ".join(f"{decimal(size)} {'/'.join(names)}" for size, names in sorted(by_size.items())) or unknown,
         decimal(spec.vram_bytes) if spec.vram_bytes else "none",
         f"{taken.smallest_card_gb} GB" if taken.smallest_card_gb else "none needed",
@@ -52,6 +52,12 @@ def _row(spec: ModelSpec, lock: Lock) -> str:
         "yes" if spec.is_measured else "no",
     ]
     return f"| {' | '.join(cells)} |\n"
+
+
+def _on_disk(taken: Footprint, unknown: str) -> str:
+    if taken.disk_bytes_at_least:
+        return f"at least {decimal(taken.disk_bytes_at_least)}"
+    return decimal(taken.disk_bytes) if taken.disk_bytes else unknown
 
 
 def _files(specs: Iterable[ModelSpec], lock: Lock) -> str:

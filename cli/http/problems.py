@@ -93,7 +93,7 @@ def _sentence(problem: errors.ApiError) -> str:
     text = re.sub(r"`(\w+)`", lambda match: f"`{options.get(match[1], match[1])}`", text)
     if problem.field is None:
         return text
-    name = re.split(r"\W", problem.field.removeprefix("$."))[0]
+    name = re.split(r"\W", problem.field.removeprefix("$.").removeprefix("query."))[0]
     option = options.get(name, f"field {problem.field}")
     return text if option in text else f"{text} ({option})"
 

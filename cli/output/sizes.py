@@ -29,5 +29,7 @@ def format_objects(objects: int | None, size: int | None, counted_at: datetime |
 
 
 def format_disk(size: int | None, *, is_whole: bool = True) -> str:
-    """Return the bytes of a model's files on disk; empty where they are not known, or where it has none."""
+    """Return the bytes of a model's files on disk, as far as these are known; empty where it has none."""
+    if size is None or not (size or is_whole):
+        return "unknown"
     return f"{'' if is_whole else 'at least '}{decimal(size)}" if size else ""

@@ -44,6 +44,12 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]], *, opti
         print_note(f"A wider terminal shows {', '.join(title for title in titles if title in left_out)} too.")
 
 
+def print_folded(text: str) -> None:
+    """Print a line, which a terminal has folded between words."""
+    console = Console()
+    console.print(Text(text)) if console.is_terminal else click.echo(text)
+
+
 def print_note(text: str) -> None:
     """Print a remark about a table below it, on a terminal only: a program that reads the table expects rows alone."""
     console = Console()

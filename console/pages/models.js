@@ -31,7 +31,7 @@ function Model({ model, row, on }) {
       <span class="tiny soft">${[words(model.modality), ...model.capabilities, model.languages.length ? `${model.languages.length} languages` : ""].filter(Boolean).join(", ")}</span></td>
     <td>${model.available ? html`<${State} kind="ok">${on.length ? "in memory" : "ready"}<//>` : html`<${State} kind="off">no server<//>`}<br /><span class="tiny quiet mono">${on.join(", ")}</span></td>
     <td class="hide-s"><a href=${model.licence.url} rel="noopener noreferrer" target="_blank">${model.licence.name}</a></td>
-    <td class="r num hide-s">${model.disk_bytes ? bytes(model.disk_bytes) : ""}</td>
+    <td class="r num hide-s">${model.disk_bytes_at_least ? `≥ ${bytes(model.disk_bytes_at_least)}` : model.disk_bytes ? bytes(model.disk_bytes) : ""}</td>
     <td class="r num hide-m">${model.vram_bytes ? bytes(model.vram_bytes) : ""}</td>
     <td class="r num">${took === null ? seconds(model.estimated_seconds) : secondsBound(took)}<br /><span class="tiny quiet">${took === null ? "not measured here" : `median of ${row.completed}`}</span></td>
     <td class="r num hide-s">${dollars(model.price_usd)}</td>

@@ -19,7 +19,7 @@ folder. `stray files`: all files are here, and others that prevent a load; `Mode
 class ModelState(msgspec.Struct, frozen=True, kw_only=True):
     """State of one model: `size` is the bytes of the files of known size, `why` a sentence unless it is ready.
 
-    `is_size_whole` is whether the size of every file that the lock names is known. The rest is what the model takes, as
+    `is_size_whole` is whether the size of every file is known. The rest is what the model takes, as
     in `Footprint` and in its catalog entry.
     """
 
@@ -63,7 +63,7 @@ def state_of(spec: ModelSpec, lock: Lock, weights_dir: Path, allowed: Allowed) -
         files_here=len(here),
         files_unknown=len(unknown),
         size=sum(facts.size or 0 for _, facts in files),
-        is_size_whole=all(facts.size is not None for _, facts in files),
+        is_size_whole=bool(files or not spec.bundles) and all(facts.size is not None for _, facts in files),
         why=why,
         vram_bytes=spec.vram_bytes,
         weights_bytes=taken.weights_bytes,

@@ -9,6 +9,7 @@ from msgspec import inspect
 
 from cli.http.problems import in_commands
 from jobs.params.base import Params
+from jobs.params.media import NAMED
 from jobs.params.modality import ModalitySpec
 
 HIDDEN = {"output_format", "pin", "elements"}
@@ -25,6 +26,7 @@ HELP = {
     "model": "A model of `atelier models`; default: the service chooses.",
     "labels": "A pair of your own, as key:value, to filter by; may be repeated.",
     "prefer_seconds": "With --server-id: on any server after this many seconds.",
+    "target_voice_path": "The voice to speak with: a recording as file or URL, or an id of `atelier voices list`.",
 }
 """Texts of options that the API's own description does not fit."""
 DRAWN = -1
@@ -76,13 +78,13 @@ def _argument(field: inspect.Field) -> click.Argument:
 
 def _option(modality: ModalitySpec, field: inspect.Field) -> click.Option:
     """Return the option of a field."""
-    flags = modality.flags.get(field.name) or SHARED_FLAGS.get(field.name) or (f"--{field.name.replace('_', '-')}",)
+    flags = _flags(modality, field.name)
     type_, description = _unwrapped(field.type)
     if field.name == "seed" and field.default != DRAWN:
         description = f"{description} Default: {field.default}, so that the same request repeats itself."
     if field.name in modality.params.media:
         description = f"File or URL. {description}"
-    settings: dict[str, Any] = {"help": HELP.get(field.name, in_commands(description))}
+    settings: dict[str, Any] = {"help": HELP.get(field.name) or _in_options(modality, description)}
     match type_:
         case inspect.BoolType():
             flags = (f"{flags[0]}/--no-{flags[0].removeprefix('--')}",) if field.default else flags
@@ -98,6 +100,18 @@ def _option(modality: ModalitySpec, field: inspect.Field) -> click.Option:
         case inspect.VarTupleType() | inspect.DictType():
             settings["multiple"] = True
     return click.Option([*flags, field.name], **settings)
+
+
+def _flags(modality: ModalitySpec, name: str) -> tuple[str, ...]:
+    return modality.flags.get(name) or SHARED_FLAGS.get(name) or (f"--{name.replace('_', '-')}",)
+
+
+def _in_options(modality: ModalitySpec, description: str) -> str:
+    """Return the API's description of a field, with options and commands in the place of fields and routes."""
+    text = in_commands(description.replace(NAMED, "").strip())
+    for field in _struct(modality).fields:
+        text = text.replace(f"`{field.name}`", max(_flags(modality, field.name), key=len))
+    return text
 
 
 def _unwrapped(type_: inspect.Type) -> tuple[inspect.Type, str]:

@@ -8,7 +8,7 @@ from cli.http.connection import with_client
 from cli.http.progress import await_drained, await_followed, has_followed
 from cli.lazy import ListingGroup
 from cli.output.sizes import format_stored
-from cli.output.tables import few, json_option, print_facts, print_json, print_table
+from cli.output.tables import few, json_option, print_facts, print_folded, print_json, print_table
 
 GIGABYTE = 1e9
 
@@ -46,7 +46,7 @@ def list_(client: Client, as_json: bool) -> None:
     titles = ["server", "state", "device", "memory", "serves", "in memory", "heartbeat"]
     print_table(titles, rows, optional=["serves", "memory", "device", "in memory", "heartbeat"])
     if listed.stored is not None:
-        click.echo(f"stored: {format_stored(listed.stored)}")
+        print_folded(f"stored: {format_stored(listed.stored)}")
 
 
 @servers.command()

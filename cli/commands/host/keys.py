@@ -39,7 +39,8 @@ def keys() -> None:
     "scopes",
     multiple=True,
     type=click.Choice(SCOPES),
-    help="What it may do: read, write, admin, or finer; several times for several. What write may, without one.",
+    metavar="SCOPE",
+    help="What it may do: read, write, admin, or finer (docs/keys.md); may be repeated. Without it what write may.",
 )
 @click.option("--expires-in", type=Duration(), help="When it ends by itself, e.g. 90d; never without it.")
 @click.option("--unmarked", is_flag=True, help="Add the scope for results without the mark of ATELIER_WATERMARK.")

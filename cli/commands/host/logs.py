@@ -28,7 +28,7 @@ def logs(processes: tuple[str, ...], lines: int, follow: bool, job_id: str | Non
     chosen = {name: files[name] for name in processes if name in files} if processes else files
     unknown = [name for name in processes if name not in files]
     if unknown or not files:
-        there = f"there are {', '.join(files)}" if files else "no `atelier up` has run on --data"
+        there = f"there are {', '.join(files)}" if files else f"no `atelier up` has run on {data}"
         raise click.UsageError(f"no log of {', '.join(unknown) or 'any process'}; {there}")
     places = dict[str, int]()
     for name, file in chosen.items():

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 import rich_click as click
 
-from atelier_client.models import FoundMedia, MediaItem, MediaMatches, MediaPage
+from atelier_client.models import FoundMedia, MediaItem, MediaMatches, MediaPage, UsageRow
 from cli.commands.client.jobs import jobs
 from cli.commands.client.media import media
 from cli.commands.client.servers import servers
@@ -147,8 +147,24 @@ ITEM = MediaItem(
     expires_at=None,
     archived_at=None,
 )
+USAGE = UsageRow(
+    since=NOW,
+    model="chatterbox-multilingual-v3",
+    key_id=f"key_{HEX}",
+    completed=1_000_000,
+    failed=10_000,
+    cancelled=10_000,
+    gpu_seconds=123_456.5,
+    load_seconds=1.0,
+    cost_usd=12_345.6789,
+    credits=1.0,
+    wait_p50_seconds=14_400,
+    wait_p95_seconds=None,
+    run_p50_seconds=120,
+    run_p95_seconds=None,
+)
 STORED = StoredBytes(database=65_000_000, store=980_000_000_000, objects=1_000_000, store_free=10**12, measured_at=NOW)
-ROWS = {"jobs": JOB, "voices": VOICE, "webhooks": HOOK, "deliveries": DELIVERY}
+ROWS = {"jobs": JOB, "voices": VOICE, "webhooks": HOOK, "deliveries": DELIVERY, "usage": USAGE}
 COMMANDS = {
     "jobs list": CLIENT,
     "media list": CLIENT,
@@ -158,6 +174,7 @@ COMMANDS = {
     "webhooks list": CLIENT,
     "webhooks deliveries": CLIENT,
     "models": CLIENT,
+    "usage": ["--by", "model", "--by", "key", "--step", "1d", *CLIENT],
     "jobs redrive": ["--dry-run"],
     "keys list": [],
     "retention list": [],

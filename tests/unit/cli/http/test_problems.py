@@ -74,6 +74,7 @@ def test_a_longer_route_wins():
         ("`num_images` is at most 4.", "$.num_images", "`--num-images` is at most 4."),
         ("Too long.", "$.prompt", "Too long. (PROMPT)"),
         ("Too long.", "$.reference_images[2]", "Too long. (field $.reference_images[2])"),
+        ("Too long.", "query.prompt", "Too long. (PROMPT)"),
         ("Send it.", "$", "Send it. (field $)"),
     ],
 )

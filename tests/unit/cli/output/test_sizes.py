@@ -29,8 +29,9 @@ def test_what_is_known_is_said(stored, line):
 
 
 def test_files_of_a_model_are_worded_once():
-    assert ["", "", "6.0 kB", "at least 6.0 kB"] == [
+    assert ["unknown", "unknown", "", "6.0 kB", "at least 6.0 kB"] == [
         format_disk(None),
+        format_disk(0, is_whole=False),
         format_disk(0),
         format_disk(6000),
         format_disk(6000, is_whole=False),

@@ -1,7 +1,9 @@
 """The options of `atelier generate`, from the parameters of each modality."""
 
+import re
 from typing import Any
 
+import msgspec
 import pytest
 import rich_click as click
 
@@ -55,6 +57,13 @@ def test_fields_that_are_not_built_have_no_option():
     names = {option.name for option in request_options(IMAGE)}
     assert "negative_prompt" in names
     assert not names & set(IMAGE.params.unbuilt)
+
+
+@pytest.mark.parametrize("modality", MODALITIES, ids=lambda modality: modality.name)
+def test_helps_name_options_where_the_api_names_fields(modality):
+    names = {field.name for field in msgspec.structs.fields(modality.params)} | {"image_path", "voice_id"}
+    said = " ".join(option.help for option in request_options(modality) if isinstance(option, click.Option))
+    assert not names & set(re.findall(r"`(\w+)`", said))
 
 
 @pytest.mark.parametrize(("modality", "is_fixed"), [(VIDEO, True), (IMAGE, False), (SPEECH, False)])
