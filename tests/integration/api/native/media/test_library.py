@@ -71,7 +71,7 @@ def made(rows, server, tenant, store, tmp_path):
 
 
 @pytest.fixture
-def spoken(rows, server, tenant, store, tmp_path):
+def speech(rows, server, tenant, store, tmp_path):
     """A completed job of speech: a recording, and the picture of its waveform."""
     job = rows.submit(tenant, prompt="good evening")
     claimed = rows.claim(server)
@@ -324,20 +324,20 @@ def test_the_item_of_an_output_goes_with_its_file(client, made, store, tenant):
     assert 410 == follow(url)
 
 
-def test_a_waveform_is_an_output_of_its_job_and_no_item_of_a_list(client, spoken, items):
-    sound, waveform = items(spoken)
+def test_a_waveform_is_an_output_and_in_no_list(client, speech, items, all_models):
+    sound, waveform = items(speech)
     assert [sound] == [item["media_id"] for item in client.get("/media/v1").json()["media"]]
     assert [] == client.get("/media/v1", params={"kind": "image"}).json()["media"]
     found = client.get("/media/v1/search", params={"q": "evening"}).json()["results"]
     assert [sound] == [one["media"]["media_id"] for one in found]
-    assert [PNG, PNG] == [follow(url) for url in outputs(client, spoken)]
-    assert 202 == client.post(CUTOUT, json={"input_image": f"output:{spoken.id}/1"}).status_code
+    assert [PNG, PNG] == [follow(url) for url in outputs(client, speech)]
+    assert 202 == client.post(CUTOUT, json={"input_image": f"output:{speech.id}/1"}).status_code
     assert client.get(f"/media/v1/{waveform}").json()["archived_at"]
 
 
-def test_a_waveform_goes_with_its_recording(client, rows, spoken, items):
-    sound, waveform = items(spoken)
-    urls = outputs(client, spoken)
+def test_a_waveform_goes_with_its_recording(client, rows, speech, items):
+    sound, waveform = items(speech)
+    urls = outputs(client, speech)
     assert 204 == client.delete(f"/media/v1/{sound}").status_code
     refused(client.get(f"/media/v1/{waveform}"), 404, "unknown_media")
     assert [410, 410] == [follow(url) for url in urls]
@@ -345,9 +345,9 @@ def test_a_waveform_goes_with_its_recording(client, rows, spoken, items):
     assert waveform == taken.id
 
 
-def test_a_waveform_is_deleted_alone(client, spoken, items):
-    sound, waveform = items(spoken)
-    urls = outputs(client, spoken)
+def test_a_waveform_is_deleted_alone(client, speech, items):
+    sound, waveform = items(speech)
+    urls = outputs(client, speech)
     assert 204 == client.delete(f"/media/v1/{waveform}").status_code
     assert 200 == client.get(f"/media/v1/{sound}").status_code
     assert [PNG, 410] == [follow(url) for url in urls]
