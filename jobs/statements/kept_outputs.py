@@ -40,7 +40,7 @@ def text_vector(*texts: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def shows_first(kind: ColumnElement[Any], first: ColumnElement[Any]) -> ColumnElement[bool]:
     """Return whether an output of a kind is a picture of its job's first one, as a waveform is, by the kind of that."""
-    image = literal_column("'image'")
+    image: ColumnElement[str] = literal_column("'image'")
     return and_(kind == image, first != image)
 
 
