@@ -8,8 +8,8 @@ import msgspec
 
 from core.errors.base import AtelierError
 from jobs.params.base import read_params
-from jobs.params.origin import NATIVE_ORIGIN, Origin
 from jobs.params.registry import PARAMS_OF, AnyParams, Modality
+from jobs.params.requests.origin import NATIVE_ORIGIN, Origin
 from jobs.previews import Preview
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import inspect as types
 
 from jobs.params.registry import MODALITIES
-from jobs.params.storyboard import StoryboardParams
+from jobs.params.requests.storyboard import StoryboardParams
 
 
 def ordered(roots: tuple[type[msgspec.Struct], ...]) -> list[type[msgspec.Struct]]:

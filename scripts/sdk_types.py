@@ -16,7 +16,7 @@ from jobs.manifests.manifest import Manifest
 from jobs.params.base import Params
 from jobs.params.media import field_of
 from jobs.params.registry import MODALITIES
-from jobs.params.storyboard import StoryboardParams
+from jobs.params.requests.storyboard import StoryboardParams
 from jobs.step_previews import StepPreview
 from jobs.wire import jobs, media, models, status, uploads, voices, webhooks
 from jobs.wire.account import keys

@@ -12,7 +12,7 @@ from core.errors.unknown import UnknownChain
 from core.ids import check_id
 from jobs.chains.chain import Chain, ChainStep, chain_from_row, step_from_row
 from jobs.job import Job, JobStatus, job_from_row
-from jobs.params.origin import CHAIN
+from jobs.params.requests.origin import CHAIN
 from jobs.statements.chains import chains, work
 from jobs.statements.queue.tenant_jobs import all_visible
 

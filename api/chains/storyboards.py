@@ -12,8 +12,8 @@ from api.submit.model_choice import check_model
 from api.submit.validation import IdempotencyKey, check_elements
 from core.errors.fields import InvalidRequest, MissingField
 from core.errors.unavailable import NoModelAvailable
-from jobs.params.origin import IGNORE_UNSUPPORTED, NATIVE_ORIGIN, Origin
-from jobs.params.storyboard import StoryboardParams
+from jobs.params.requests.origin import IGNORE_UNSUPPORTED, NATIVE_ORIGIN, Origin
+from jobs.params.requests.storyboard import StoryboardParams
 from jobs.params.video import VideoParams
 from jobs.statements.queue.submit import served_models
 from pipelines.catalog.loader import Catalog

@@ -25,8 +25,8 @@ from jobs.chains.chain import ChainStep, StepOutput, StepWait
 from jobs.job import Job, job_from_row
 from jobs.media import OUTPUT
 from jobs.params.media import FilmFrame, MediaKind, Medium, media_of, with_sources
-from jobs.params.origin import CHAIN, NATIVE_ORIGIN, Origin
 from jobs.params.registry import AnyParams
+from jobs.params.requests.origin import CHAIN, NATIVE_ORIGIN, Origin
 from jobs.statements.chains.chains import add_chain, add_steps
 from jobs.statements.queue.submit import InputSource, NewJob, Offer, add_inputs, new_job, submit
 from pipelines.catalog.loader import Catalog

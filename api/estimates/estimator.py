@@ -23,8 +23,8 @@ from api.submit.model_choice import choose_model, modality_of
 from api.submit.profiles import with_profile
 from api.submit.validation import check
 from core.settings import Settings
-from jobs.params.origin import NATIVE
 from jobs.params.registry import AnyParams
+from jobs.params.requests.origin import NATIVE
 from jobs.statements.estimates.backlog import (
     RunningJob,
     TenantLimits,

@@ -13,7 +13,7 @@ from api.http.msgspec_errors import refusal
 from core.errors.fields import InvalidRequest
 from core.errors.unavailable import StorageUnavailable
 from jobs.params.media import PICTURE, PICTURE_NAMES, media_of, picture_field
-from jobs.params.whole_numbers import whole_numbers
+from jobs.params.requests.whole_numbers import whole_numbers
 
 PIECE = 1 << 20
 """Bytes that are written at once. A body that is no longer stays in memory."""

@@ -14,7 +14,7 @@ from core.errors.unknown import UnknownWebhook
 from core.ids import check_id, new_id
 from core.settings import Settings
 from core.signing import webhook_secret
-from jobs.params.origin import NATIVE
+from jobs.params.requests.origin import NATIVE
 from jobs.statements.budget import lock_tenant
 from jobs.statements.webhooks.deliveries import abandon, forget_undelivered, redirect
 from jobs.statements.webhooks.delivery_log import add_test, find_delivery

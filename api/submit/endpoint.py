@@ -23,8 +23,8 @@ from core.tracing import Facts, attributes, span, traceparent_of
 from jobs.job import Job
 from jobs.log_context import about_job
 from jobs.params.media import drop_data_urls
-from jobs.params.origin import NATIVE_ORIGIN, Origin
 from jobs.params.registry import AnyParams
+from jobs.params.requests.origin import NATIVE_ORIGIN, Origin
 from jobs.statements.queue.look import JobView
 
 log = logging.getLogger(__name__)

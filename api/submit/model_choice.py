@@ -10,8 +10,8 @@ from core.errors.fields import InvalidRequest, NoCapableModel, NotThisModel
 from core.errors.unavailable import NoModelAvailable
 from core.errors.unknown import UnknownServer
 from jobs.params.image import ImageParams
-from jobs.params.origin import IGNORE_UNSUPPORTED
 from jobs.params.registry import AnyParams, Modality
+from jobs.params.requests.origin import IGNORE_UNSUPPORTED
 from jobs.statements.queue.submit import models_of_server, served_models
 from pipelines.catalog.loader import Catalog, ModelSpec
 from pipelines.catalog.requirements import UnmetRequirement, supports, unmet_requirements

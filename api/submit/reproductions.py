@@ -21,8 +21,8 @@ from core.settings import Settings
 from jobs.job import Job, JobStatus, job_from_row
 from jobs.manifests.environment import BundleWeights, Environment
 from jobs.params.media import media_of
-from jobs.params.origin import NATIVE, Origin
 from jobs.params.registry import AnyParams
+from jobs.params.requests.origin import NATIVE, Origin
 from jobs.statements.manifests.environments import find_made, input_copies
 from jobs.statements.queue.submit import InputSource, Offer, add_inputs, new_job, submit
 from pipelines.catalog.loader import Catalog

@@ -36,8 +36,8 @@ from core.metrics import JOBS_SUBMITTED
 from core.settings import Settings
 from jobs.job import Job, job_from_row
 from jobs.params.media import media_of
-from jobs.params.origin import NATIVE_ORIGIN, Origin
 from jobs.params.registry import AnyParams
+from jobs.params.requests.origin import NATIVE_ORIGIN, Origin
 from jobs.statements.budget import FULL, KEY, SPENT
 from jobs.statements.queue.submit import (
     InputSource,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from jobs.job import JobError, columns_of
-from jobs.params.origin import NATIVE_ORIGIN, Origin
+from jobs.params.requests.origin import NATIVE_ORIGIN, Origin
 from jobs.statements.queue.submit import InputSource
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from jobs.params.media import NAMED, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
 MOST_SHOTS = 12
-"""Shots of a storyboard, which is made of videos (`jobs.params.storyboard`)."""
+"""Shots of a storyboard, which is made of videos (`jobs.params.requests.storyboard`)."""
 Side = Annotated[int, Meta(ge=64, le=1536, multiple_of=32, description="Pixels, a multiple of 32.")]
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from jobs.job import JobStatus
-from jobs.params.origin import NATIVE
+from jobs.params.requests.origin import NATIVE
 from jobs.schema.tables import jobs, outbox, webhooks
 from jobs.statements.budget import settle
 from jobs.statements.clauses import fresh_id

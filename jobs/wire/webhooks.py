@@ -6,7 +6,7 @@ import msgspec
 
 from core.ids import is_id
 from jobs.media import PREFIX as MEDIA
-from jobs.params.origin import CHAIN
+from jobs.params.requests.origin import CHAIN
 from jobs.wire.status import StatusAnswer
 from jobs.wire.values import UtcTime, documented
 

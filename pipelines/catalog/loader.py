@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from core.errors.fields import UnknownModel
-from jobs.params.origin import NATIVE
 from jobs.params.registry import Modality
+from jobs.params.requests.origin import NATIVE
 from pipelines.catalog.backends import LOCAL, MADE_BY, Backend
 from pipelines.catalog.family_keys import unknown_capability, unread_keys
 from pipelines.catalog.spec import ModelSpec

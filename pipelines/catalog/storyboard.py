@@ -10,7 +10,7 @@ from jobs.params.base import Params
 from jobs.params.image import ImageParams
 from jobs.params.join import JoinParams
 from jobs.params.registry import AnyParams
-from jobs.params.storyboard import Shot, StoryboardParams
+from jobs.params.requests.storyboard import Shot, StoryboardParams
 from jobs.params.video import VideoParams
 from pipelines.catalog.sizes import IMAGE_SIDES, fit_sides
 from pipelines.catalog.spec import ModelSpec

@@ -17,7 +17,7 @@ from core.settings import Settings
 from core.signing import webhook_secrets
 from jobs import media
 from jobs.job import Job, job_from_row
-from jobs.params.origin import CHAIN
+from jobs.params.requests.origin import CHAIN
 from jobs.statements.queue import tenant_jobs
 from jobs.statements.webhooks import deliveries, delivery_functions, endpoints, receiver_breaker
 from jobs.wire.dialects import videogen

@@ -26,7 +26,7 @@ from core.errors.fields import NoCapableModel, NotThisModel
 from core.errors.unavailable import NoModelAvailable
 from core.errors.unknown import UnknownJob
 from jobs.job import Job
-from jobs.params.origin import Origin
+from jobs.params.requests.origin import Origin
 from jobs.wire.dialects.imagepipeline import NAME
 from pipelines.catalog.loader import Catalog
 from pipelines.catalog.workload import catalog_seconds, workload_of_row

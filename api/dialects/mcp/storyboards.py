@@ -25,8 +25,8 @@ from core.ids import is_id
 from core.settings import Settings
 from jobs.chains.answer import ChainAnswer, chain_answer
 from jobs.job import Artifact
-from jobs.params.origin import CHAIN, Origin
-from jobs.params.storyboard import Shot, StoryboardParams
+from jobs.params.requests.origin import CHAIN, Origin
+from jobs.params.requests.storyboard import Shot, StoryboardParams
 from jobs.wire.estimates.estimate import SecondsRange
 from pipelines.catalog.media_request import QUALITIES, parse_seconds, size_for
 from pipelines.catalog.spec import ModelSpec

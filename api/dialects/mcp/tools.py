@@ -41,8 +41,8 @@ from api.submit.endpoint import SubmitEndpoint
 from core.errors.fields import NoModelForTask
 from core.storage.store import Store
 from jobs.job import JobStatus
-from jobs.params.origin import Origin
 from jobs.params.registry import Modality
+from jobs.params.requests.origin import Origin
 from jobs.statements.queue.look import JobView
 from jobs.statements.queue.submit import served_models
 from pipelines.catalog.aliases import Aliases

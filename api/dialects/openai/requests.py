@@ -16,8 +16,8 @@ from api.http.strict_json import StrictRequest
 from api.operations.grouped_jobs import GroupedJobs
 from api.submit.endpoint import SubmitEndpoint, while_connected
 from jobs.job import Job
-from jobs.params.origin import Origin
 from jobs.params.registry import AnyParams
+from jobs.params.requests.origin import Origin
 from jobs.statements.groups import newest_of_body
 from jobs.statements.queue.look import JobView
 from jobs.wire.dialects.openai import NAME

@@ -31,8 +31,8 @@ from api.http.strict_json import StrictRequest
 from api.operations.entities import EntityOperations, references_of
 from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
 from core.errors.http import NotOffered, UnknownRoute
-from jobs.params.origin import Origin
 from jobs.params.registry import AnyParams
+from jobs.params.requests.origin import Origin
 from jobs.wire.dialects.videogen import NAME, execution_id
 from pipelines.catalog.loader import Catalog
 

@@ -18,8 +18,8 @@ from api.submit.endpoint import SubmitEndpoint, while_connected
 from api.submit.service import SubmittedJob
 from core.errors.base import AtelierError
 from jobs.job import Job, JobStatus, job_from_row
-from jobs.params.origin import Origin
 from jobs.params.registry import AnyParams, Modality
+from jobs.params.requests.origin import Origin
 from jobs.statements.queue.look import JobView
 from jobs.statements.queue.submit import forget_key
 from jobs.statements.queue.tenant_jobs import cancel

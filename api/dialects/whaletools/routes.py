@@ -36,7 +36,7 @@ from api.submit.media_intake import UPLOAD
 from core.errors.fields import InvalidRequest, NoModelForTask, NulInText
 from core.settings import Settings
 from jobs.params.media import media_of
-from jobs.params.origin import Origin
+from jobs.params.requests.origin import Origin
 from jobs.wire.dialects.whaletools import (
     NAME,
     BackgroundAnswer,

@@ -21,7 +21,7 @@ from api.submit.validation import IdempotencyKey
 from core.settings import Settings
 from core.tracing import span, traceparent_of
 from jobs.chains.answer import ChainAnswer
-from jobs.params.storyboard import StoryboardParams
+from jobs.params.requests.storyboard import StoryboardParams
 from jobs.wire.estimates.estimate import ChainEstimate
 
 EXAMPLES = [

@@ -9,7 +9,7 @@ from sqlalchemy import Insert, Select, Text, Update, any_, bindparam, insert, li
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from jobs.chains.chain import ChainStep
-from jobs.params.origin import Origin
+from jobs.params.requests.origin import Origin
 from jobs.schema.tables import chain_steps, chains
 from jobs.statements.clauses import after, now
 

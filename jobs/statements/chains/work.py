@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.chains.chain import ChainState
 from jobs.job import JobError, JobStatus
-from jobs.params.origin import NATIVE
+from jobs.params.requests.origin import NATIVE
 from jobs.schema.tables import chain_steps, chains, jobs, outbox, webhooks
 from jobs.statements.clauses import after, ago, now, tx_now
 from jobs.statements.outbox import FRESH

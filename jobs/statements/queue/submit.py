@@ -39,8 +39,8 @@ from sqlalchemy.types import TypeEngine
 
 from jobs.job import JobStatus
 from jobs.params.media import FilmFrame, MediaKind, media_of
-from jobs.params.origin import NATIVE_ORIGIN, Origin
 from jobs.params.registry import AnyParams
+from jobs.params.requests.origin import NATIVE_ORIGIN, Origin
 from jobs.schema.tables import idempotency, inputs, jobs, servers
 from jobs.statements.budget import admit
 from jobs.statements.clauses import IDEMPOTENCY_SECONDS, after, ago, now, tx_now

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Delete, Insert, Select, Update, case, delete, func, insert, null, select, update
 
-from jobs.params.origin import NATIVE
+from jobs.params.requests.origin import NATIVE
 from jobs.schema.tables import tenants, webhooks
 from jobs.statements.clauses import ago, now
 

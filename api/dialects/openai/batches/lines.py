@@ -20,7 +20,7 @@ from core.ids import new_id
 from jobs.batches import AnswerFormat, LineFault, LineProblem
 from jobs.params.image import MAX_IMAGES
 from jobs.params.registry import Modality
-from jobs.params.whole_numbers import whole_numbers
+from jobs.params.requests.whole_numbers import whole_numbers
 from jobs.statements.queue.submit import NewJob
 
 MOST_LINES = 10_000

@@ -24,8 +24,8 @@ from core.ids import check_id, is_id, new_id
 from core.settings import Settings
 from core.storage.store import Store
 from jobs.batches import BATCH, FILE, LinesFile, RequestBatch, batch_from_row, file_from_row, file_key
-from jobs.params.origin import Origin
 from jobs.params.registry import Modality
+from jobs.params.requests.origin import Origin
 from jobs.statements.batches import batches, files
 from jobs.statements.clauses import now
 from jobs.statements.queue.submit import NewJob

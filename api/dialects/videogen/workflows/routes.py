@@ -33,7 +33,7 @@ from api.submit.groups import same_place
 from api.submit.validation import IdempotencyKey
 from core.errors.http import NotOffered, UnknownRoute
 from core.settings import Settings
-from jobs.params.origin import Origin
+from jobs.params.requests.origin import Origin
 from jobs.wire.dialects.videogen import NAME, NO_FILES, Files
 
 UNBUILT = ("script-to-video", "voiceover-to-video", "slideshow-to-video", "video-to-video")

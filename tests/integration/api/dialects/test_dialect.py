@@ -21,7 +21,7 @@ from api.wire_formats import WireFormat
 from core.errors.base import AtelierError
 from jobs.job import Job, JobStatus
 from jobs.params.image import ImageParams
-from jobs.params.origin import Origin
+from jobs.params.requests.origin import Origin
 from jobs.schema.tables import jobs
 from tests.support.paths import CATALOG
 from tests.support.service.api_server import api_server

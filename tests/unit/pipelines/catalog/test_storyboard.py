@@ -6,7 +6,7 @@ from core.errors.fields import InvalidRequest, NotThisModel, OutOfRange
 from jobs.params.image import ImageParams
 from jobs.params.join import JoinParams
 from jobs.params.media import Element
-from jobs.params.storyboard import Shot, StoryboardParams
+from jobs.params.requests.storyboard import Shot, StoryboardParams
 from jobs.params.video import VideoParams
 from pipelines.catalog.storyboard import plan_storyboard
 from tests.support.checkpoints.specs import spec

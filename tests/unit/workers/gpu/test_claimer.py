@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from jobs.params.origin import Origin
+from jobs.params.requests.origin import Origin
 from jobs.wire.servers import ResidentModel
 from pipelines.catalog.loader import load_catalog
 from tests.support.gpu_worker.fakes import FakeChild, FakeClock, FakeJobStore, FakeLease, make_job

@@ -12,7 +12,7 @@ import pytest
 from core.errors.unavailable import StorageUnavailable
 from jobs.job import Job, JobError, JobStatus
 from jobs.manifests.environment import BundleWeights
-from jobs.params.origin import Origin
+from jobs.params.requests.origin import Origin
 from pipelines.catalog.spec import Defaults
 from tests.support.gpu_worker.fakes import (
     CHAOS,

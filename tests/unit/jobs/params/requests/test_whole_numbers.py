@@ -5,7 +5,7 @@ import pytest
 from api.http.spooled_body import decode
 from core.errors.fields import InvalidRequest, WrongType
 from jobs.params.image import ImageParams
-from jobs.params.whole_numbers import whole_numbers
+from jobs.params.requests.whole_numbers import whole_numbers
 
 DEEP = "[" * 5000 + "5.0" + "]" * 5000
 
