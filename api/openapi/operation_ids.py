@@ -13,6 +13,7 @@ _NAMES = {
     "branding": "Branding",
     "join": "Join",
     "vectorize": "Vectorize",
+    "text": "Text",
 }
 OPERATION_IDS = {
     **{

@@ -19,7 +19,9 @@ from jobs.params.image import ImageParams
 from jobs.params.media import Element, media_of
 from jobs.params.registry import AnyParams
 from jobs.params.speech import SpeechParams, is_speakable
+from jobs.params.text import TextParams
 from jobs.scopes import UNMARKED
+from pipelines.catalog.prompts.templates import check_conversation
 
 SEEDS = 2**31
 """Seeds drawn here are below this number, which fits the generator of every framework."""
@@ -38,6 +40,7 @@ COMPANIONS = {
     "keep_cutout": "background_color",
     "drop_shadow": "background_color",
     "prefer_seconds": "pin: prefer",
+    "variables": "template",
 }
 """Fields that require another one, or this value of another one."""
 
@@ -54,7 +57,8 @@ class IdempotencyKey(msgspec.Struct, frozen=True):
 def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
     """Return the parameters, with the default priority lowered to the ceiling of the key.
 
-    Raises `NotSupportedYet`, `NulInText`, `MissingField`, `OutOfRange`, `NotEntitled`, and what `check_url` raises.
+    Raises `NotSupportedYet`, `NulInText`, `MissingField`, `OutOfRange`, `NotEntitled`, and what `check_url` and
+    `check_conversation` raise.
     """
     refuse_unbuilt(params)
     refuse_nul(params)
@@ -64,6 +68,8 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
         raise MissingField("`logo_url` or `palette` is required; add one of them.", field="$.logo_url")
     if isinstance(params, ImageParams):
         check_elements(params.elements)
+    if isinstance(params, TextParams):
+        check_conversation(params)
     if params.callback_url is not None:
         check_url(params.callback_url, "$.callback_url", settings)
     for medium in media_of(params):

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from core.errors.unavailable import StorageUnavailable
 from core.errors.unknown import UnknownOutput
 from core.signing import check_link, sign_link
+from core.storage.disposition import served_type
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -78,6 +79,7 @@ class DirectoryStore:
 
         The name has a signature of its own: an API of a version without names takes the link, too, and ignores it.
         """
+        media_type = served_type(media_type)
         expires = int(time.time() + seconds)
         signature = sign_link(self._secret_key, _download(key, media_type), expires=expires)
         query: dict[str, str | int] = {"type": media_type, "expires": expires, "signature": signature}

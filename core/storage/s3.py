@@ -17,7 +17,7 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 
 from core.errors.unavailable import StorageUnavailable
 from core.errors.unknown import UnknownOutput
-from core.storage.disposition import disposition
+from core.storage.disposition import disposition, served_type
 from core.urls import shown
 
 FULL_CODES = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "EntityTooLarge"}
@@ -99,7 +99,7 @@ class S3Store:
                 key,
                 expires=timedelta(seconds=min(seconds, 7 * 86_400)),
                 response_headers={
-                    "response-content-type": media_type,
+                    "response-content-type": served_type(media_type),
                     "response-content-disposition": disposition(name, is_shown=media_type not in SAVED),
                 },
             )

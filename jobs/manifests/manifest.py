@@ -24,7 +24,7 @@ class ManifestInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ManifestOutput(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that a job has made."""
+    """A file that a job has made; of a text with the tokens that the model has read and written."""
 
     media_type: str
     bytes: int
@@ -32,6 +32,8 @@ class ManifestOutput(msgspec.Struct, frozen=True, kw_only=True):
     width: int | None = None
     height: int | None = None
     duration_seconds: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
 
 class Reproduced(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,8 +127,9 @@ def manifest_of(job: Job, environment: Environment | None, inputs: Iterable[Row[
 
 
 def _output(media_type: str, size: int, sha256: str, metadata: dict[str, Any]) -> ManifestOutput:
-    shape = {name: metadata.get(name) for name in ("width", "height", "duration_seconds")}
-    return ManifestOutput(media_type=media_type, bytes=size, sha256=sha256, **shape)
+    facts = ("width", "height", "duration_seconds", "input_tokens", "output_tokens")
+    known = {name: metadata.get(name) for name in facts}
+    return ManifestOutput(media_type=media_type, bytes=size, sha256=sha256, **known)
 
 
 def _reproduced(job: Job, original: list[dict[str, Any]] | None) -> Reproduced | None:

@@ -10,17 +10,26 @@ from jobs.params.join import JOIN, JoinParams
 from jobs.params.mesh import MESH, MeshParams
 from jobs.params.modality import ModalitySpec
 from jobs.params.speech import SPEECH, SpeechParams
+from jobs.params.text import TEXT, TextParams
 from jobs.params.vectorize import VECTORIZE, VectorizeParams
 from jobs.params.video import VIDEO, VideoParams
 
-Modality = Literal["image", "video", "speech", "3d", "remove-background", "branding", "join", "vectorize"]
+Modality = Literal["image", "video", "speech", "3d", "remove-background", "branding", "join", "vectorize", "text"]
 """Names of the modalities, as rows, catalog entries and answers hold them."""
 
 AnyParams = (
-    ImageParams | VideoParams | SpeechParams | MeshParams | CutoutParams | BrandingParams | JoinParams | VectorizeParams
+    ImageParams
+    | VideoParams
+    | SpeechParams
+    | MeshParams
+    | CutoutParams
+    | BrandingParams
+    | JoinParams
+    | VectorizeParams
+    | TextParams
 )
 
-MODALITIES: tuple[ModalitySpec, ...] = (IMAGE, VIDEO, CUTOUT, SPEECH, MESH, BRANDING, JOIN, VECTORIZE)
+MODALITIES: tuple[ModalitySpec, ...] = (IMAGE, VIDEO, CUTOUT, SPEECH, MESH, BRANDING, JOIN, VECTORIZE, TEXT)
 """In the order in which documentation lists them."""
 
 PARAMS_OF: dict[str, type[Params]] = {modality.name: modality.params for modality in MODALITIES}

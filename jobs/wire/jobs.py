@@ -1,5 +1,6 @@
 """Answers about jobs, other than the status answer itself."""
 
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -95,12 +96,19 @@ def listed(job: Job, answer: StatusAnswer) -> ListedJob:
 
 def title_of(job: Job) -> str | None:
     """Return what a job was asked for, at most `TITLE_CHARS` characters on a line; None where it has no words."""
-    words = job.params.get("prompt") or job.params.get("text")
+    words = job.params.get("prompt") or job.params.get("text") or _asked_in_chat(job.params)
     if not words and job.params:
         words = next((name for medium in media_of(job.read_params()) if (name := _file_name(medium.source))), None)
     if not words:
         return None
     return " ".join(words[: 4 * TITLE_CHARS].split())[:TITLE_CHARS] or None
+
+
+def _asked_in_chat(params: dict[str, Any]) -> str | None:
+    """Return the last message of a chat, or the name of a template and what stands in it."""
+    if params.get("messages"):
+        return str(params["messages"][-1]["content"])
+    return " ".join([params["template"], *params["variables"].values()]) if params.get("template") else None
 
 
 def _file_name(source: str) -> str:

@@ -1,6 +1,6 @@
 """The status answer: a job as status routes, event streams and webhooks show it."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -29,6 +29,10 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     `thumbnail_url` is the link of the preview of that name. Of an image with a palette, `palette_distance` is the mean
     distance of its pixels to the nearest color of it (CIE76; 2.3 is just visible), and `palette_distance_before` what
     it was before the colors were moved.
+
+    Of a text, `text` is all of it (null above 100,000 characters: then it is in the file alone), `input_tokens` what
+    the model has read and `output_tokens` what it has written; `finish_reason` is `stop` where it ended by itself or at
+    a stop sequence, `length` where `max_tokens` ended it.
     """
 
     url: str
@@ -43,6 +47,10 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     previews: list[PreviewAnswer] = []
     palette_distance: float | None = None
     palette_distance_before: float | None = None
+    text: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    finish_reason: Literal["stop", "length"] | None = None
 
 
 class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +173,7 @@ def _output(job: Job, number: int, artifact: Artifact, settings: Settings) -> Ou
         for name in (
             *("width", "height", "duration_seconds", "name"),
             *("palette_distance", "palette_distance_before"),
+            *("text", "input_tokens", "output_tokens", "finish_reason"),
         )
     }
     previews = [_preview(job, number, preview, settings) for preview in artifact.previews]

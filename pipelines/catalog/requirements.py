@@ -18,6 +18,7 @@ from jobs.params.image import ImageParams
 from jobs.params.media import ELEMENTS, media_of
 from jobs.params.registry import AnyParams
 from jobs.params.speech import SpeechParams
+from jobs.params.text import TextParams
 from jobs.params.video import VideoParams
 from pipelines.catalog.limits import GenerationType, Policy, size_asked
 from pipelines.catalog.sizes import nearest_size
@@ -171,7 +172,9 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
     if spec.unsupported.size == "refuse" and ("width" in changed or "height" in changed):
         yield from _other_size(spec, size_asked(params))
     limit, prompt = spec.limits.max_prompt_chars, getattr(params, "prompt", "")
-    if len(prompt) > limit:
+    if isinstance(params, TextParams):
+        yield from _long_chat(spec, params)
+    elif len(prompt) > limit:
         yield UnmetRequirement(
             error=OutOfRange,
             field="$.prompt",
@@ -180,6 +183,14 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
             instead={"prompt": _cut(prompt, limit)},
             warning=f"{spec.id} reads {limit} characters of a prompt; the rest was cut off",
         )
+
+
+def _long_chat(spec: ModelSpec, params: TextParams) -> Iterator[UnmetRequirement]:
+    """Yield a chat of more characters than the model reads; nothing is left out of one."""
+    if params.characters > spec.limits.max_prompt_chars:
+        field = "prompt" if params.prompt else "messages" if params.messages else "variables"
+        most = f"at most {spec.limits.max_prompt_chars} characters for {spec.id}"
+        yield UnmetRequirement(error=OutOfRange, field=f"$.{field}", sentence=f"`{field}` must have {most}")
 
 
 def _unused_fields(

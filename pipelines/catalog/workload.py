@@ -18,6 +18,8 @@ USUAL_CHARACTERS = 200
 """Characters of a usual text to speech: some twelve seconds of sound."""
 USUAL_VIDEO_SECONDS = 2.0
 """Seconds of a usual video, the default of its route."""
+USUAL_TOKENS = 256
+"""Tokens of a usual text."""
 CLASSES_PER_DOUBLING = 2
 """Sizes of one class differ by less than this root of two."""
 LEAST_SHARE = 0.1
@@ -30,8 +32,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     - `kind`: the quality preset, the mode and the number of inputs; other kinds compute other things.
     - `steps`: denoising steps, 1 where there are none.
     - `outputs`: how many are made, each with all of the steps.
-    - `size`: of one output, in megapixels (of a video times its seconds) or characters; 1 where the request does not
-      say it.
+    - `size`: of one output, in megapixels (of a video times its seconds), characters, or tokens at most; 1 where the
+      request does not say it.
     """
 
     kind: str
@@ -65,6 +67,7 @@ class _Fields(msgspec.Struct, frozen=True, kw_only=True):
     height: int = 0
     resolution: Resolution | None = None
     duration_seconds: float = 0.0
+    max_tokens: int = USUAL_TOKENS
 
 
 def workload_of(spec: ModelSpec, params: AnyParams) -> Workload:
@@ -133,6 +136,8 @@ def _size(spec: ModelSpec, read: _Fields, characters: int) -> float:
     """Return the size of one output; a model with native sizes makes one of those whatever is asked for."""
     if spec.modality == "speech":
         return float(max(1, characters))
+    if spec.modality == "text":
+        return float(read.max_tokens)
     if spec.modality not in ("image", "video"):
         return 1.0
     width, height = spec.size_of(read)

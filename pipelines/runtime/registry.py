@@ -30,6 +30,7 @@ FAMILIES: dict[str, Family] = {
     "film-join": Family("pipelines.join.film_join", "FilmJoin"),
     "vtracer": Family("pipelines.vectorize.tracer", "VTracer"),
     "demo-relief": Family("pipelines.mesh.relief", "Relief"),
+    "transformers-text": Family("pipelines.text.transformers_text", "TransformersText"),
     "triposg": Family("pipelines.mesh.triposg.family", "TripoSG"),
 }
 """All families by name; a new one is one more line."""

@@ -12,9 +12,9 @@ from jobs.params.base import Params
 from jobs.params.media import NAMED
 from jobs.params.modality import ModalitySpec
 
-HIDDEN = {"output_format", "pin", "elements"}
-"""The extension of the file and `--prefer` set the first two, and elements take more than an option; fields whose
-feature is not built are hidden too."""
+HIDDEN = {"output_format", "pin", "elements", "messages"}
+"""The extension of the file and `--prefer` set the first two, and elements and chats take more than an option; fields
+whose feature is not built are hidden too."""
 SHARED_FLAGS = {
     "prefer_seconds": ("--prefer",),
     "deadline_seconds": ("--deadline",),
@@ -27,10 +27,13 @@ HELP = {
     "labels": "A pair of your own, as key:value, to filter by; may be repeated.",
     "prefer_seconds": "With --server-id: on any server after this many seconds.",
     "target_voice_path": "The voice to speak with: a recording as file or URL, or an id of `atelier voices list`.",
+    "variables": "What stands in a place of the template, as place:words; may be repeated.",
 }
 """Texts of options that the API's own description does not fit."""
 DRAWN = -1
 """The seed that stands for a fresh one."""
+PAIRS = {"labels": "--label", "variables": "--variable"}
+"""Options of pairs, by the field that they make."""
 SHARED = {field.name for field in msgspec.structs.fields(Params)}
 
 
@@ -49,17 +52,18 @@ def request_options(modality: ModalitySpec) -> list[click.Parameter]:
 def request_body(values: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that were typed, as the API takes them; `prefer_seconds` makes the server a preference."""
     body = {name: value for name, value in values.items() if value not in (None, ())}
-    if "labels" in body:
-        body["labels"] = read_pairs(body["labels"])
+    for name, flag in PAIRS.items():
+        if name in body:
+            body[name] = read_pairs(body[name], flag)
     return body | ({"pin": "prefer"} if "prefer_seconds" in body else {})
 
 
-def read_pairs(texts: Sequence[str]) -> dict[str, str]:
-    """Return the labels of texts `key:value`. Raises `UsageError`."""
+def read_pairs(texts: Sequence[str], flag: str = "--label") -> dict[str, str]:
+    """Return the pairs of texts `key:value` of a flag. Raises `UsageError`."""
     pairs = [text.partition(":") for text in texts]
     for key, colon, _ in pairs:
         if not (key and colon):
-            raise click.UsageError(f"--label {key}: write a key, a colon and a value: season:spring")
+            raise click.UsageError(f"{flag} {key}: write a key, a colon and a value: season:spring")
     return {key: value for key, _, value in pairs}
 
 

@@ -30,6 +30,13 @@ PROMPTS = (
 PHOTO = Path(__file__).parents[3] / "docs" / "images" / "product.jpg"
 VIDEO_PROMPT = "slow zoom in, drifting to the left"
 TEXT = "A mug, thrown by hand, glazed in teal, and fired twice."
+CAPTIONS = {
+    "template": "caption",
+    "variables": {"subject": "a mug that is thrown by hand", "count": "two"},
+    "max_tokens": 100,
+    "seed": 1,
+    "output_format": "md",
+}
 CUTOUT = "product-cutout.png"
 
 
@@ -71,13 +78,14 @@ def demo(out: Path) -> None:
 
 
 def first_jobs(photo: str) -> list[DemoJob]:
-    """Return three images, a cut-out and a video of the uploaded product photo, whose id is `photo`, and speech."""
+    """Return three images, a cut-out and a video of the uploaded product photo (`photo` is its id), speech and text."""
     video = {"input_image": photo, "prompt": VIDEO_PROMPT, "width": 640, "height": 480, "duration_seconds": 2.0}
     return [
         *(DemoJob(prompt, "image", {"prompt": prompt}, file_of(prompt)) for prompt in PROMPTS),
         DemoJob("photo -> cut-out", "remove-background", {"input_image": photo}, CUTOUT),
         DemoJob("photo -> video", "video", video, "product.mp4"),
         DemoJob("text -> speech", "speech", {"text": TEXT}, "product.wav"),
+        DemoJob("template -> text", "text", CAPTIONS, "captions.md"),
     ]
 
 
@@ -95,9 +103,14 @@ def file_of(prompt: str) -> str:
 
 
 def _run_all(client: Client, out: Path) -> list[list[str]]:
-    """Run all jobs, the mesh and the SVG after what they are made of; return the rows of the table."""
+    """Run all jobs, the mesh and the SVG after what they are made of; return the rows of the table.
+
+    Without its weights, which `make setup` unpacks, a model is not served, and its modality is left out.
+    """
     with job_bars(status_console(sys.stdout)) as bar:
-        rows = _run(client, first_jobs(client.source(str(PHOTO))), out, bar)
+        served = {model.modality for model in client.models() if model.available}
+        jobs = first_jobs(client.source(str(PHOTO)))
+        rows = _run(client, [job for job in jobs if job.modality in served], out, bar)
         sources = (client.source(str(out / file)) for file in (CUTOUT, file_of(PROMPTS[0])))
         return rows + _run(client, last_jobs(*sources), out, bar)
 

@@ -22,6 +22,7 @@ from atelier_client.requests import (
     ImageRequest,
     MeshRequest,
     SpeechRequest,
+    TextRequest,
     VectorizeRequest,
     VideoRequest,
 )
@@ -123,6 +124,16 @@ class AsyncAtelier:
     ) -> wire.StatusAnswer:
         """Make an SVG of a picture, as `generate` does."""
         return await self.generate("vectorize", on_progress=on_progress, timeout=timeout, **fields)
+
+    async def text(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[TextRequest],
+    ) -> wire.StatusAnswer:
+        """Write a text, as `generate` does; it is `outputs[0].text`."""
+        return await self.generate("text", on_progress=on_progress, timeout=timeout, **fields)
 
     async def generate(
         self,

@@ -21,6 +21,7 @@ from atelier_client.requests import (
     ImageRequest,
     MeshRequest,
     SpeechRequest,
+    TextRequest,
     VectorizeRequest,
     VideoRequest,
 )
@@ -122,6 +123,16 @@ class Atelier:
     ) -> wire.StatusAnswer:
         """Make an SVG of a picture, as `generate` does."""
         return self.generate("vectorize", on_progress=on_progress, timeout=timeout, **fields)
+
+    def text(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[TextRequest],
+    ) -> wire.StatusAnswer:
+        """Write a text, as `generate` does; it is `outputs[0].text`."""
+        return self.generate("text", on_progress=on_progress, timeout=timeout, **fields)
 
     def generate(
         self,

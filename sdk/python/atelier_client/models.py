@@ -62,6 +62,10 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     `thumbnail_url` is the link of the preview of that name. Of an image with a palette, `palette_distance` is the mean
     distance of its pixels to the nearest color of it (CIE76; 2.3 is just visible), and `palette_distance_before` what
     it was before the colors were moved.
+
+    Of a text, `text` is all of it (null above 100,000 characters: then it is in the file alone), `input_tokens` what
+    the model has read and `output_tokens` what it has written; `finish_reason` is `stop` where it ended by itself or at
+    a stop sequence, `length` where `max_tokens` ended it.
     """
 
     url: str
@@ -76,6 +80,10 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     previews: list[PreviewAnswer] = []
     palette_distance: float | None = None
     palette_distance_before: float | None = None
+    text: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    finish_reason: str | None = None
 
 
 class JobError(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,7 +274,7 @@ class ManifestInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ManifestOutput(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that a job has made."""
+    """A file that a job has made; of a text with the tokens that the model has read and written."""
 
     media_type: str
     bytes: int
@@ -274,6 +282,8 @@ class ManifestOutput(msgspec.Struct, frozen=True, kw_only=True):
     width: int | None = None
     height: int | None = None
     duration_seconds: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
 
 class BundleWeights(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,14 @@ class Element(TypedDict, total=False):
     """Or one film of it: MP4 or MOV, at most 50 MB; its middle frame is used."""
 
 
+class ChatMessage(TypedDict, total=False):
+    """One turn of a chat."""
+
+    role: Required[Literal["assistant", "system", "user"]]
+    """Whose words they are; `system` says how to answer."""
+    content: Required[str]
+
+
 class Shot(TypedDict, total=False):
     """One shot of a storyboard. Its first frame is `image`, or drawn from its prompt, or where the shot before ends."""
 
@@ -400,6 +408,49 @@ class VectorizeRequest(TypedDict, total=False):
     """A visible `Made with AI` at the bottom left; `auto`: where the operator wants it."""
 
 
+class TextRequest(TypedDict, total=False):
+    """A text by a language model; one of `prompt`, `messages` and `template` is required."""
+
+    model: str | None
+    """A model of GET /models/v1."""
+    output_format: Literal["jpeg", "md", "png", "txt", "webp"]
+    """md asks the model for Markdown; image formats are accepted with a warning and give txt."""
+    callback_url: str | None
+    """Receives one signed webhook when the job ends."""
+    server_id: str | None
+    """Run on this server."""
+    pin: Literal["prefer", "strict"]
+    """`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."""
+    prefer_seconds: float
+    """With `pin: prefer`, seconds after which a job that still waits may run on any server."""
+    priority: int
+    """0 lowest, 9 highest."""
+    deadline_seconds: int | None
+    """Seconds after which an unfinished job fails."""
+    start_within_seconds: int | None
+    """Seconds after which it fails unless it has started."""
+    labels: dict[str, str]
+    """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
+    prompt: str | None
+    """What to write, in plain words."""
+    messages: Sequence[ChatMessage]
+    """A chat so far, instead of `prompt`; its last message is the user's."""
+    template: str | None
+    """A prompt of the service by its name, instead of `prompt`."""
+    variables: dict[str, str]
+    """What stands in the places of the template."""
+    max_tokens: int
+    """Upper bound of the text; a token is about four characters."""
+    temperature: float
+    """How freely the model chooses; 0 always takes the likeliest token."""
+    top_p: float
+    """It chooses among the likeliest tokens of this share together."""
+    stop: Sequence[str]
+    """Where the text ends; what is listed here is not in it."""
+    seed: int
+    """-1 draws a fresh seed; any other value repeats itself."""
+
+
 PATHS = {
     "image": "/generate/image/v1",
     "video": "/generate/video/v1",
@@ -409,6 +460,7 @@ PATHS = {
     "branding": "/generate/branding/v1",
     "join": "/generate/join/v1",
     "vectorize": "/generate/vectorize/v1",
+    "text": "/generate/text/v1",
 }
 """The route of each modality."""
 
@@ -421,5 +473,6 @@ MEDIA = {
     "branding": ["input_image", "logo_url"],
     "join": ["films"],
     "vectorize": ["input_image"],
+    "text": [],
 }
 """The fields of each modality that take a picture, a sound or a film."""

@@ -1,6 +1,6 @@
 /** What the native routes take and answer; `scripts/sdk_models.py` writes it from the API. */
 
-export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join" | "vectorize";
+export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join" | "vectorize" | "text";
 
 export type Reason = "inputs" | "backoff" | "server_offline" | "server_cordoned" | "store_away" | "server_busy" | "no_server_for_model" | "tenant_paused" | "tenant_running_cap" | "queue";
 
@@ -38,6 +38,13 @@ export interface Element {
   element_input_urls?: string[];
   /** Or one film of it: MP4 or MOV, at most 50 MB; its middle frame is used. */
   element_input_video_urls?: string[];
+}
+
+/** One turn of a chat. */
+export interface ChatMessage {
+  /** Whose words they are; `system` says how to answer. */
+  role: "assistant" | "system" | "user";
+  content: string;
 }
 
 /** One shot of a storyboard. Its first frame is `image`, or drawn from its prompt, or where the shot before ends. */
@@ -256,6 +263,30 @@ export interface VectorizeParams extends CommonParams {
   watermark?: "always" | "auto" | "never";
 }
 
+/** A text by a language model; one of `prompt`, `messages` and `template` is required. */
+export interface TextParams extends CommonParams {
+  /** md asks the model for Markdown; image formats are accepted with a warning and give txt. */
+  output_format?: "jpeg" | "md" | "png" | "txt" | "webp";
+  /** What to write, in plain words. */
+  prompt?: string;
+  /** A chat so far, instead of `prompt`; its last message is the user's. */
+  messages?: ChatMessage[];
+  /** A prompt of the service by its name, instead of `prompt`. */
+  template?: string;
+  /** What stands in the places of the template. */
+  variables?: Record<string, string>;
+  /** Upper bound of the text; a token is about four characters. */
+  max_tokens?: number;
+  /** How freely the model chooses; 0 always takes the likeliest token. */
+  temperature?: number;
+  /** It chooses among the likeliest tokens of this share together. */
+  top_p?: number;
+  /** Where the text ends; what is listed here is not in it. */
+  stop?: string[];
+  /** -1 draws a fresh seed; any other value repeats itself. */
+  seed?: number;
+}
+
 /** Shots that become one film. `model` makes the shots, `image_model` their first frames; each shot is a job. */
 export interface StoryboardParams extends CommonParams {
   /** mp4 (H.264) or webm (VP9). */
@@ -294,6 +325,7 @@ export interface ParamsOf {
   "branding": BrandingParams;
   "join": JoinParams;
   "vectorize": VectorizeParams;
+  "text": TextParams;
 }
 
 /** The reason why a job waits: `code` is one of `Reason`, `message` a sentence. */
@@ -339,6 +371,10 @@ export interface Output {
   previews: Preview[];
   palette_distance: number | null;
   palette_distance_before: number | null;
+  text: string | null;
+  input_tokens: number | null;
+  output_tokens: number | null;
+  finish_reason: "length" | "stop" | null;
 }
 
 /** Why a job failed: a stable code and a sentence. */
@@ -476,7 +512,7 @@ export interface ManifestInput {
   sha256: string;
 }
 
-/** A file that a job has made. */
+/** A file that a job has made; of a text with the tokens that the model has read and written. */
 export interface ManifestOutput {
   media_type: string;
   bytes: number;
@@ -484,6 +520,8 @@ export interface ManifestOutput {
   width: number | null;
   height: number | null;
   duration_seconds: number | null;
+  input_tokens: number | null;
+  output_tokens: number | null;
 }
 
 /** The files of a model or of a LoRA as `weights.lock` knows them: where they are from, and the sha256 of each. */

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.storage.disposition import disposition
+from core.storage.disposition import disposition, served_type
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,16 @@ from core.storage.disposition import disposition
 def test_a_name_is_plain_and_where_it_must_be_encoded_too(name, value):
     assert value == disposition(name)
     assert value.replace("inline", "attachment", 1) == disposition(name, is_shown=False)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "served"),
+    [
+        ("text/plain", "text/plain; charset=utf-8"),
+        ("text/markdown", "text/markdown; charset=utf-8"),
+        ("image/svg+xml", "image/svg+xml"),
+        ("application/json", "application/json"),
+    ],
+)
+def test_a_browser_need_not_guess_the_charset_of_a_text(media_type, served):
+    assert served == served_type(media_type)

@@ -26,6 +26,7 @@ REQUIRED = {
     "branding": {"input_image": URL},
     "join": {"films": (URL, URL)},
     "vectorize": {"input_image": URL},
+    "text": {"prompt": "Three captions for a mug."},
 }
 SHARED = {
     "model": None,
@@ -126,6 +127,17 @@ OWN = {
         "corner_threshold": 60,
         "watermark": "auto",
     },
+    "text": {
+        "output_format": "txt",
+        "messages": (),
+        "template": None,
+        "variables": {},
+        "max_tokens": 512,
+        "temperature": 0.7,
+        "top_p": 0.95,
+        "stop": (),
+        "seed": -1,
+    },
 }
 
 
@@ -159,7 +171,7 @@ class TestEveryModality:
     def test_the_tag_tells_the_modality(self, modality):
         assert modality == PARAMS_OF[modality].__struct_config__.tag
         with pytest.raises(msgspec.ValidationError):
-            ask(modality, modality="text")
+            ask(modality, modality="video" if modality == "text" else "text")
 
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -197,7 +209,7 @@ class TestEveryModality:
         assert set(REQUIRED[modality]) == {name for name, _ in changed_fields(ask(modality))}
 
 
-@pytest.mark.parametrize("modality", sorted(set(REQUIRED) - {"video"}))
+@pytest.mark.parametrize("modality", sorted(set(REQUIRED) - {"video", "text"}))
 def test_without_a_required_field_it_is_refused(modality):
     (name,) = REQUIRED[modality]
     with pytest.raises(msgspec.ValidationError, match=name):
@@ -207,6 +219,15 @@ def test_without_a_required_field_it_is_refused(modality):
 def test_a_video_without_an_image_is_accepted():
     assert VideoParams() == msgspec.convert({"modality": "video"}, VideoParams)
     assert VideoParams().input_image is None
+
+
+def test_a_text_may_have_a_chat_or_a_template_in_place_of_a_prompt():
+    """`check_conversation` of `pipelines.catalog.prompts` says which of them a request must have."""
+    message = {"role": "user", "content": "hello"}
+    chat = msgspec.convert({"modality": "text", "messages": [message]}, PARAMS_OF["text"])
+    assert (None, "hello", 5) == (chat.prompt, chat.messages[0].content, chat.characters)
+    filled = msgspec.convert({"modality": "text", "template": "caption", "variables": {"a": "mug"}}, PARAMS_OF["text"])
+    assert ("caption", 3) == (filled.template, filled.characters)
 
 
 EDGES = [
@@ -291,6 +312,20 @@ EDGES = [
     ("vectorize", "detail", "high", "most"),
     ("vectorize", "filter_speckle", 128, 129),
     ("vectorize", "corner_threshold", 180, 181),
+    ("text", "prompt", "p" * 32_000, "p" * 32_001),
+    ("text", "prompt", "p", " "),
+    ("text", "messages", [{"role": "user", "content": "p"}] * 100, [{"role": "user", "content": "p"}] * 101),
+    ("text", "messages", [{"role": "system", "content": "p"}], [{"role": "tool", "content": "p"}]),
+    ("text", "template", "a-name_1", "A name"),
+    ("text", "variables", {"product": "p" * 8000}, {"product": "p" * 8001}),
+    ("text", "variables", {"product": "p"}, {"Product": "p"}),
+    ("text", "max_tokens", 1, 0),
+    ("text", "max_tokens", 8192, 8193),
+    ("text", "temperature", 0, -0.1),
+    ("text", "temperature", 2, 2.1),
+    ("text", "top_p", 1, 0),
+    ("text", "stop", ["."] * 4, ["."] * 5),
+    ("text", "stop", ["s" * 100], [""]),
 ]
 
 

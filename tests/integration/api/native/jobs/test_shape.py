@@ -15,6 +15,7 @@ BODIES = {
     "branding": {"image_url": URL, "palette": ["#ff0000"]},
     "join": {"films": [URL, URL]},
     "vectorize": {"input_image": URL},
+    "text": {"prompt": "a caption"},
 }
 
 

@@ -85,5 +85,6 @@ def test_the_options_of_before_are_still_there(modality):
         "branding": {"--logo", "--logo-position", "--palette"},
         "join": {"--watermark"},
         "vectorize": {"--mode", "--color-mode", "--colors", "--detail", "--filter-speckle", "--corner-threshold"},
+        "text": {"--max-tokens", "--temperature", "--top-p", "--stop", "--template", "--variable", "--seed"},
     }
     assert shared | of[modality.name] <= {flag for option in request_options(modality) for flag in option.opts}

@@ -1,0 +1,102 @@
+"""Parameters of texts: a prompt, a chat or a template, continued by a language model (contract A62-A76)."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from jobs.params.base import Params, Seed
+from jobs.params.modality import ModalitySpec
+
+LONGEST_PROMPT = 32_000
+"""Characters of everything that a model reads; an entry's `max_prompt_chars` may say less."""
+MOST_TOKENS = 8192
+"""Tokens of one text."""
+
+Words = Annotated[str, Meta(min_length=1, max_length=LONGEST_PROMPT, pattern=r"\S")]
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,49}(?!\n)$")]
+
+Variables = Annotated[
+    dict[Name, Annotated[str, Meta(min_length=1, max_length=8000, pattern=r"\S")]],
+    Meta(max_length=20, description="What stands in the places of the template."),
+]
+
+
+class ChatMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One turn of a chat."""
+
+    role: Annotated[
+        Literal["system", "user", "assistant"], Meta(description="Whose words they are; `system` says how to answer.")
+    ]
+    content: Words
+
+
+class TextParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="text"):
+    """A text by a language model; one of `prompt`, `messages` and `template` is required."""
+
+    prompt: Annotated[Words, Meta(description="What to write, in plain words.")] | None = None
+    messages: Annotated[
+        tuple[ChatMessage, ...],
+        Meta(max_length=100, description="A chat so far, instead of `prompt`; its last message is the user's."),
+    ] = ()
+    template: Annotated[Name, Meta(description="A prompt of the service by its name, instead of `prompt`.")] | None = (
+        None
+    )
+    variables: Variables = msgspec.field(default_factory=dict)
+    output_format: Annotated[
+        Literal["txt", "md", "webp", "jpeg", "png"],
+        Meta(description="md asks the model for Markdown; image formats are accepted with a warning and give txt."),
+    ] = "txt"
+    max_tokens: Annotated[
+        int, Meta(ge=1, le=MOST_TOKENS, description="Upper bound of the text; a token is about four characters.")
+    ] = 512
+    temperature: Annotated[
+        float, Meta(ge=0, le=2, description="How freely the model chooses; 0 always takes the likeliest token.")
+    ] = 0.7
+    top_p: Annotated[
+        float, Meta(gt=0, le=1, description="It chooses among the likeliest tokens of this share together.")
+    ] = 0.95
+    stop: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...],
+        Meta(max_length=4, description="Where the text ends; what is listed here is not in it."),
+    ] = ()
+    seed: Seed = -1
+
+    @property
+    def characters(self) -> int:
+        """Characters that the caller sent for the model to read."""
+        turns = sum(len(message.content) for message in self.messages)
+        return len(self.prompt or "") + turns + sum(map(len, self.variables.values()))
+
+
+TEXT = ModalitySpec(
+    name="text",
+    params=TextParams,
+    summary="Write a text",
+    note="its text is in the answer, and in a file like any other output.",
+    status_summary="Status of a text",
+    examples=(
+        ("Only a prompt", {"prompt": "Write one sentence that sells a handmade leather wallet."}),
+        (
+            "A chat, in Markdown",
+            {
+                "messages": [
+                    {"role": "system", "content": "You write for a shop of kitchenware."},
+                    {"role": "user", "content": "Five captions for a stoneware mug."},
+                ],
+                "max_tokens": 400,
+                "temperature": 0.9,
+                "output_format": "md",
+            },
+        ),
+        (
+            "A template",
+            {"template": "product-description", "variables": {"product": "a handmade leather wallet"}},
+        ),
+    ),
+    word="text",
+    argument="prompt",
+    formats={".txt": "txt", ".md": "md"},
+    flags={"variables": ("--variable",)},
+)
+"""Texts by language models (contract A62-A76)."""

@@ -1,0 +1,1 @@
+"""Families that write texts, and the encoder of texts."""

@@ -1,0 +1,147 @@
+"""Texts through every real part, of tiny random language models in the published layouts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from atelier_client import Atelier
+from jobs.job import JobStatus
+from pipelines.catalog.prompts.templates import MARKDOWN
+from tests.support.checkpoints import tiny_texts
+from tests.support.checkpoints.specs import entry
+from tests.support.servers.databases import Databases
+from tests.support.service import finished
+from tests.support.service.model_service import model_service
+from tests.support.service.service import Service
+from tests.unit.pipelines.text.test_transformers_text import directly
+
+HELLO = [{"role": "user", "content": "hello"}]
+READ = len("user\nhello") + len("\n") + len("assistant\n") + 3
+"""Tokens of that chat: a byte is one, and so is each of the three marks."""
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Path:
+    """The models, Qwen3.5's alone unless all were asked for."""
+    folder = tmp_path_factory.mktemp("weights")
+    for name in tiny_texts.BUILDERS if full else ("qwen3_5",):
+        tiny_texts.save(name, folder / name.replace("_", "."))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def writers(
+    postgres: Databases, valkey: str, tmp_path_factory: pytest.TempPathFactory, weights: Path
+) -> Iterator[Service]:
+    """A service with one GPU worker on the CPU that serves them."""
+    names = sorted((folder.name for folder in weights.iterdir()), reverse=True)
+    limits = {"max_prompt_chars": 500}
+    catalog = "".join(
+        entry(name, family="transformers-text", modality="text", limits=limits, deadlines={"step": 30})
+        for name in names
+    )
+    folder = tmp_path_factory.mktemp("writers")
+    with model_service(folder, catalog, weights, server_id="writers", postgres=postgres, broker_url=valkey) as made:
+        yield made
+
+
+def make(writers: Service, **fields: Any) -> dict[str, Any]:
+    return finished.make(writers, "text", **{"prompt": "hello", "max_tokens": 30, "seed": 7, **fields})
+
+
+def chat(**fields: Any) -> dict[str, Any]:
+    return {"prompt": None, **fields}
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["qwen3.5", pytest.param("qwen3", marks=pytest.mark.long), pytest.param("llama", marks=pytest.mark.long)],
+)
+def test_the_text_is_the_one_that_transformers_writes(writers: Service, weights: Path, model: str) -> None:
+    status = make(writers, model=model, temperature=1.2, top_p=0.9)
+    text = directly(weights / model, HELLO, 7, max_new_tokens=30, do_sample=True, temperature=1.2, top_p=0.9)
+    (output,) = status["outputs"]
+    assert (text, READ, 7) == (output["text"], output["input_tokens"], status["seed"])
+    file = httpx.get(output["url"], follow_redirects=True)
+    assert text.encode() == file.content
+    assert file.headers["content-type"].startswith("text/plain")
+    assert "charset=utf-8" in file.headers["content-type"]
+    manifest = writers.client.get(f"/jobs/v1/{status['job_id']}/manifest").json()
+    assert (READ, output["output_tokens"]) == tuple(
+        manifest["outputs"][0][name] for name in ("input_tokens", "output_tokens")
+    )
+
+
+@pytest.mark.contract("A76")
+def test_plain_and_markdown_are_files_of_their_kind(writers: Service) -> None:
+    plain, markdown = (make(writers, output_format=ending)["outputs"][0] for ending in ("txt", "md"))
+    assert ("text/plain", "text/markdown") == (plain["media_type"], markdown["media_type"])
+    assert markdown["input_tokens"] == plain["input_tokens"] + len(f"\n\n{MARKDOWN}")
+    assert markdown["url"].split("?")[0].endswith(".md")
+
+
+@pytest.mark.contract("A75")
+def test_a_template_is_the_prompt_that_it_says(writers: Service) -> None:
+    asked = {"template": "headline", "variables": {"product": "a mug", "count": "two"}}
+    filled = [
+        {"role": "system", "content": "You write headlines for advertisements, of at most eight words each."},
+        {"role": "user", "content": "Write two headlines for an advertisement of a mug."},
+    ]
+    one, other = (make(writers, **chat(**fields))["outputs"][0] for fields in (asked, {"messages": filled}))
+    assert (one["text"], one["input_tokens"]) == (other["text"], other["input_tokens"])
+
+
+def test_a_stop_sequence_ends_it(writers: Service) -> None:
+    whole = make(writers)["outputs"][0]["text"]
+    status = make(writers, stop=[whole[5:7]])
+    (output,) = status["outputs"]
+    assert (whole[: whole.index(whole[5:7])], "stop") == (output["text"], output["finish_reason"])
+
+
+def test_its_progress_rises_and_a_cancel_ends_it_between_two_tokens(writers: Service) -> None:
+    endless = {"prompt": "hello", "max_tokens": 200, "temperature": 2.0, "seed": 1}
+    followed = writers.client.post("/generate/text/v1", json=endless).json()["job_id"]
+    finished.assert_progress_rises(writers, followed)
+    job_id = writers.client.post("/generate/text/v1", json=endless).json()["job_id"]
+    writers.running(job_id, 60)
+    writers.client.post(f"/jobs/v1/{job_id}/cancel").raise_for_status()
+    assert writers.ended(job_id, 30).status in (JobStatus.CANCELLED, JobStatus.COMPLETED)
+    assert make(writers, max_tokens=3)["outputs"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "field"),
+    [
+        ({"prompt": None}, "missing_field", "$.prompt"),
+        ({"prompt": "a" * 501}, "out_of_range", "$.prompt"),
+        ({"prompt": "a\0b"}, "nul_in_text", "$.prompt"),
+        (chat(messages=[{"role": "user", "content": "a" * 251}] * 3), "out_of_range", "$.messages"),
+        (chat(messages=[{"role": "assistant", "content": "a"}]), "invalid_request", "$.messages[0].role"),
+        (chat(template="nonsense"), "out_of_range", "$.template"),
+        (chat(template="caption"), "missing_field", "$.variables.subject"),
+        ({"variables": {"subject": "a"}}, "missing_field", "$.template"),
+        ({"temperature": 3}, "out_of_range", "$.temperature"),
+        ({"images": []}, "unknown_field", "$.images"),
+    ],
+)
+def test_bad_input_is_refused_before_it_waits(writers: Service, fields: Any, code: str, field: str) -> None:
+    answer = writers.client.post("/generate/text/v1", json={"prompt": "hello", **fields})
+    assert (422, code, field) == (answer.status_code, answer.json()["code"], answer.json()["field"])
+
+
+def test_a_chat_beyond_the_context_fails_with_its_code(writers: Service) -> None:
+    job_id = writers.client.post("/generate/text/v1", json={"prompt": "a" * 400}).json()["job_id"]
+    failed = writers.ended(job_id, 60)
+    assert failed.error is not None
+    assert (JobStatus.FAILED, "out_of_range") == (failed.status, failed.error.code)
+    assert f"reads {tiny_texts.CONTEXT} tokens" in failed.error.message
+
+
+def test_the_client_has_a_method(writers: Service, tmp_path: Path) -> None:
+    with Atelier(writers.url, writers.key) as atelier:
+        status = atelier.text(prompt="hello", max_tokens=12, seed=7, output_format="md")
+        atelier.download(status.outputs[0], tmp_path / "text.md")
+    assert (tmp_path / "text.md").read_text("utf-8") == status.outputs[0].text

@@ -1,0 +1,165 @@
+"""The family of language models, against transformers called directly."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
+
+from core.errors.failures import ModelLoadFailed, NotFinite, PipelineFailed
+from core.errors.fields import OutOfRange
+from jobs.params.text import ChatMessage, TextParams
+from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext
+from pipelines.text.transformers_text import TransformersText
+from tests.support.checkpoints import tiny_texts
+from tests.support.checkpoints.specs import spec
+
+CHAT = (ChatMessage(role="system", content="Be brief."), ChatMessage(role="user", content="hello"))
+SEED = 5
+
+
+@pytest.fixture(scope="module", params=tiny_texts.BUILDERS)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_texts.save(request.param, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> TransformersText:
+    return loaded(tiny_texts.save("llama", tmp_path_factory.mktemp("llama")))
+
+
+def loaded(folder: Path) -> TransformersText:
+    return TransformersText(spec(family="transformers-text", modality="text", capabilities=[]), folder, "cpu")
+
+
+def run(model: TransformersText, seed: int = SEED, reports: list[Any] | None = None, **fields: Any) -> RawOutput:
+    seen: list[Any] = [] if reports is None else reports
+    context = RunContext(seed=seed, progress=lambda *report: seen.append(report), warn=lambda text: None)
+    return model.run(TextParams(**fields), Inputs(), context)
+
+
+def directly(folder: Path, messages: Any, seed: int = SEED, **settings: Any) -> str:
+    """The text that transformers itself makes of a chat."""
+    class_ = getattr(transformers, json.loads((folder / "config.json").read_text())["architectures"][0])
+    model, tokenizer = class_.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    chat = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    torch.manual_seed(seed)
+    made = model.generate(**chat, **settings)
+    text = tokenizer.decode(made[0, chat["input_ids"].size(1) :], skip_special_tokens=True)
+    return str(text).replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def test_it_writes_what_transformers_writes(folder):
+    torch.manual_seed(99)
+    before = torch.random.get_rng_state()
+    made = run(loaded(folder), messages=CHAT, max_tokens=40, temperature=1.3, top_p=0.8)
+    assert torch.equal(before, torch.random.get_rng_state())
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hello"}]
+    text = directly(folder, turns, max_new_tokens=40, do_sample=True, temperature=1.3, top_p=0.8)
+    assert text == made.metadata["text"] == made.arrays["text"].tobytes().decode()
+    assert made.metadata["text"] != run(loaded(folder), seed=6, messages=CHAT, max_tokens=40).metadata["text"]
+
+
+def test_temperature_zero_takes_the_likeliest_token(llama, tmp_path):
+    folder = tiny_texts.save("llama", tmp_path)
+    made = [run(llama, seed, messages=CHAT, max_tokens=12, temperature=0) for seed in (1, 2)]
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hello"}]
+    text = directly(folder, turns, max_new_tokens=12, do_sample=False)
+    assert [text, text] == [each.metadata["text"] for each in made]
+
+
+def test_tokens_are_counted_and_reported(llama):
+    reports: list[Any] = []
+    made = run(llama, prompt="hello", max_tokens=10, reports=reports)
+    read = len(llama.tokenizer("<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n")["input_ids"])
+    assert (read, 10, "length") == tuple(
+        made.metadata[name] for name in ("input_tokens", "output_tokens", "finish_reason")
+    )
+    assert [(0.0, "prepare"), *((n / 10, "step") for n in range(1, 11))] == reports
+
+
+def test_a_stop_sequence_ends_the_text_before_it(llama):
+    whole = str(run(llama, prompt="hello", max_tokens=40).metadata["text"])
+    stop = whole[10:12]
+    made = run(llama, prompt="hello", max_tokens=40, stop=("never there", stop))
+    assert whole[: whole.index(stop)] == made.metadata["text"]
+    assert "stop" == made.metadata["finish_reason"]
+    assert int(str(made.metadata["output_tokens"])) < 40
+
+
+def test_a_cancel_comes_between_two_tokens(llama):
+    reports: list[float] = []
+
+    def progress(share: float, stage: str) -> None:
+        reports.append(share)
+        if len(reports) == 4:
+            raise JobCancelled
+
+    before = torch.get_num_threads()
+    with pytest.raises(JobCancelled):
+        llama.run(
+            TextParams(prompt="hello", max_tokens=100),
+            Inputs(),
+            RunContext(seed=1, progress=progress, warn=lambda text: None),
+        )
+    assert [0.0, 0.01, 0.02, 0.03] == reports
+    assert before == torch.get_num_threads()
+    assert run(llama, prompt="hello", max_tokens=4).metadata["text"]
+
+
+def test_a_chat_that_fills_the_context_leaves_fewer_tokens(llama):
+    made = run(llama, prompt="a" * (tiny_texts.CONTEXT - 40), max_tokens=200)
+    assert made.warnings
+    total = int(str(made.metadata["input_tokens"])) + int(str(made.metadata["output_tokens"]))
+    assert total <= tiny_texts.CONTEXT
+
+
+def test_a_chat_beyond_the_context_is_refused(llama):
+    with pytest.raises(OutOfRange, match=f"reads {tiny_texts.CONTEXT} tokens, and this chat has"):
+        run(llama, prompt="a" * tiny_texts.CONTEXT)
+
+
+def test_a_text_of_nothing_fails(llama):
+    first = str(run(llama, prompt="hello", max_tokens=4).metadata["text"])
+    with pytest.raises(PipelineFailed, match="wrote nothing"):
+        run(llama, prompt="hello", max_tokens=4, stop=(first[0],))
+
+
+class TestLoading:
+    def test_a_missing_tensor_is_refused(self, folder, tmp_path):
+        copied = broken(folder, tmp_path, lambda tensors: tensors.pop(next(iter(sorted(tensors)))))
+        with pytest.raises(ModelLoadFailed, match="missing"):
+            loaded(copied)
+
+    def test_weights_that_are_not_finite_write_nothing(self, folder, tmp_path):
+        copied = broken(folder, tmp_path, lambda tensors: [tensor.fill_(float("nan")) for tensor in tensors.values()])
+        with pytest.raises(NotFinite):
+            run(loaded(copied), prompt="hello", max_tokens=4)
+
+    @pytest.mark.parametrize("name", ["LlamaModel", "BertForMaskedLM", "os", "", "NoSuchClass"])
+    def test_a_class_that_writes_no_texts_is_refused(self, folder, tmp_path, name):
+        copied = broken(folder, tmp_path, lambda tensors: None)
+        config = json.loads((copied / "config.json").read_text())
+        (copied / "config.json").write_text(json.dumps(config | {"architectures": [name]}))
+        with pytest.raises(ModelLoadFailed, match="is not a class of transformers that generates texts"):
+            loaded(copied)
+
+    def test_a_model_without_chat_template_is_refused(self, folder, tmp_path):
+        copied = broken(folder, tmp_path, lambda tensors: None)
+        (copied / "chat_template.jinja").unlink()
+        with pytest.raises(ModelLoadFailed, match="no chat template"):
+            loaded(copied)
+
+
+def broken(folder: Path, to: Path, change: Any) -> Path:
+    """A copy of a model with changed tensors."""
+    for file in folder.iterdir():
+        (to / file.name).write_bytes(file.read_bytes())
+    tensors = load_file(to / "model.safetensors")
+    change(tensors)
+    save_file(tensors, to / "model.safetensors", {"format": "pt"})
+    return to
