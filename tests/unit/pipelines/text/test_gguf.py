@@ -11,7 +11,7 @@ VALUES = np.linspace(-1, 1, 2 * BLOCK, dtype=np.float32)
 
 
 def text(words: str) -> bytes:
-    return struct.pack("<Q", len(words)) + words.encode()
+    return struct.pack("<Q", len(words.encode())) + words.encode()
 
 
 def gguf(kind: int, content: bytes, *, shape: tuple[int, ...] = (2, BLOCK)) -> bytes:
