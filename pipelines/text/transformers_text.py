@@ -43,7 +43,7 @@ class TransformersText:
         transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         self.spec, self.device = spec, device
         dtype = getattr(torch, spec.dtype or ("float32" if device == "cpu" else "bfloat16"))
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(weights, local_files_only=True)  # type: ignore[no-untyped-call]
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(weights, local_files_only=True)
         if not self.tokenizer.chat_template:
             raise ModelLoadFailed(f"{spec.id} has no chat template; it was not trained to answer.")
         self.model: Any = load_component(weights, _class_of(weights, spec.id), dtype, loader or WeightLoader(device))
@@ -107,14 +107,13 @@ class TransformersText:
 
     def _settings_of(self, params: TextParams, most: int) -> GenerationConfig:
         """Return the published settings with those of the request; what only sampling reads is left out without it."""
-        changes: dict[str, Any] = {"max_new_tokens": most, "do_sample": params.temperature > 0}
+        settings = dict(self.settings)
         if params.temperature > 0:
-            return GenerationConfig(
-                **self.settings | changes | {"temperature": params.temperature, "top_p": params.top_p}
-            )
-        return GenerationConfig(
-            **{name: value for name, value in self.settings.items() if name not in SAMPLING} | changes
-        )
+            settings |= {"temperature": params.temperature, "top_p": params.top_p}
+        else:
+            settings = {name: value for name, value in settings.items() if name not in SAMPLING}
+        settings |= {"max_new_tokens": most, "do_sample": params.temperature > 0}
+        return GenerationConfig(**settings)  # type: ignore[no-untyped-call]
 
     @property
     def _ends(self) -> set[int]:
