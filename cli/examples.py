@@ -10,7 +10,7 @@ EXAMPLES = {
     "generate mesh": "atelier generate mesh mug.png -o mug.glb",
     "generate branding": "atelier generate branding photo.jpg --logo logo.png -o branded.webp",
     "generate join": "atelier generate join chair.mp4 table.mp4 -o both.mp4",
-    "generate text": "atelier generate text 'Three captions for a stoneware mug' -o captions.md",
+    "generate text": "atelier generate text 'Three captions for a mug' -o captions.md",
     "generate vectorize": "atelier generate vectorize logo.png -o logo.svg",
     "jobs list": "atelier jobs list --status failed --limit 50",
     "jobs show": "atelier jobs show JOB --log",

@@ -28,7 +28,7 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     role: Annotated[
         Literal["system", "user", "assistant"], Meta(description="Whose words they are; `system` says how to answer.")
     ]
-    content: Words
+    content: Annotated[Words, Meta(description="What they say.")]
 
 
 class TextParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="text"):

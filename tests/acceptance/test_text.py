@@ -101,7 +101,7 @@ def test_a_stop_sequence_ends_it(writers: Service) -> None:
     assert (whole[: whole.index(whole[5:7])], "stop") == (output["text"], output["finish_reason"])
 
 
-def test_its_progress_rises_and_a_cancel_ends_it_between_two_tokens(writers: Service) -> None:
+def test_its_progress_rises_and_a_cancel_ends_it(writers: Service) -> None:
     endless = {"prompt": "hello", "max_tokens": 200, "temperature": 2.0, "seed": 1}
     followed = writers.client.post("/generate/text/v1", json=endless).json()["job_id"]
     finished.assert_progress_rises(writers, followed)
