@@ -26,6 +26,7 @@ class ChatMessage(TypedDict, total=False):
     role: Required[Literal["assistant", "system", "user"]]
     """Whose words they are; `system` says how to answer."""
     content: Required[str]
+    """What they say."""
 
 
 class Shot(TypedDict, total=False):

@@ -38,6 +38,7 @@ export interface Element {
 export interface ChatMessage {
     /** Whose words they are; `system` says how to answer. */
     role: "assistant" | "system" | "user";
+    /** What they say. */
     content: string;
 }
 /** One shot of a storyboard. Its first frame is `image`, or drawn from its prompt, or where the shot before ends. */

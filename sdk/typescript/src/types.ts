@@ -44,6 +44,7 @@ export interface Element {
 export interface ChatMessage {
   /** Whose words they are; `system` says how to answer. */
   role: "assistant" | "system" | "user";
+  /** What they say. */
   content: string;
 }
 
