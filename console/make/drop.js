@@ -12,7 +12,7 @@ async function upload(file) {
 }
 
 /** `value` is a file or, with `many`, a list: each has an `id` once it is there, a `name`, and a `url` of a picture. */
-export function DropField({ id, label, hint, value, onChange, many = false, most = 16, error, accept }) {
+export function DropField({ id, label, hint, value, onChange, many = false, most = 16, error, accept, note = "" }) {
   const [isOver, setOver] = useState(false);
   const input = useRef(null);
   const items = many ? (value ?? []) : value ? [value] : [];
@@ -58,13 +58,13 @@ export function DropField({ id, label, hint, value, onChange, many = false, most
         <button type="button" class="btn bare sm" aria-label=${`Remove ${item.name}`} onClick=${() => put(items.filter((one) => one !== item))}><${Icon} name="close" /></button>
       </li>`)}
     </ul>`}
-    ${!isFull && html`<div class=${`drop ${isOver ? "over" : ""}`} aria-describedby=${error ? `${id}-error` : undefined}
+    ${!isFull && html`<div class=${`drop ${isOver ? "over" : ""}`}
       onDragOver=${(event) => { event.preventDefault(); setOver(true); }} onDragLeave=${() => setOver(false)} onDrop=${drop}
       onPaste=${(event) => event.clipboardData.files.length && take(event.clipboardData.files)}>
       <span>Drop or paste a file, or <button type="button" class="linkish" onClick=${() => input.current.click()}>choose one</button></span>
       <input ref=${input} type="file" class="sr" tabindex="-1" aria-hidden="true" multiple=${many} accept=${accept} onChange=${(event) => { take(event.target.files); event.target.value = ""; }} />
-      <input id=${id} class="in" type="text" placeholder="or a link, an input_id, output:job_…/0" onKeyDown=${typed} onBlur=${(event) => typed({ key: "Enter", target: event.target, preventDefault() {} })} />
+      <input id=${id} class="in" type="text" aria-describedby=${`${id}-note`} aria-invalid=${error ? "true" : undefined} placeholder="or a link, an input_id, output:job_…/0" onKeyDown=${typed} onBlur=${(event) => typed({ key: "Enter", target: event.target, preventDefault() {} })} />
     </div>`}
-    ${error && html`<p id=${`${id}-error`} class="field-error" role="alert">${error}</p>`}
+    <p id=${`${id}-note`} class=${error ? "field-error" : "quiet tiny"} role=${error ? "alert" : undefined}>${error || note}</p>
   </div>`;
 }

@@ -6,6 +6,7 @@ import { JobState, Note, isOver } from "../parts/state.js";
 import { Icon } from "../parts/icons.js";
 import { Thumb, Viewer, fileName, kindOf, outputWords } from "../parts/media.js";
 import { attempt, confirm } from "../parts/dialog.js";
+import { useModalities } from "../parts/document.js";
 import { moment, seconds, words } from "../format.js";
 import { usesOf } from "./fields.js";
 import { forgetJob, noteJob } from "./session.js";
@@ -13,31 +14,34 @@ import { forgetJob, noteJob } from "./session.js";
 /** The words of a stage, as a job reports it. */
 export const stageWords = (stage) => ({ load: "Loads the model", step: "Computes", encode: "Encodes", upload: "Stores the result" })[stage] ?? (stage ? words(stage) : "Begins");
 
-export function Stage({ job, preview, modalities, original, again, me }) {
-  const [place, setPlace] = useState(0);
-  useEffect(() => setPlace(0), [job.job_id]);
-  const output = job.outputs?.[place];
+export function Stage({ job, preview, original, again, me }) {
   if (!isOver(job)) return html`<${Running} ...${{ job, preview, me }} />`;
   if (job.status === "failed") {
     return html`<${Note} kind="bad" title=${words(job.error?.code ?? "failed")} action=${html`<button class="btn sm" onClick=${again}>Again</button>`}>${job.error?.message}<//>`;
   }
   if (job.status === "cancelled") return html`<${Note} kind="off" title="Cancelled" action=${html`<button class="btn sm" onClick=${again}>Again</button>`}>This job was cancelled.<//>`;
-  if (!output) {
+  if (!job.outputs?.length) {
     const when = job.outputs_removed_at ? ` on ${moment(job.outputs_removed_at)}` : "";
     return html`<${Note} kind="off" title="Removed">The files of this job were removed${when}; its facts remain.<//>`;
   }
-  return html`<div class="result">
+  return html`<${Outputs} key=${job.job_id} ...${{ job, original }}>
+    ${me.granted.includes("jobs:write") && html`<button class="btn" onClick=${again}><${Icon} name="again" />Again</button>
+      <button class="btn" onClick=${() => reproduce(job)}><${Icon} name="copy" />Reproduce</button>
+      <button class="btn" onClick=${() => remove(job)}><${Icon} name="trash" />Delete</button>`}
+  <//>`;
+}
+
+/** What a job made, each output in its viewer, to be downloaded and used; `children` are what else can be done with it. */
+export function Outputs({ job, original = "", children }) {
+  const [place, setPlace] = useState(0);
+  const { modalities } = useModalities();
+  const output = job.outputs[place];
+  return html`<section class="result">
     <${Viewer} key=${output.url} output=${output} original=${original} title=${output.name ?? `${job.modality} by ${job.model}`} />
     ${job.outputs.length > 1 && html`<div class="contact"><ol>${job.outputs.map((one, number) => html`<li key=${one.url}><button class="thumb" aria-current=${number === place ? "true" : undefined} aria-label=${`Output ${number + 1}`} onClick=${() => setPlace(number)}><${Thumb} output=${one} /></button></li>`)}</ol></div>`}
     <p class="quiet tiny facts-line">${outputWords(output)}</p>
-    <div class="acts">
-      <a class="btn" href=${local(output.url)} download=${fileName(output, job)}><${Icon} name="down" />Download</a>
-      <${UseAs} ...${{ job, output, place, modalities }} />
-      ${me.granted.includes("jobs:write") && html`<button class="btn" onClick=${again}><${Icon} name="again" />Again</button>
-        <button class="btn" onClick=${() => reproduce(job)}><${Icon} name="copy" />Reproduce</button>
-        <button class="btn" onClick=${() => remove(job)}><${Icon} name="trash" />Delete</button>`}
-    </div>
-  </div>`;
+    <div class="acts"><a class="btn" href=${local(output.url)} download=${fileName(output, job)}><${Icon} name="down" />Download</a><${UseAs} ...${{ job, output, place, modalities: modalities ?? [] }} />${children}</div>
+  </section>`;
 }
 
 /** How what is being made looks by now; nothing until a step was shown. */
@@ -75,7 +79,7 @@ export async function remove(job) {
 }
 
 /** Where a result can go on: a field of another form takes it, without its bytes being moved. */
-export function UseAs({ job, output, place, modalities }) {
+function UseAs({ job, output, place, modalities }) {
   const uses = usesOf(modalities, kindOf(output.media_type));
   if (!uses.length) return null;
   const open = (event) => {

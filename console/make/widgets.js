@@ -13,7 +13,7 @@ export function Field({ field, value, onChange, error }) {
   if (field.widget === "media" || field.widget === "media-list") {
     const many = field.widget === "media-list";
     const accept = `${mediaKind(field.name)}/*`;
-    return html`<${DropField} ...${{ id, value, onChange, many, error, accept }} label=${field.label} hint=${field.isRequired ? "needed" : many ? `up to ${field.most ?? field.schema.maxItems}` : "optional"} most=${field.most ?? field.schema.maxItems} />`;
+    return html`<${DropField} ...${{ id, value, onChange, many, error, accept }} label=${field.label} hint=${field.isRequired ? "needed" : many ? `up to ${field.most ?? field.schema.maxItems}` : "optional"} most=${field.most ?? field.schema.maxItems} note=${firstSentence(field.description)} />`;
   }
   if (field.widget === "switch") {
     return html`<div><label class="switch" for=${id}><input id=${id} type="checkbox" checked=${value ?? field.default} aria-describedby=${`${id}-note`} onChange=${(event) => onChange(event.target.checked === field.default ? undefined : event.target.checked)} />${field.label}</label><${FieldNote} ...${{ field, error }} /></div>`;
@@ -28,6 +28,9 @@ export function Field({ field, value, onChange, error }) {
     <${FieldNote} ...${{ field, error }} />
   </div>`;
 }
+
+/** What a media field is for; the ways to name a file, which follow in its description, are those of every such field. */
+const firstSentence = (text) => text.split(/(?<=\.) /)[0];
 
 function FieldNote({ field, error }) {
   const id = `${fieldId(field.name)}-note`;
@@ -106,6 +109,28 @@ function List({ field, value, onChange, id, isWrong }) {
   return html`<input ...${shared(field, id, isWrong)} class="in mono" placeholder=${field.name === "palette" ? "#FF5733, #1D1A16" : "separated by commas"} value=${(value ?? []).join(", ")} onChange=${(event) => onChange(read(event.target.value))} />`;
 }
 
+/** A value that has no widget of its own, as JSON; nothing is sent of it while it is no JSON. */
+function Json({ field, value, onChange, id, isWrong }) {
+  const [draft, setDraft] = useState({ text: "", value: undefined });
+  const text = draft.value === value ? draft.text : JSON.stringify(value, null, 2);
+  const isBroken = value === undefined && text.trim() !== "";
+  const write = (event) => {
+    const next = { text: event.target.value, value: parse(event.target.value) };
+    setDraft(next);
+    onChange(next.value);
+  };
+  return html`<textarea ...${shared(field, id, isWrong || isBroken)} class="mono" spellcheck="false" placeholder="a list as JSON" value=${text} onInput=${write}></textarea>
+    ${isBroken && html`<p class="field-error" role="status">This is not JSON yet, and not sent.</p>`}`;
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Pairs of a label: `shop: eu, campaign: spring`. */
 function Labels({ field, value, onChange, id, isWrong }) {
   const read = (text) => Object.fromEntries(text.split(",").map((pair) => pair.split(":").map((part) => part.trim())).filter(([key, one]) => key && one));
@@ -113,4 +138,4 @@ function Labels({ field, value, onChange, id, isWrong }) {
   return html`<input ...${shared(field, id, isWrong)} class="in" placeholder="campaign: spring, shop: eu" value=${text} onChange=${(event) => onChange(read(event.target.value))} />`;
 }
 
-const WIDGETS = { "long-text": LongText, number: NumberLine, choice: Choice, size: Size, color: Color, list: List, labels: Labels };
+const WIDGETS = { "long-text": LongText, number: NumberLine, choice: Choice, size: Size, color: Color, list: List, json: Json, labels: Labels };

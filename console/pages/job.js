@@ -1,9 +1,8 @@
 /** A job: what it made, its way through the service, why it waits, what it was asked for and made with, and who was told. */
 import { html, useEffect, useState } from "../html.js";
-import { get, idempotencyKey, local, post, useApi } from "../api.js";
+import { get, idempotencyKey, post, root, useApi } from "../api.js";
 import { navigate, to } from "../router.js";
 import { JobState, Loading, Note, ProblemNote, State, isOver } from "../parts/state.js";
-import { Viewer, Thumb, fileName, outputWords } from "../parts/media.js";
 import { Icon } from "../parts/icons.js";
 import { Snippet } from "../parts/snippet.js";
 import { attempt } from "../parts/dialog.js";
@@ -13,7 +12,7 @@ import { useModalities } from "../parts/document.js";
 import { useOriginal } from "../parts/original.js";
 import { bodyOf, fieldsOf, valuesOf } from "../make/fields.js";
 import { snippets } from "../make/snippet.js";
-import { StepPreview, UseAs, remove, reproduce, stageWords } from "../make/stage.js";
+import { Outputs, StepPreview, remove, reproduce, stageWords } from "../make/stage.js";
 
 export default function JobPage({ id, me }) {
   const { job, preview, error, reload } = useJob(id);
@@ -82,24 +81,16 @@ async function again(job) {
 }
 
 function Outcome({ job, preview }) {
-  const [place, setPlace] = useState(0);
-  const { modalities } = useModalities();
   const original = useOriginal(job);
-  const output = job.outputs[place];
-  if (job.error) return html`<${Note} kind="bad" title=${words(job.error.code)} action=${html`<a class="btn sm" href=${local("/problems")}>Codes</a>`}>${job.error.message}<//>`;
+  if (job.error) return html`<${Note} kind="bad" title=${words(job.error.code)} action=${html`<a class="btn sm" href=${`${root}/problems`}>Codes</a>`}>${job.error.message}<//>`;
   if (!isOver(job)) {
     const isRunning = job.status === "processing";
     return html`<section class="running"><${JobState} job=${job} /><${StepPreview} job=${job} preview=${preview} /><progress max="1" value=${isRunning ? job.progress : 0} aria-label="Progress"></progress>
       <p class="soft">${isRunning ? stageWords(job.stage) : (job.waiting_for?.message ?? "It is in the queue.")}${job.estimated_seconds ? `, about ${seconds(job.estimated_seconds)} left` : ""}</p></section>`;
   }
   if (job.outputs_removed_at) return html`<${Note} kind="off" title="Removed">Its files were removed on ${moment(job.outputs_removed_at)}, as your retention says.<//>`;
-  if (!output) return html`<${Note} kind="off" title="No files">This job has made nothing.<//>`;
-  return html`<section class="result">
-    <${Viewer} key=${output.url} output=${output} original=${original} title=${`${job.modality} by ${job.model}`} />
-    ${job.outputs.length > 1 && html`<div class="contact"><ol>${job.outputs.map((one, number) => html`<li key=${one.url}><button class="thumb" aria-current=${number === place ? "true" : undefined} aria-label=${`Output ${number + 1}`} onClick=${() => setPlace(number)}><${Thumb} output=${one} /></button></li>`)}</ol></div>`}
-    <p class="quiet tiny facts-line">${outputWords(output)}</p>
-    <div class="acts"><a class="btn" href=${local(output.url)} download=${fileName(output, job)}><${Icon} name="down" />Download</a><${UseAs} ...${{ job, output, place, modalities: modalities ?? [] }} /></div>
-  </section>`;
+  if (!job.outputs.length) return html`<${Note} kind="off" title="No files">This job has made nothing.<//>`;
+  return html`<${Outputs} key=${job.job_id} job=${job} original=${original} />`;
 }
 
 /** Names of the phases of an attempt, as the manifest's timings have them, in their order. */

@@ -46,10 +46,10 @@ export default function Make({ id, query, me }) {
         ${modalities.map((one) => html`<a key=${one.name} href=${to(`/make/${one.name}`)} aria-current=${one === modality ? "page" : undefined}>${one.title}</a>`)}
       </nav>
     </div>
-    <${Bench} key=${modality.name} ...${{ modality, modalities, query, me }} models=${models.data.models.filter((model) => model.modality === modality.name)} />`;
+    <${Bench} key=${modality.name} ...${{ modality, query, me }} models=${models.data.models.filter((model) => model.modality === modality.name)} />`;
 }
 
-function Bench({ modality, modalities, models, query, me }) {
+function Bench({ modality, models, query, me }) {
   const [values, setValues] = useState(() => ({ ...readDraft(modality.name), ...fromQuery(query, modality) }));
   const [problem, setProblem] = useState(null);
   const [isSending, setSending] = useState(false);
@@ -137,7 +137,7 @@ function Bench({ modality, modalities, models, query, me }) {
     <section class="stage" aria-label="Result">
       ${models.length === 0 || !effective ? html`<${NoModel} models=${models} me=${me} modality=${modality} />` : null}
       ${jobError && html`<${ProblemNote} error=${jobError} retry=${reload} />`}
-      ${job && html`<${Stage} ...${{ job, preview, modalities, original, me }} again=${() => { setValues((known) => ({ ...known, seed: undefined })); submit(); }} />`}
+      ${job && html`<${Stage} ...${{ job, preview, original, me }} again=${() => { setValues((known) => ({ ...known, seed: undefined })); submit(); }} />`}
       ${!jobId && effective && html`<${Empty} title="Nothing made here yet">Fill in the form and press <kbd>Ctrl ↵</kbd>. The job goes on when you close this page, and its address shows it again.<//>`}
       <${Session} current=${jobId} />
     </section>

@@ -37,12 +37,20 @@ export default function Servers({ query, me }) {
     ${data?.stored && html`<p class="quiet tiny">Stored: ${storedWords(data.stored)}.</p>`}`;
 }
 
-/** Models whose jobs cannot run now, above all else. */
+/** What is to be done about jobs that cannot run, by the reason that the queue gives. */
+const NOWHERE = {
+  server_offline: "the server that they ask for is offline; start it again",
+  no_server_for_model: "no living server has it; start one that does",
+  store_away: "the object store takes no results; the servers below say why, and go on by themselves",
+  server_cordoned: "every server that has it is cordoned or draining; uncordon one",
+};
+
+/** Jobs that cannot run now, above all else. */
 function Stuck({ queue }) {
-  const stuck = queue.filter((one) => one.waiting > 0 && one.taking === 0);
+  const stuck = queue.flatMap(({ model, reasons }) => Object.keys(NOWHERE).filter((code) => reasons[code]).map((code) => ({ model, code, number: reasons[code] })));
   if (!stuck.length) return null;
   return html`<${Note} kind="bad" title="Jobs cannot run">
-    ${stuck.map((one) => html`<span key=${one.model}>${count(one.waiting, "job")} of <code>${one.model}</code>: ${one.serving ? "every server that has it is cordoned or draining" : "no living server has it"}. </span>`)}
+    ${stuck.map(({ model, code, number }) => html`<span key=${model + code}>${count(number, "job")} of <code>${model}</code>: ${NOWHERE[code]}. </span>`)}
   <//>`;
 }
 

@@ -56,7 +56,7 @@ function Endpoint({ one, isWriter, reload }) {
 }
 
 function DeliveryRow({ one, isWriter, reload }) {
-  const subject = one.job_id ? html`<a class="mono" href=${to(`/jobs/${one.job_id}`)}>${one.job_id.slice(0, 16)}…</a>` : html`<span class="mono">${one.media_id ?? one.chain_id ?? ""}</span>`;
+  const subject = one.job_id ? html`<a class="mono" href=${to(`/jobs/${one.job_id}`)}>${one.job_id.slice(0, 16)}…</a>` : one.chain_id ? html`<a class="mono" href=${to(`/chains/${one.chain_id}`)}>${one.chain_id.slice(0, 16)}…</a>` : html`<span class="mono">${one.media_id ?? ""}</span>`;
   return html`<li><details><summary><${State} kind=${STATES[one.state]}>${words(one.state)}<//> <code>${one.type}</code> ${subject} <span class="clip-text soft">${one.url}</span> <time class="num quiet" title=${moment(one.created_at)} datetime=${one.created_at}>${ago(one.created_at)}</time></summary>
     <div class="inside">${one.problem && html`<${Note} kind="bad">${one.problem}<//>`}
       ${one.attempts.length ? html`<table><thead><tr><th>Attempt</th><th>At</th><th>Answer</th><th class="r">Took</th></tr></thead><tbody>${one.attempts.map((each) => html`<tr key=${each.attempt}><td class="num">${each.attempt}</td><td class="num">${moment(each.at)}</td><td>${each.status ?? each.problem}</td><td class="r num">${each.milliseconds} ms</td></tr>`)}</tbody></table>` : html`<p class="quiet">Not tried yet.</p>`}

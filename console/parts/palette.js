@@ -1,4 +1,4 @@
-/** The palette (Ctrl K): pages by name, models to make with, and a job or an item by its id; and the list of keys. */
+/** The palette (Ctrl K): pages by name, models to make with, and a job, an item or a chain by its id; and the list of keys. */
 import { html, useState } from "../html.js";
 import { get } from "../api.js";
 import { navigate } from "../router.js";
@@ -6,6 +6,8 @@ import { openDialog } from "./dialog.js";
 import { areKeysOff, switchKeys } from "./keys.js";
 
 const MOST = 8;
+/** The page of what an id names, by its prefix. */
+const PAGE_OF = { job: "jobs", med: "library", chn: "chains" };
 
 /** Open the palette; `pages` are those of the rail. */
 export async function openPalette(pages) {
@@ -22,7 +24,8 @@ function Palette({ places, close }) {
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
   const given = text.trim().toLowerCase();
-  const byId = /^job_[0-9a-f]+$/.test(given) ? `/jobs/${given}` : /^med_[0-9a-f]+$/.test(given) ? `/library/${given}` : null;
+  const [, prefix] = /^(job|med|chn)_[0-9a-f]+$/.exec(given) ?? [];
+  const byId = prefix && `/${PAGE_OF[prefix]}/${given}`;
   const found = byId ? [{ name: `Open ${given}`, hint: "", path: byId }] : places.filter((one) => `${one.name} ${one.hint}`.toLowerCase().includes(given)).slice(0, MOST);
   const keys = (event) => {
     const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];

@@ -126,7 +126,7 @@ class QueuedModel(msgspec.Struct, frozen=True, kw_only=True):
 
     `oldest_seconds` is how long the first of those that wait could have run, null when none could. `serving` is how
     many living servers have the model, `taking` how many of these take jobs. `reasons` are the codes of `waiting_for`
-    with how many jobs wait for each; `queue` stands for `server_busy`, `store_away` and a tenant's pause and cap, too.
+    with how many jobs wait for each; `queue` stands for `server_busy` and a tenant's cap, too.
     """
 
     model: str

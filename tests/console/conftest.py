@@ -20,6 +20,7 @@ ARGUMENTS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 SIZES = {1440: 900, 390: 844}
+LOOKS = [(width, scheme) for width in SIZES for scheme in ("light", "dark")]
 PATIENCE_MS = 60_000
 """How long a browser on a busy machine may take for anything."""
 AXE = ROOT / "tests" / "support" / "deploy" / "node_axe"

@@ -1,5 +1,7 @@
 """Making something in the browser, end to end, on a real stack."""
 
+import base64
+import io
 import json
 import re
 import subprocess
@@ -12,6 +14,15 @@ from tests.console.conftest import excused
 from tests.support.wait import until
 
 PROMPT = 'compute=0.3 steps=3 side=64 <img src=x onerror=alert(1)> "quoted" ßõ 🎈'
+
+
+DROPPED = """(content) => {
+    const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+    const dropped = new DataTransfer();
+    dropped.items.add(new File([bytes], "first.png", { type: "image/png" }));
+    return dropped;
+}"""
+"""A file as a browser has it when it is dropped."""
 
 
 def make(page, prompt=PROMPT):
@@ -105,20 +116,41 @@ class TestMake:
         page.get_by_text("This job was cancelled.").wait_for()
         assert "cancelled" == stack.ended(job_id).status
 
-    def test_a_file_that_is_dropped_is_uploaded_and_used(self, open_page, stack, tmp_path):
+    def test_a_file_that_is_dropped_is_uploaded_and_used(self, open_page, stack):
         page = open_page("/make/image?model=chaos-edit")
-        picture = stack.client.get(
-            stack.client.get(f"/jobs/v1/{ended(stack)}").json()["outputs"][0]["url"], follow_redirects=True
-        )
-        file = tmp_path / "first.webp"
-        file.write_bytes(picture.content)
-        page.locator("input[type=file]").first.set_input_files(file)
-        page.get_by_text("first.webp").wait_for()
+        zone = page.locator(".drop").first
+        zone.dispatch_event("drop", {"dataTransfer": page.evaluate_handle(DROPPED, png())})
+        page.get_by_text("first.png").wait_for()
         page.locator(".files img").wait_for()
         page.get_by_role("button", name="Make image").wait_for()
         job_id = make(page, "echo=1")
         assert "completed" == stack.ended(job_id).status
         assert stack.client.get(f"/jobs/v1/{job_id}/request").json()["params"]["input_image"].startswith("inp_")
+
+    def test_a_result_goes_on_in_another_form(self, open_page, stack):
+        """Its bytes do not move: the other job names it."""
+        page = open_page("/make/image")
+        first = make(page, "side=64")
+        page.get_by_label("Use as").select_option(label="Cut-out: image")
+        page.wait_for_url(re.compile(r"/make/remove-background\?input_image="))
+        page.get_by_role("button", name="Make cut-out").click()
+        page.locator(".compare img").nth(1).wait_for()
+        second = re.search(r"job=(job_[0-9a-f]+)", page.url)[1]
+        assert f"output:{first}/0" == stack.client.get(f"/jobs/v1/{second}/request").json()["params"]["input_image"]
+
+    def test_a_result_is_reproduced(self, open_page, stack):
+        page = open_page("/make/image")
+        first = make(page, "side=64")
+        page.get_by_role("button", name="Reproduce").click()
+        page.wait_for_url(lambda url: "job=job_" in url and first not in url)
+        again = re.search(r"job=(job_[0-9a-f]+)", page.url)[1]
+        assert stack.ended(first).seed == stack.ended(again).seed
+        manifest = until(lambda: stack.client.get(f"/jobs/v1/{again}/manifest").json(), 10, "the manifest")
+        assert {"job_id": first, "identical": True} == {
+            name: manifest["reproduces"][name] for name in ("job_id", "identical")
+        }
+        page.get_by_role("link", name=again).click()
+        page.get_by_text("the same, byte by byte").wait_for()
 
     def test_the_shortcut_sends_a_form_that_is_only_a_file(self, open_page, stack, tmp_path):
         """After a file was chosen no field has the focus: what was clicked is gone."""
@@ -148,10 +180,14 @@ class TestMake:
         page = open_page("/make/image")
         page.get_by_label("Prompt", exact=False).first.fill(PROMPT)
         page.get_by_label("Seed").fill("77")
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         shown = {}
         for language in ("curl", "Python", "TypeScript", "JSON"):
             page.get_by_role("tab", name=language).click()
             shown[language] = page.get_by_role("tabpanel").inner_text()
+            page.get_by_role("button", name="Copy").click()
+            page.get_by_text("Copied").first.wait_for()
+            assert shown[language] == page.evaluate("navigator.clipboard.readText()")
         environment = {"ATELIER_API_KEY": stack.key, "PATH": "/usr/bin:/bin", "HOME": "/tmp"}
         python = shown["Python"].replace("print(answer.json())", "import json; print(json.dumps(answer.json()))")
         typescript = shown["TypeScript"].replace(
@@ -187,7 +223,8 @@ class TestMake:
         assert "a poem about keys" == page.get_by_label("Prompt", exact=False).first.input_value()
 
 
-def ended(stack):
-    job_id = stack.submit("side=64")
-    until(lambda: stack.job(job_id).status.terminal, 30, "the job")
-    return job_id
+def png():
+    """A small picture, in base64."""
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()

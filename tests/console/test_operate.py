@@ -1,13 +1,11 @@
-"""Looking after what is there: servers, keys, webhooks, jobs and the library, by what the page does and what it did.
+"""Looking after what is there, beside the main act of each page (`test_acts`): orders, bulk, dialogs, rights, keyboard.
 
-Each at two sizes, one light and one dark; what a page shows at the end of its act is without violations, too.
+Most at two sizes, one light and one dark; what a page shows in the end is without violations, too.
 """
-
-import re
 
 import pytest
 
-from tests.console.conftest import look
+from tests.console.conftest import LOOKS, excused, look
 from tests.support.wait import until
 
 pytestmark = pytest.mark.long
@@ -27,38 +25,6 @@ def open_page(open_page, violations, request):
     look(opened[-1], f"act-{request.node.originalname.removeprefix('test_')}", width, scheme, violations)
 
 
-def test_a_server_is_drained_and_takes_jobs_again(open_page, stack, violations):
-    page = open_page("/servers")
-    page.get_by_role("button", name="Drain").click()
-    assert [] == violations(page)
-    page.get_by_role("dialog").get_by_role("button", name="Drain").click()
-    page.get_by_role("button", name="Uncordon").wait_for()
-    assert "draining" == server(stack)["desired"]
-    waiting = stack.submit("side=8")
-    page.get_by_text("Jobs cannot run").wait_for()
-    page.get_by_role("button", name="Uncordon").click()
-    page.get_by_role("button", name="Cordon").wait_for()
-    assert "completed" == stack.ended(waiting).status
-    page.get_by_role("button", name="Cordon").click()
-    until(lambda: server(stack)["desired"] == "cordoned", 10, "the server to be cordoned")
-    page.get_by_role("button", name="Uncordon").click()
-    until(lambda: server(stack)["desired"] == "active", 10, "the server to take jobs")
-
-
-def test_a_model_is_loaded_and_unloaded(open_page, stack, violations):
-    page = open_page("/servers")
-    page.get_by_role("button", name="Preload…").click()
-    assert [] == violations(page)
-    page.get_by_role("dialog").get_by_label("Model").select_option("chaos-two")
-    page.get_by_role("dialog").get_by_role("button", name="Load").click()
-    until(lambda: "chaos-two" in server(stack)["resident"], 30, "the model")
-    page.locator(".key").get_by_text("chaos-two").wait_for()
-    page.get_by_role("button", name="Unload…").click()
-    page.get_by_role("dialog").get_by_label("Model").select_option("chaos-two")
-    page.get_by_role("dialog").get_by_role("button", name="Unload").click()
-    until(lambda: "chaos-two" not in server(stack)["resident"], 30, "the model to go")
-
-
 def test_an_engine_is_replaced(open_page, stack):
     stack.ended(stack.submit("side=8"))
     until(lambda: server(stack)["resident"], 10, "its model to be in memory")
@@ -70,80 +36,16 @@ def test_an_engine_is_replaced(open_page, stack):
     assert [] == server(stack)["resident"]
 
 
-def test_a_failed_job_is_run_again(open_page, stack):
-    """From its page, and with others from the list; each new job is tied to the failed one."""
+def test_failed_jobs_are_run_again_together(open_page, stack):
     failed = [stack.submit("fail=broken side=8", labels={"run": "again"}) for _ in range(2)]
     for job_id in failed:
         assert "failed" == stack.ended(job_id).status
-    page = open_page(f"/jobs/{failed[0]}")
-    page.get_by_role("button", name="Run again").click()
-    page.wait_for_url(lambda url: failed[0] not in url)
-    page.get_by_role("link", name=failed[0]).wait_for()
-    assert [stack.job(failed[0]).redriven_as] == re.findall(r"job_[0-9a-f]+", page.url)
-    page.goto("/console/jobs?q=label:run:again error:pipeline_failed&state=failed")
-    rows = page.get_by_role("row")
-    rows.filter(has_text="fail=broken").nth(1).wait_for()
+    page = open_page("/jobs?q=label:run:again error:pipeline_failed&state=failed")
+    page.get_by_role("row").filter(has_text="fail=broken").nth(1).wait_for()
     for key in ("j", "x", "j", "x"):  # a phone has no boxes to check
         page.keyboard.press(key)
-    page.get_by_role("button", name="Run again").click()
-    until(lambda: stack.job(failed[1]).redriven_as, 10, "the other one to be redriven")
-
-
-def test_usage_is_shown_by_what_it_is_of(open_page, stack):
-    stack.ended(stack.submit("side=8"))
-    until(lambda: stack.client.get("/usage/v1?step=all").json()["usage"], 90, "the sums, which are added up every 30 s")
-    page = open_page("/usage")
-    page.get_by_role("cell", name="chaos", exact=True).wait_for()
-    page.locator("td", has_text=re.compile("^≤ ")).nth(1).wait_for(state="attached")  # a phone has no room for them
-    page.get_by_role("button", name="Server").click()
-    page.get_by_role("cell", name="gpu-1", exact=True).wait_for()
-    page.get_by_role("button", name="As numbers").first.click()
-    page.get_by_role("region", name="Jobs a day as numbers").wait_for()
-    link = page.get_by_role("link", name="CSV").get_attribute("href")
-    assert "server_id" in stack.client.get(link).text.splitlines()[0]
-
-
-def test_a_model_is_found_and_made_with(open_page):
-    page = open_page("/models")
-    page.get_by_role("button", name="Speech").click()
-    page.get_by_role("row").filter(has_text="chaos-speech").get_by_role("link", name="Make").click()
-    page.wait_for_url("**/console/make/speech?model=chaos-speech")
-    page.get_by_label("Text", exact=False).first.wait_for()
-
-
-def test_a_key_is_made_shown_once_and_revoked(open_page, stack, violations):
-    page = open_page("/keys")
-    page.get_by_role("button", name="Make a key").click()
-    assert [] == violations(page)
-    page.get_by_role("dialog").get_by_label("Name").fill("Shop window")
-    page.get_by_role("dialog").get_by_label("It may").select_option("read")
-    page.get_by_role("dialog").get_by_role("button", name="Make").click()
-    key = page.locator("[data-secret]").inner_text()
-    assert ["read"] == stack.client.get("/me/v1", headers={"X-API-Key": key}).json()["scopes"]
-    page.get_by_role("button", name="I have it").click()
-    row = page.get_by_role("row").filter(has_text="Shop window")
-    row.get_by_role("button", name="Revoke…").click()
-    assert page.get_by_role("dialog").get_by_role("button", name="Revoke").is_disabled()
-    page.get_by_role("dialog").get_by_role("textbox").fill("Shop window")
-    page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
-    row.get_by_text("revoked").wait_for()
-    assert 401 == stack.client.get("/me/v1", headers={"X-API-Key": key}).status_code
-    assert key not in page.content()
-
-
-def test_an_endpoint_is_added_tested_and_removed(open_page, stack):
-    page = open_page("/webhooks")
-    page.get_by_role("button", name="Add an endpoint").click()
-    page.get_by_role("dialog").get_by_label("URL").fill("https://shop.example/hooks")
-    page.get_by_role("dialog").get_by_role("button", name="Add").click()
-    assert page.locator("[data-secret]").inner_text().startswith("whsec_")
-    page.get_by_role("button", name="I have it").click()
-    page.get_by_role("button", name="Test").click()
-    page.locator(".deliveries li").first.wait_for()
-    page.get_by_role("button", name="Remove…").click()
-    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
-    page.get_by_text("No endpoints yet").wait_for()
-    assert [] == stack.client.get("/webhooks/v1").json()["webhooks"]
+    page.get_by_role("button", name="Run again 2").click()
+    until(lambda: all(stack.job(job_id).redriven_as for job_id in failed), 10, "both to be redriven")
 
 
 @pytest.mark.parametrize("open_page", [(1440, "light")], indirect=True, ids=["1440-light"])
@@ -159,24 +61,6 @@ def test_what_is_selected_is_deleted_together(open_page, stack):
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     page.get_by_text("No job is like this").wait_for()
     assert {404} == {stack.client.get(f"/jobs/v1/{job_id}").status_code for job_id in jobs}
-
-
-def test_an_item_is_tagged_published_and_taken_back(open_page, stack):
-    stack.ended(stack.submit("side=8 item=1"))
-    page = open_page("/library")
-    page.locator(".grid a.thumb").first.click()
-    tag = f"spring-{page.viewport_size['width']}"
-    page.get_by_label("Tags").fill(f"mug, {tag}")
-    page.get_by_role("button", name="Save").click()
-    page.get_by_text("Saved").wait_for()
-    page.get_by_role("button", name="Publish").click()
-    link = page.locator("p.mono a").get_attribute("href")
-    assert 302 == stack.client.get(link).status_code
-    page.get_by_role("button", name="Take back").click()
-    page.get_by_role("button", name="Publish").wait_for()
-    assert 404 == stack.client.get(link).status_code
-    page.goto(f"/console/library?q=tag:{tag}")
-    page.get_by_text("1 item shown").wait_for()
 
 
 def test_a_key_that_may_look_sees_nothing_to_change(open_page, stack):
@@ -197,22 +81,110 @@ def test_a_key_that_may_look_sees_nothing_to_change(open_page, stack):
         assert 0 == page.get_by_role("button", name=unwanted).count(), path
 
 
-def test_the_keyboard_is_enough(open_page):
-    page = open_page("/make/image")
-    page.locator("main h1").wait_for()
-    page.locator("main h1").click()
-    page.keyboard.press("g")
-    page.keyboard.press("j")
-    page.wait_for_url("**/console/jobs")
+def test_the_keyboard_is_enough(open_page, stack):
+    """From page to page, to a picture, and to a server that is drained."""
+    page = open_page("/jobs")
     page.get_by_role("heading", name="Jobs").wait_for()
     page.keyboard.press("/")
     page.locator("input[type=search]:focus").wait_for()
+    page.keyboard.press("Tab")
+    page.keyboard.press("g")
+    page.keyboard.press("m")
+    page.wait_for_url("**/console/make")
+    page.locator("#field-prompt").wait_for()
+    tab_to(page, "field-prompt")
+    page.keyboard.type("side=64")
+    page.keyboard.press("Control+Enter")
+    page.locator(".plate img").wait_for()
     page.keyboard.press("Control+k")
     page.get_by_role("combobox", name="Go to").fill("servers")
     page.keyboard.press("Enter")
     page.wait_for_url("**/console/servers")
+    page.get_by_role("button", name="Drain").wait_for()
+    tab_to(page, "Drain")
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").wait_for()
+    tab_to(page, "Drain")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Uncordon").wait_for()
+    tab_to(page, "Uncordon")
+    page.keyboard.press("Enter")
+    until(lambda: server(stack)["desired"] == "active", 10, "the server to take jobs")
+
+
+def tab_to(page, name):
+    """Press Tab until what has this id or text has the focus, which is visible."""
+    for _ in range(100):
+        page.keyboard.press("Tab")
+        focused = page.evaluate("[document.activeElement.id, document.activeElement.textContent.trim()]")
+        if name in focused:
+            assert page.evaluate("document.activeElement.matches(':focus-visible')")
+            return
+    pytest.fail(f"Tab does not come to {name}")
+
+
+DIALOGS = {
+    "/servers": ("Drain", "Preload…", "Unload…", "Recycle"),
+    "/keys": ("Make a key", "Revoke…"),
+    "/webhooks": ("Add an endpoint", "Send a range again…"),
+    "/jobs/{job_id}": ("Delete",),
+}
+
+
+@pytest.mark.parametrize("open_page", LOOKS, indirect=True)
+def test_a_dialog_is_left_with_escape(open_page, stack, violations):
+    """It changes nothing then, and is without violations while it is there."""
+    job_id = stack.submit("side=8")
+    stack.ended(job_id)
+    before = kept(stack)
+    page = open_page()
+    for path, names in DIALOGS.items():
+        page.goto(f"/console{path.format(job_id=job_id)}")
+        for name in names:
+            page.get_by_role("button", name=name).first.click()
+            page.get_by_role("dialog").wait_for()
+            assert [] == violations(page), name
+            page.keyboard.press("Escape")
+            page.get_by_role("dialog").wait_for(state="detached")
+    assert before == kept(stack)
+    assert 200 == stack.client.get(f"/jobs/v1/{job_id}").status_code
+
+
+def test_a_store_that_is_away_is_said(open_page, stack):
+    """Of the server and of its jobs; they go on by themselves."""
+    page = open_page("/servers")
+    store, away = stack.folder / "objects", stack.folder / "objects-away"
+    store.rename(away)
+    store.touch()  # no folder any more
+    try:
+        jobs = [stack.submit("side=8") for _ in range(2)]
+        page.get_by_text("Store away", exact=True).wait_for()
+        page.get_by_text("the object store takes no results").wait_for()
+    finally:
+        store.unlink()
+        away.rename(store)
+    assert ["completed"] * 2 == [stack.ended(job_id).status for job_id in jobs]
+    page.get_by_text("the object store takes no results").wait_for(state="detached")
+
+
+def test_without_the_service_a_page_says_what_to_do(open_page, faults):
+    page = open_page("/jobs")
+    page.get_by_role("heading", name="Jobs").wait_for()
+    with excused(faults, "ERR_INTERNET_DISCONNECTED"):
+        page.context.set_offline(True)
+        page.get_by_role("link", name="Chains").click()
+        page.get_by_text("Jobs that were accepted are safe").wait_for()
+        page.context.set_offline(False)
+        page.get_by_role("button", name="Try again").click()
+        page.get_by_text("Jobs that were accepted are safe").wait_for(state="detached")
 
 
 def server(stack):
     (found,) = stack.client.get("/servers/v1").json()["servers"]
     return found
+
+
+def kept(stack):
+    """What the dialogs would change."""
+    keys = {key["key_id"]: key["valid"] for key in stack.client.get("/keys/v1").json()["keys"]}
+    return keys, stack.client.get("/webhooks/v1").json()["webhooks"], server(stack)["desired"]

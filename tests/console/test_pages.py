@@ -2,13 +2,16 @@
 
 import pytest
 
-from tests.console.conftest import look
+from tests.console.conftest import LOOKS, look
+from tests.support.wait import until
 
 PAGES = {
     "make": "/make/image",
     "make-speech": "/make/speech",
     "jobs": "/jobs",
     "job": "/jobs/{job_id}",
+    "chains": "/chains",
+    "chain": "/chains/{chain_id}",
     "library": "/library",
     "item": "/library/{media_id}",
     "webhooks": "/webhooks",
@@ -30,15 +33,22 @@ def job_id(stack):
     return made
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
-def test_every_page_looks_as_it_should(open_page, violations, stack, job_id, width, scheme):
+@pytest.fixture(scope="module")
+def chain_id(stack):
+    steps = [{"modality": "image", "model": "chaos", "prompt": "fail=broken side=8"}]
+    made = stack.client.post("/chains/v1", json={"steps": steps}).json()["chain_id"]
+    until(lambda: stack.client.get(f"/chains/v1/{made}").json()["status"] == "failed", 30, "the chain to fail")
+    return made
+
+
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
+def test_every_page_looks_as_it_should(open_page, violations, stack, job_id, chain_id, width, scheme):
     page = open_page("", width, scheme, key="")
     look(page, "sign-in", width, scheme, violations)
     page = open_page("", width, scheme)
     (item,) = stack.client.get("/media/v1").json()["media"]
     for name, path in PAGES.items():
-        page.goto(f"/console{path.format(job_id=job_id, media_id=item['media_id'])}")
+        page.goto(f"/console{path.format(job_id=job_id, chain_id=chain_id, media_id=item['media_id'])}")
         page.locator("main h1").wait_for()
         page.wait_for_load_state("networkidle")
         look(page, name, width, scheme, violations)

@@ -43,7 +43,6 @@ class QueueReadings:
 
 def queued_model(row: Row[Any]) -> QueuedModel:
     """Return what waits for a model; the reasons are the codes of `waiting_for`."""
-    nowhere = Reason.NO_SERVER_FOR_MODEL if row.serving == 0 else Reason.SERVER_CORDONED
     reasons = {
         Reason.INPUTS: row.inputs,
         Reason.BACKOFF: row.backoff,
@@ -51,7 +50,7 @@ def queued_model(row: Row[Any]) -> QueuedModel:
     } | (
         {Reason.TENANT_PAUSED: row.paused, Reason.QUEUE: row.queued}
         if row.taking
-        else {nowhere: row.paused + row.queued}
+        else {_nowhere(row): row.paused + row.queued}
     )
     return QueuedModel(
         model=row.model,
@@ -62,6 +61,13 @@ def queued_model(row: Row[Any]) -> QueuedModel:
         taking=row.taking,
         reasons={reason.value: number for reason, number in reasons.items() if number},
     )
+
+
+def _nowhere(row: Row[Any]) -> Reason:
+    """Return why no server takes jobs of a model."""
+    if row.serving == 0:
+        return Reason.NO_SERVER_FOR_MODEL
+    return Reason.STORE_AWAY if row.store_away else Reason.SERVER_CORDONED
 
 
 @get(

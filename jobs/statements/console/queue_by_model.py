@@ -8,7 +8,8 @@ from jobs.job import ACTIVE, JobStatus
 from jobs.schema.tables import jobs, servers, tenants
 from jobs.statements.clauses import tx_now
 
-UNABLE = ("draining", "drained", "store_away", "clock_skewed")
+STORE_AWAY = "store_away"
+UNABLE = ("draining", "drained", STORE_AWAY, "clock_skewed")
 """States of a living server in which it takes no jobs."""
 
 
@@ -18,8 +19,8 @@ def queue_by_model(tenant: str | None) -> Select[Any]:
     `inputs` are jobs that wait for their inputs, `backoff` those that are retried later, `offline` those that are
     pinned to a server that is away, `paused` those of tenants that have paused their queues, `queued` the others that
     wait, `running` those that run, and `oldest` is the seconds since the first of the waiting ones could have run.
-    `serving` is how many living servers have the model, `taking` how many of them take jobs. It reads every unfinished
-    job of the tenant, or of all.
+    `serving` is how many living servers have the model, `taking` how many of them take jobs, and `store_away` how many
+    would, were the object store there. It reads every unfinished job of the tenant, or of all.
     """
     pinned = and_(jobs.c.server_id.is_not(None), jobs.c.spill_at.is_(None))
     there = select(servers.c.server_id).where(
@@ -39,10 +40,12 @@ def queue_by_model(tenant: str | None) -> Select[Any]:
     if tenant is not None:
         found = found.where(jobs.c.tenant == tenant)
     each = found.subquery()
+    is_active = servers.c.desired == "active"
     living = (
         select(
             func.unnest(servers.c.serves).label("model"),
-            and_(servers.c.desired == "active", servers.c.state.not_in(UNABLE)).label("takes"),
+            and_(is_active, servers.c.state.not_in(UNABLE)).label("takes"),
+            and_(is_active, servers.c.state == STORE_AWAY).label("lacks_store"),
         )
         .where(servers.c.lease_until > tx_now, servers.c.removed_at.is_(None))
         .subquery()
@@ -52,6 +55,7 @@ def queue_by_model(tenant: str | None) -> Select[Any]:
             living.c.model,
             func.count().label("serving"),
             func.sum(cast(living.c.takes, Integer)).label("taking"),
+            func.sum(cast(living.c.lacks_store, Integer)).label("store_away"),
         )
         .group_by(living.c.model)
         .subquery()
@@ -64,6 +68,7 @@ def queue_by_model(tenant: str | None) -> Select[Any]:
             extract("epoch", tx_now - func.min(each.c.since)).label("oldest"),
             func.coalesce(func.max(by_model.c.serving), 0).label("serving"),
             func.coalesce(func.max(by_model.c.taking), 0).label("taking"),
+            func.coalesce(func.max(by_model.c.store_away), 0).label("store_away"),
         )
         .outerjoin(by_model, by_model.c.model == each.c.model)
         .group_by(each.c.model)

@@ -55,14 +55,16 @@ def run(node, program, arguments, given=""):
 
 @pytest.fixture
 def form(client, node, all_models):
-    """What the form is made of, after a change of the document, and with native sizes of some models."""
+    """What the form is made of, after a change of the document, and with native sizes or abilities of some models."""
 
-    def made(change=lambda document: None, native=()):
+    def made(change=lambda document: None, native=(), able=()):
         document, models = client.get("/schema/openapi.json").json(), client.get("/models/v1").json()["models"]
         change(document)
         for model in models:
             if model["id"] in native:
                 model["limits"]["native_sizes"] = native[model["id"]]
+            if model["id"] in able:
+                model["capabilities"] += able[model["id"]]
         given = json.dumps({"document": document, "models": models})
         return json.loads(run(node, FORM, [(FOLDER / "make" / "fields.js").as_uri()], given))
 
@@ -101,6 +103,16 @@ def test_the_limits_are_those_of_the_model(client, form):
             for side in (size["width"], size["height"]):
                 assert limits["min_side"] <= side <= limits["max_side"]
                 assert 0 == side % (limits["side_multiple"] or 1)
+
+
+def test_a_field_is_there_for_models_that_use_it(form):
+    images = {
+        model_id: named(fields) for model_id, fields in form(able={"chaos-edit": ["mask"]})["forms"]["image"].items()
+    }
+    assert ["prompt", "input_image", "mask", "reference_images"] == list(images["chaos-edit"])[:4]
+    assert {"chaos-edit", ""} == {model_id for model_id, fields in images.items() if "mask" in fields}
+    assert "json" == images["chaos-edit"]["elements"]["widget"]
+    assert "elements" not in images["chaos"]
 
 
 def test_an_untouched_form_asks_for_the_models_own_size(form):

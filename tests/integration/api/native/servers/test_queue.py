@@ -40,6 +40,9 @@ def test_it_says_why_nothing_takes_them(look, create, rows):
     create(model="chaos")
     rows.execute(text("UPDATE servers SET desired = 'cordoned'"))
     assert {"server_cordoned": 1} == look()["chaos"]["reasons"]
+    rows.execute(text("UPDATE servers SET desired = 'active', state = 'store_away'"))
+    found = look()["chaos"]
+    assert ({"store_away": 1}, 1, 0) == (found["reasons"], found["serving"], found["taking"])
     rows.execute(text("UPDATE servers SET lease_until = now()"))
     found = look()["chaos"]
     assert ({"no_server_for_model": 1}, 0, 0) == (found["reasons"], found["serving"], found["taking"])
