@@ -3,7 +3,7 @@ import { html, useEffect, useState } from "../html.js";
 import { get } from "../api.js";
 import { setQuery, to } from "../router.js";
 import { JobState, isOver } from "../parts/state.js";
-import { Thumb } from "../parts/media.js";
+import { Thumb, kindOf } from "../parts/media.js";
 import { ago } from "../format.js";
 
 const KEY = "atelier-jobs";
@@ -56,8 +56,9 @@ function SessionJob({ id, isCurrent }) {
     };
   }, [id]);
   if (!job) return null;
+  const kind = job.outputs[0] ? kindOf(job.outputs[0].media_type) : job.modality;
   return html`<li>
-    <button class="thumb" onClick=${() => setQuery({ job: id })} aria-current=${isCurrent ? "true" : undefined} aria-label=${`Job of ${ago(job.created_at)}, ${job.status}`}>
+    <button class="thumb" onClick=${() => setQuery({ job: id })} aria-current=${isCurrent ? "true" : undefined} aria-label=${`Job of ${ago(job.created_at)}: ${kind}, ${job.status}`}>
       ${job.outputs[0] ? html`<${Thumb} output=${job.outputs[0]} />` : html`<span class="kind">${job.modality}</span>`}
       ${job.status === "processing" && html`<span class="bar is-run"><i style=${{ width: `${job.progress * 100}%` }}></i></span>`}
     </button>

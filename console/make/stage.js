@@ -38,7 +38,7 @@ export function Outputs({ job, original = "", children }) {
   const output = job.outputs[place];
   return html`<section class="result">
     <${Viewer} key=${output.url} output=${output} original=${original} title=${output.name ?? `${job.modality} by ${job.model}`} />
-    ${job.outputs.length > 1 && html`<div class="contact"><ol>${job.outputs.map((one, number) => html`<li key=${one.url}><button class="thumb" aria-current=${number === place ? "true" : undefined} aria-label=${`Output ${number + 1}`} onClick=${() => setPlace(number)}><${Thumb} output=${one} /></button></li>`)}</ol></div>`}
+    ${job.outputs.length > 1 && html`<div class="contact"><ol>${job.outputs.map((one, number) => html`<li key=${one.url}><button class="thumb" aria-current=${number === place ? "true" : undefined} aria-label=${`Output ${number + 1}: ${kindOf(one.media_type)}`} onClick=${() => setPlace(number)}><${Thumb} output=${one} /></button></li>`)}</ol></div>`}
     <p class="quiet tiny facts-line">${outputWords(output)}</p>
     <div class="acts"><a class="btn" href=${local(output.url)} download=${fileName(output, job)}><${Icon} name="down" />Download</a><${UseAs} ...${{ job, output, place, modalities: modalities ?? [] }} />${children}</div>
   </section>`;

@@ -4,7 +4,7 @@ import { root } from "../api.js";
 import { to } from "../router.js";
 import { Empty, JobState, Loading, ProblemNote, State, isOver } from "../parts/state.js";
 import { usePages } from "../parts/paging.js";
-import { ago, moment } from "../format.js";
+import { ago, moment, words } from "../format.js";
 
 export default function Chains({ me }) {
   const { items, error, isReady, isLoading, next, more, reload } = usePages("/chains/v1?limit=20", (data) => data.chains, (chain) => chain.chain_id, (data) => (data?.chains.some((chain) => !isOver(chain)) ? 2 : 10));
@@ -22,8 +22,8 @@ export default function Chains({ me }) {
     ${next && html`<p class="more"><span></span><button class="btn" disabled=${isLoading} onClick=${more}>Older</button></p>`}`;
 }
 
-/** The steps of a chain in words. */
-export const namesOf = (chain) => chain.steps.map((step) => step.name).join(", ");
+/** The steps of a chain in words; one that has only its number for a name is called by what it makes. */
+export const namesOf = (chain) => chain.steps.map((step) => (/^\d+$/.test(step.name) && step.job ? words(step.job.modality).toLowerCase() : step.name)).join(", ");
 
 /** The state of a step: that of its job, or what it waits for. */
 export function StepState({ step }) {

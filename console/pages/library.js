@@ -75,7 +75,7 @@ export const keptWords = (item) => (item.expires_at ? `Kept until ${date(item.ex
 function Tile({ item, isSelected, toggle }) {
   const facts = [item.width ? `${item.width}×${item.height}` : "", item.duration_seconds ? seconds(item.duration_seconds) : "", item.bytes ? bytes(item.bytes) : ""].filter(Boolean).join(", ");
   return html`<li class=${isSelected ? "sel" : ""}>
-    <a class="thumb" href=${to(`/library/${item.media_id}`)} aria-label=${titleOf(item)} draggable onDragStart=${(event) => event.dataTransfer.setData("application/x-atelier", JSON.stringify({ id: item.media_id, name: item.filename, url: local(item.thumbnail_url) ?? "" }))}>
+    <a class="thumb" href=${to(`/library/${item.media_id}`)} aria-label=${`${item.status === "ready" ? kindOf(item.media_type) : item.status}: ${titleOf(item)}`} draggable onDragStart=${(event) => event.dataTransfer.setData("application/x-atelier", JSON.stringify({ id: item.media_id, name: item.filename, url: local(item.thumbnail_url) ?? "" }))}>
       ${item.status === "ready" ? html`<${Thumb} output=${item} />` : html`<${State} kind=${item.status === "failed" ? "bad" : "wait"}>${item.status}<//>`}
     </a>
     <div class="tile-line"><input type="checkbox" aria-label=${`Select ${titleOf(item)}`} checked=${isSelected} onChange=${() => toggle(item.media_id)} />
