@@ -81,15 +81,15 @@ def test_a_page_does_not_grow_with_its_events(open_page, stack):
             )
             page.locator(".running").get_by_text(re.compile(f"^Part {batch[-1]}(,|$)")).wait_for()
 
-    def held():
+    def size_of_page():
         session.send("HeapProfiler.collectGarbage")
         found = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
         return found["JSHeapUsedSize"], found["Nodes"]
 
     show(0, FIRST_EVENTS)
-    bytes_before, nodes_before = held()
+    bytes_before, nodes_before = size_of_page()
     show(FIRST_EVENTS, FIRST_EVENTS + MORE_EVENTS)
-    bytes_after, nodes_after = held()
+    bytes_after, nodes_after = size_of_page()
     assert bytes_before + MOST_MORE_BYTES > bytes_after
     assert nodes_before + MOST_MORE_NODES > nodes_after
     stack.client.post(f"/jobs/v1/{job_id}/cancel")
