@@ -23,6 +23,8 @@ from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
 
 VOICE = "target_voice_path"
+LOOKED_AT = {"webp", "png", "svg", "mp4"}
+"""Formats that need no preview; outputs in others come with a picture."""
 
 
 @click.group()
@@ -40,11 +42,11 @@ def generate_command(modality: ModalitySpec) -> click.Command:
     def run(
         client: Client,
         output: Path | None,
-        preview: Path | None,
         timeout: float | None,
         no_wait: bool,
         estimate: bool,
         as_json: bool,
+        preview: Path | None = None,
         **values: Any,
     ) -> None:
         body = request_body(values)
@@ -75,15 +77,17 @@ def generate_command(modality: ModalitySpec) -> click.Command:
     run.__doc__ = f"{modality.summary}: {', '.join(dict.fromkeys(modality.formats.values()))}."
     command = click.command(modality.word)(json_option(with_client(run)))
     argument, *options = request_options(modality)
-    command.params[:0] = [argument, *_file_options(), *options]
+    command.params[:0] = [argument, *_own_options(modality), *options]
     return command
 
 
-def _file_options() -> list[click.Option]:
+def _own_options(modality: ModalitySpec) -> list[click.Option]:
+    """Return the options that are not fields of the request."""
     file = click.Path(path_type=Path, dir_okay=False)
+    preview = click.Option(["--preview"], type=file, help="File for the preview of a sound or a mesh: a PNG.")
     return [
         click.Option(["-o", "--output"], type=file, help="File to write; - is standard output."),
-        click.Option(["--preview"], type=file, help="File for the preview of a sound or a mesh: a PNG."),
+        *(() if LOOKED_AT & {*modality.formats.values()} else (preview,)),
         click.Option(["--timeout"], type=Duration(), help="Cancel the job after so long: 45s, 10m, 2h."),
         click.Option(
             ["--no-wait"], is_flag=True, help="Print the id of the job and end; `atelier jobs download` gets it."

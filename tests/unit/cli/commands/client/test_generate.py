@@ -85,15 +85,16 @@ def test_a_file_is_named_or_nothing_is_waited_for():
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["-n", "2", "-o", "-"], "takes one image"),
-        (["--json", "-o", "-"], "name a file"),
-        (["--no-wait", "--timeout", "5s"], "leave out --timeout"),
-        (["--no-wait", "--preview", "p.png"], "leave out --timeout"),
+        (["image", "-n", "2", "-o", "-"], "takes one image"),
+        (["image", "--json", "-o", "-"], "name a file"),
+        (["image", "--no-wait", "--timeout", "5s"], "leave out --timeout"),
+        (["image", "-o", "a.webp", "--preview", "p.png"], "No such option '--preview'"),
+        (["speech", "--no-wait", "--preview", "p.png"], "leave out --timeout"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(words, reason):
-    outcome = CliRunner().invoke(atelier, ["generate", "image", "a star", *words, *NOWHERE])
-    assert (2, True) == (outcome.exit_code, reason in outcome.output)
+    outcome = CliRunner().invoke(atelier, ["generate", *words, "a star", *NOWHERE])
+    assert (2, True) == (outcome.exit_code, reason in outcome.output), outcome.output
 
 
 def test_local_files_of_an_estimate_are_paths_and_are_not_read():
