@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 
 from core.processes import spawn
+from jobs.statements import api_keys
 from tests.support.paths import CACHE, ROOT
 from tests.support.service.service import Service, Spawn
 
@@ -99,9 +100,10 @@ class ReleaseBefore(Service):
             row = connection.execute("SELECT incarnation FROM servers WHERE server_id = %s", [server_id]).fetchone()
         return row[0] if row else 0
 
-    def _make_key(self) -> tuple[str, str]:
+    def _make_key(self, name: str, scopes: list[str]) -> tuple[str, str]:
         self.command("migrate")
-        key = self.command("keys", "create", "--tenant", "tests", "--admin", "--budget-usd", "100")
+        rights = ["--admin"] if api_keys.ADMIN in scopes else []
+        key = self.command("keys", "create", "--tenant", name, *rights, "--budget-usd", "100")
         with psycopg.connect(self.settings.database_url) as connection:
-            ((tenant,),) = connection.execute("SELECT id FROM tenants WHERE name = 'tests'").fetchall()
+            ((tenant,),) = connection.execute("SELECT id FROM tenants WHERE name = %s", [name]).fetchall()
         return tenant, key
