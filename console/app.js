@@ -201,23 +201,27 @@ async function signOut() {
 function Page({ page, ...rest }) {
   const [module, setModule] = useState(null);
   const [error, setError] = useState(null);
+  async function load() {
+    try {
+      const loaded = await page.load();
+      sessionStorage.removeItem("atelier-reloaded");
+      setModule(loaded);
+      setError(null);
+    } catch {
+      // Without the service, loading again would leave the browser's own page of an error in place of the console.
+      const isServed = await get("/console/session").then(() => true, () => false);
+      if (!isServed || sessionStorage.getItem("atelier-reloaded")) {
+        setError(new Problem(0, { code: "no_answer", detail: "This page could not be loaded: the service does not answer. Jobs that were accepted are safe." }));
+      } else {
+        sessionStorage.setItem("atelier-reloaded", "1");
+        location.reload();
+      }
+    }
+  }
   useEffect(() => {
-    page.load().then(
-      (loaded) => {
-        sessionStorage.removeItem("atelier-reloaded");
-        setModule(loaded);
-      },
-      () => {
-        if (sessionStorage.getItem("atelier-reloaded")) {
-          setError(new Problem(0, { code: "no_answer", detail: "This page could not be loaded; the service does not answer." }));
-        } else {
-          sessionStorage.setItem("atelier-reloaded", "1");
-          location.reload();
-        }
-      },
-    );
+    load();
   }, []);
-  if (error) return html`<${ProblemNote} error=${error} retry=${() => location.reload()} />`;
+  if (error) return html`<${ProblemNote} error=${error} retry=${load} />`;
   return module ? html`<${module.default} ...${rest} />` : html`<${Loading} />`;
 }
 
