@@ -157,13 +157,14 @@ def test_a_store_that_is_away_is_said(open_page, stack):
     store.rename(away)
     store.touch()  # no folder any more
     try:
-        jobs = [stack.submit("side=8") for _ in range(2)]
+        jobs = [stack.submit("side=8")]
         page.get_by_text("Store away", exact=True).wait_for()
+        jobs.append(stack.submit("side=8"))
         page.get_by_text("the object store takes no results").wait_for()
     finally:
         store.unlink()
         away.rename(store)
-    assert ["completed"] * 2 == [stack.ended(job_id).status for job_id in jobs]
+    assert ["completed"] * 2 == [stack.ended(job_id, timeout=60).status for job_id in jobs]
     page.get_by_text("the object store takes no results").wait_for(state="detached")
 
 
