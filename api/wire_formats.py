@@ -33,6 +33,8 @@ from api.dialects.whaletools.errors import render_error as whaletools_error
 from api.dialects.whaletools.generations import Generations
 from api.dialects.whaletools.routes import PREFIXES as WHALETOOLS
 from api.dialects.whaletools.routes import whaletools_routers
+from api.dialects.whaletools.texts import WhaleTexts
+from api.follow.text_stream import TextStream
 from api.http.problems import Renderer
 from api.openapi.dialects import DocumentedFormat
 from api.operations.entities import EntityOperations
@@ -109,6 +111,7 @@ def _whaletools(services: Services) -> Sequence[Router]:
     endpoint, database, notifier = services.submit_endpoint, services.database, services.notifier
     return whaletools_routers(
         Generations(endpoint, database, notifier, services.catalog, services.aliases),
+        WhaleTexts(endpoint, TextStream(services.watcher, services.preview_feed, services.stream_limit)),
         services.aliases,
         services.voice_operations,
         services.voice_directory,

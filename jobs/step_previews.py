@@ -16,15 +16,17 @@ from core.settings import Settings
 log = logging.getLogger(__name__)
 
 
-class StepPreview(msgspec.Struct, frozen=True, kw_only=True):
+class StepPreview(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How an image or a film looks after `step` of `of` steps: a sketch, and not a small copy of what it will be.
 
-    `image` is a `data:` URL of at most 12,000 characters, a WebP of at most 256 pixels on its longer side.
+    `image` is a `data:` URL of at most 12,000 characters, a WebP of at most 256 pixels on its longer side. Of a text it
+    is left out, and `text` is all that is written after token `step`, of at most `of`.
     """
 
     step: int
     of: int
-    image: str
+    image: str = ""
+    text: str | None = None
 
 
 def preview_channel(job_id: str) -> str:

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 0.5
 """Between two looks for followers, and between a preview and the next look: a job shows at most two a second."""
+TEXT_SECONDS = 0.1
+"""The same between two parts of a text, which is read while it is written."""
 
 
 class PreviewRelay:
@@ -57,6 +59,11 @@ class PreviewRelay:
         """Have a preview published: RGB of `size`, width and height; returns at once."""
         self._look_at[ticket] = self._clock() + INTERVAL_SECONDS
         self._pool.submit(self._publish, job_id, step, of, size, pixels)
+
+    def show_text(self, ticket: str, job_id: str, step: int, of: int, text: str) -> None:
+        """Have the beginning of a text published; returns at once."""
+        self._look_at[ticket] = self._clock() + TEXT_SECONDS
+        self._pool.submit(self._publisher.publish, job_id, StepPreview(step=step, of=of, text=text))
 
     def _ask_if_followed(self, ticket: str, job_id: str) -> None:
         if self._publisher.is_asked_for(job_id):

@@ -21,7 +21,7 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     the first of them). Image n of `num_images` has the seed `seed + n`.
     """
 
-    unbuilt: ClassVar[dict[str, str]] = {"enhance_prompt": "it needs a text model, and none is served"}
+    unbuilt: ClassVar[dict[str, str]] = {"enhance_prompt": "no text model rewrites prompts yet"}
     media: ClassVar[dict[str, MediaKind]] = {
         "input_image": "image",
         "mask": "image",

@@ -45,6 +45,10 @@ def _shows_nothing(step: int, of: int, draw: Draw) -> None:
     """Show no preview."""
 
 
+def _shows_no_text(step: int, of: int, write: Callable[[], str]) -> None:
+    """Show nothing."""
+
+
 def _in_memory(name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return np.empty(shape, np.uint8)
 
@@ -60,6 +64,8 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
       file that the encoder reads, so that large arrays are not copied while the device waits.
     - `show_step(step, of, draw)`: after step `step` (from 1) of `of`, what a preview is drawn with if one is asked for;
       otherwise `draw` is not called.
+    - `show_text(step, of, write)`: the same of a text, after token `step` of at most `of`; `write` returns what of it
+      will stay.
     - `batch`: the most images at once that there is memory for.
     - `rank` of `ranks`: this process and how many make the same run together, over torch.distributed; only rank 0
       returns arrays, and all call `progress` alike while they make steps.
@@ -73,6 +79,7 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     empty: Callable[[str, tuple[int, ...]], NDArray[np.uint8]] = _in_memory
     make_room: Callable[[], bool] = lambda: False
     show_step: Callable[[int, int, Draw], None] = _shows_nothing
+    show_text: Callable[[int, int, Callable[[], str]], None] = _shows_no_text
     batch: int = MAX_IMAGES
     rank: int = 0
     ranks: int = 1

@@ -26,7 +26,7 @@ from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.component import load_component
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
-from pipelines.text.stops import first_stop
+from pipelines.text.stops import first_stop, settled
 
 SHOWN_CHARACTERS = 100_000
 """The longest text that is in the answer, and not in the file alone."""
@@ -140,6 +140,7 @@ class _Writer:
         """
         self.tokens = tokens[0, self._read :].tolist()
         self.is_stopped = bool(self._stops) and first_stop(self._decoded(), self._stops) is not None
+        self._ctx.show_text(len(self.tokens), self.most, lambda: settled(self._decoded(), self._stops))
         self._ctx.progress(min(1.0, len(self.tokens) / self.most), "step")
         return torch.full((1,), self.is_stopped, dtype=torch.bool, device=tokens.device)
 

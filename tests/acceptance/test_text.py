@@ -1,6 +1,10 @@
 """Texts through every real part, of tiny random language models in the published layouts."""
 
+import json
+import re
 from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from tests.support.servers.databases import Databases
 from tests.support.service import finished
 from tests.support.service.model_service import model_service
 from tests.support.service.service import Service
+from tests.support.service.sse import events
 from tests.unit.pipelines.text.test_transformers_text import directly
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -110,6 +115,56 @@ def test_its_progress_rises_and_a_cancel_ends_it(writers: Service) -> None:
     writers.client.post(f"/jobs/v1/{job_id}/cancel").raise_for_status()
     assert writers.ended(job_id, 30).status in (JobStatus.CANCELLED, JobStatus.COMPLETED)
     assert make(writers, max_tokens=3)["outputs"][0]["text"]
+
+
+LONG = {"prompt": "hello", "max_tokens": 300, "seed": 7}
+WHALE = "/v1/generate/text"
+
+
+def test_it_is_read_while_it_is_written(writers: Service) -> None:
+    job_id = writers.client.post("/generate/text/v1", json=LONG).json()["job_id"]
+    path = f"/jobs/v1/{job_id}/events"
+    with writers.client.stream("GET", path, params={"previews": True}, timeout=120) as stream:
+        seen = list(events(stream))
+    texts = [event.data["text"] for event in seen if event.name == "preview"] + [seen[-1].data["outputs"][0]["text"]]
+    assert "completed" == seen[-1].name
+    assert 3 <= len(set(texts))
+    assert all(after.startswith(before) for before, after in pairwise(texts))
+
+
+@pytest.mark.contract("A62", "A63", "A64", "A65", "A66", "A69", "A70", "A71", "A72", "A73", "A74")
+def test_a_text_in_the_form_of_whaletools(writers: Service) -> None:
+    body = {"prompt": "hello", "model": "claude-sonnet-4-6", "max_tokens": 25, "temperature": 0.4, "seed": 3}
+    answer = writers.client.post(WHALE, json=body, timeout=90)
+    assert 200 == answer.status_code, answer.text
+    made = answer.json()
+    native = make(writers, max_tokens=25, temperature=0.4, seed=3)["outputs"][0]
+    assert (native["text"], "claude-sonnet-4-6") == (made["text"], made["model"])
+    assert {"input_tokens": READ, "output_tokens": 25} == made["usage"]
+    assert native["text"] != make(writers, max_tokens=25, temperature=2.0, seed=3)["outputs"][0]["text"]
+    assert re.fullmatch("gen_txt_[0-9a-f]{32}", made["id"])
+    assert datetime.fromisoformat(made["created_at"]).utcoffset() is not None
+    assert made == writers.client.get(f"{WHALE}/{made['id']}").json()
+
+
+@pytest.mark.contract("A67", "A68")
+def test_a_stream_in_the_form_of_whaletools(writers: Service) -> None:
+    with writers.client.stream("POST", WHALE, json={**LONG, "stream": True}, timeout=120) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = [line.removeprefix("data: ") for line in answer.iter_lines() if line.startswith("data: ")]
+    assert "[DONE]" == lines.pop()
+    chunks = [json.loads(line) for line in lines]
+    assert make(writers, **LONG)["outputs"][0]["text"] == "".join(chunk["text"] for chunk in chunks)
+    assert 3 <= sum(chunk["text"] != "" for chunk in chunks)
+    assert {"input_tokens": READ, "output_tokens": 300} == chunks[-1]["usage"]
+
+
+def test_a_stream_of_a_text_that_fails_says_why(writers: Service) -> None:
+    body = {"prompt": "a" * 400, "stream": True}
+    answer = writers.client.post(WHALE, json=body, timeout=90)
+    assert "event: error" in answer.text
+    assert '"code":"out_of_range"' in answer.text
+    assert answer.text.endswith("data: [DONE]\n\n")
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,7 @@ class RequestExecutor:
                 empty=partial(empty_array, Path(job.folder)),
                 make_room=make_room,
                 show_step=reports.show_step(job.ticket),
+                show_text=reports.show_text(job.ticket),
             )
 
         def run() -> None:

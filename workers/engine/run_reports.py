@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, MutableSet, Sequence
 from pipelines.catalog.spec import Stage
 from pipelines.runtime.protocol import Draw, JobCancelled, JobPreempted
 from workers.ipc.channel import Channel
-from workers.ipc.messages import Interrupt, PreviewPixels, StageProgress
+from workers.ipc.messages import Interrupt, PreviewPixels, PreviewText, StageProgress
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,16 @@ class RunReports:
             self._channel.send(
                 PreviewPixels(ticket=ticket, step=step, of=of, width=width, height=height, pixels=pixels)
             )
+
+        return show
+
+    def show_text(self, ticket: str) -> Callable[[int, int, Callable[[], str]], None]:
+        """Return the `show_text` of a job's context."""
+
+        def show(step: int, of: int, write: Callable[[], str]) -> None:
+            if ticket in self._asked_previews:
+                self._asked_previews.discard(ticket)
+                self._channel.send(PreviewText(ticket=ticket, step=step, of=of, text=write()))
 
         return show
 

@@ -14,6 +14,7 @@ from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.child_launcher import ChildLauncher, LaunchedChild
 from workers.ipc.messages import (
     AnyMessage,
+    AnyPreview,
     AskPreview,
     Computed,
     ComputedShared,
@@ -25,7 +26,6 @@ from workers.ipc.messages import (
     Interrupt,
     Inventory,
     NotReady,
-    PreviewPixels,
     Ready,
     StageProgress,
     Stopped,
@@ -63,7 +63,7 @@ class RequestListener(Protocol):
     def report(self, report: StageProgress) -> None:
         """Learn of a report, which renews the deadline of its stage."""
 
-    def show(self, preview: PreviewPixels) -> None:
+    def show(self, preview: AnyPreview) -> None:
         """Learn of a preview that was asked for."""
 
 
@@ -76,7 +76,7 @@ class NoListener:
     def report(self, report: StageProgress) -> None:
         """Do nothing."""
 
-    def show(self, preview: PreviewPixels) -> None:
+    def show(self, preview: AnyPreview) -> None:
         """Do nothing."""
 
 
@@ -242,7 +242,7 @@ class ChildProcess:
                 continue
             if message.ticket not in request.tickets:
                 raise ChannelClosed(f"an answer to {message.ticket} instead of {request.ticket}")
-            if isinstance(message, PreviewPixels):
+            if isinstance(message, AnyPreview):
                 listener.show(message)
                 continue
             if not isinstance(message, StageProgress):

@@ -162,6 +162,14 @@ class PreviewPixels(EngineMessage, frozen=True, kw_only=True, tag="preview_pixel
     pixels: bytes
 
 
+class PreviewText(EngineMessage, frozen=True, kw_only=True, tag="preview_text"):
+    """From the engine, for `AskPreview`: the text after token `step` of `of` at most; it renews no deadline."""
+
+    step: int
+    of: int
+    text: str
+
+
 class Computed(EngineMessage, frozen=True, kw_only=True, tag="computed"):
     """From the engine: the arrays are in the folder; `weights` are those that they were computed with."""
 
@@ -225,6 +233,7 @@ class Failed(EngineMessage, frozen=True, kw_only=True, tag="failed"):
     inventory: Inventory = Inventory()
 
 
+AnyPreview = PreviewPixels | PreviewText
 ComputeRequest = Compute | ComputeShared
 """The requests of a run, of one job or of several."""
 EngineRequest = EngineCommand | Sweep
@@ -243,7 +252,7 @@ AnyMessage = (
     | Interrupt
     | StageProgress
     | AskPreview
-    | PreviewPixels
+    | AnyPreview
     | Computed
     | ComputedShared
     | SweepDone

@@ -1,4 +1,4 @@
-"""OpenAI's routes of texts, which no model of the catalog writes yet: every model is one that does not exist."""
+"""OpenAI's routes of texts, which are not built: every model is one that does not exist."""
 
 from typing import Annotated
 
@@ -11,8 +11,8 @@ from api.http.auth import needs
 from core.errors.fields import UnknownModel
 
 NO_TEXT = (
-    "The model {name!r} does not exist: no model of this service writes text yet. GET /models lists those that make "
-    "images, videos and speech."
+    "The model {name!r} does not exist here: texts are not written in this form yet, but at POST /generate/text/v1. "
+    "GET /models lists those that make images, videos and speech."
 )
 
 

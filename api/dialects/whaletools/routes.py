@@ -6,6 +6,7 @@ from typing import Any
 from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
+from litestar.response import Stream
 
 from api.dialects.voice_choice import choose_voice, stored_id
 from api.dialects.whaletools.backgrounds import background_params, batch_item
@@ -14,13 +15,15 @@ from api.dialects.whaletools.media import WhaleMediaRoutes, WhaleUploadRoutes
 from api.dialects.whaletools.schema import (
     BackgroundRequest,
     CloneRequest,
+    CompletionRequest,
     ImageRequest,
     VideoRequest,
     VoiceItem,
     VoiceRequest,
 )
 from api.dialects.whaletools.stores import own_store
-from api.dialects.whaletools.translate import image_params, speech_params, video_params
+from api.dialects.whaletools.texts import WhaleTexts
+from api.dialects.whaletools.translate import image_params, speech_params, text_params, video_params
 from api.dialects.whaletools.voices import voice_item
 from api.http.auth import Caller, needs
 from api.http.database import Database
@@ -33,13 +36,14 @@ from api.operations.voices import VoiceOperations
 from api.submit.data_urls import is_data_url
 from api.submit.endpoint import IdempotencyKeyHeader
 from api.submit.media_intake import UPLOAD
-from core.errors.fields import InvalidRequest, NoModelForTask, NulInText
+from core.errors.fields import InvalidRequest, NulInText
 from core.settings import Settings
 from jobs.params.media import media_of
 from jobs.params.requests.origin import Origin
 from jobs.wire.dialects.whaletools import (
     NAME,
     BackgroundAnswer,
+    CompletionAnswer,
     FailedAnswer,
     ImageAnswer,
     PendingAnswer,
@@ -53,12 +57,11 @@ BASE = "/whaletools"
 MEDIA, STORE_MEDIA = "/v1/media", "/v1/stores/{store_id:str}/media"
 PREFIXES = (BASE, "/v1/generate", "/v1/voices", MEDIA, "/v1/stores")
 """The base path, and the plain paths that the dialect has to itself."""
-NO_TEXT = "No model of this service writes text yet (`text-generation`); images, videos and voices can be made."
 CLONE_SOURCE = "`audio_url` must be a `data:` URL or the `input_id` of an upload; send the file with POST /inputs/v1."
 
 
 class GenerationRoutes(Controller):
-    """Routes that make an image, a video, a recording or a cut-out, and show one by its id."""
+    """Routes that make an image, a video, a recording, a cut-out or a text, and show one by its id."""
 
     path = "/v1/generate"
     opt = needs("jobs")
@@ -149,10 +152,28 @@ class GenerationRoutes(Controller):
         """Show a cut-out, or that it is not finished."""
         return await generations.show(caller, "remove-background", generation)
 
-    @post("/text", include_in_schema=False)
-    async def text(self) -> None:
-        """Refuse, since no model writes texts yet."""
-        raise NoModelForTask(NO_TEXT)
+    @post("/text", status_code=200)
+    async def text(
+        self,
+        request: StrictRequest,
+        data: JSONBody[CompletionRequest],
+        generations: NamedDependency[Generations],
+        texts: NamedDependency[WhaleTexts],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> Response[CompletionAnswer | PendingAnswer] | Stream:
+        """Write a text and answer with it, or with its parts as they are written."""
+        params = text_params(data, generations.model("text", data.model))
+        origin = Origin(dialect=NAME, model=data.model)
+        if data.stream:
+            return await texts.stream(request, params, idempotency_key, origin)
+        return await generations.make(request, params, idempotency_key, origin)
+
+    @get("/text/{generation:str}")
+    async def show_text(
+        self, generation: FromPath[str], caller: NamedDependency[Caller], generations: NamedDependency[Generations]
+    ) -> Response[CompletionAnswer | PendingAnswer | FailedAnswer]:
+        """Show a text, or that it is not finished."""
+        return await generations.show(caller, "text", generation)
 
 
 class VoiceListRoutes(Controller):
@@ -195,6 +216,7 @@ class VoiceListRoutes(Controller):
 
 def whaletools_routers(
     generations: Generations,
+    texts: WhaleTexts,
     aliases: Aliases,
     voices: VoiceOperations,
     voice_directory: VoiceDirectory,
@@ -202,7 +224,9 @@ def whaletools_routers(
     settings: Settings,
 ) -> list[Router]:
     """Return the routers: the same routes below the base path and on the plain paths."""
-    shared = provide(generations=generations, aliases=aliases, voices=voices, voice_directory=voice_directory)
+    shared = provide(
+        generations=generations, texts=texts, aliases=aliases, voices=voices, voice_directory=voice_directory
+    )
     file_limit = max(settings.media_body_limit, settings.library_file_bytes) + ENVELOPE
     routers: list[Router] = []
     for base in (BASE, ""):

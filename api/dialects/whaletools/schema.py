@@ -8,6 +8,7 @@ from msgspec import Meta
 from jobs.params.base import Prompt, Seed, Url
 from jobs.params.media import MediaKind, Source
 from jobs.params.speech import Text
+from jobs.params.text import LONGEST_PROMPT, MOST_TOKENS, Name, Variables
 from jobs.wire.values import UtcTime
 
 MOST_IMAGES = 50
@@ -74,6 +75,19 @@ class BackgroundRequest(WhaleRequest, frozen=True, kw_only=True):
     image_url: Source | None = None
     image_urls: Annotated[tuple[Source, ...], Meta(min_length=1, max_length=MOST_IMAGES)] | None = None
     output_format: Literal["png", "webp"] = "png"
+
+
+class CompletionRequest(WhaleRequest, frozen=True, kw_only=True):
+    """A text from a prompt, or from a template of the service; with `stream` its parts come as they are written."""
+
+    prompt: Annotated[str, Meta(min_length=1, max_length=LONGEST_PROMPT, pattern=r"\S")] | None = None
+    template: Name | None = None
+    variables: Variables = msgspec.field(default_factory=dict)
+    max_tokens: Annotated[int, Meta(ge=1, le=MOST_TOKENS)] = 512
+    temperature: Annotated[float, Meta(ge=0, le=2)] = 0.7
+    stream: bool = False
+    output_format: Literal["txt", "md"] = "txt"
+    seed: Seed = -1
 
 
 class CloneRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

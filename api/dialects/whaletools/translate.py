@@ -1,11 +1,12 @@
 """WhaleTools' requests as parameters of jobs, and its ids."""
 
-from api.dialects.whaletools.schema import ImageRequest, VideoRequest, VoiceRequest
+from api.dialects.whaletools.schema import CompletionRequest, ImageRequest, VideoRequest, VoiceRequest
 from api.dialects.whaletools.sizes import image_size, video_size
 from core.ids import check_id
 from jobs.params.image import ImageParams
 from jobs.params.registry import Modality
 from jobs.params.speech import SpeechParams, tokens_for
+from jobs.params.text import TextParams
 from jobs.params.video import VideoParams
 from jobs.wire.dialects.whaletools import PREFIXES
 from pipelines.catalog.media_request import QUALITIES
@@ -57,6 +58,21 @@ def speech_params(asked: VoiceRequest, model: str | None, voice: str | None) -> 
         output_format=asked.output_format,
         language_id=asked.language,
         max_new_tokens=tokens_for(asked.text),
+        seed=asked.seed,
+        callback_url=asked.webhook_url,
+    )
+
+
+def text_params(asked: CompletionRequest, model: str | None) -> TextParams:
+    """Return the parameters of a text."""
+    return TextParams(
+        prompt=asked.prompt,
+        template=asked.template,
+        variables=asked.variables,
+        model=model,
+        max_tokens=asked.max_tokens,
+        temperature=asked.temperature,
+        output_format=asked.output_format,
         seed=asked.seed,
         callback_url=asked.webhook_url,
     )

@@ -21,6 +21,7 @@ PREFIXES: Mapping[Modality, str] = {
     "video": "gen_vid",
     "speech": "gen_voice",
     "remove-background": "gen_rbg",
+    "text": "gen_txt",
 }
 """What an id begins with, by the modality of its job."""
 PATHS: Mapping[Modality, str] = {
@@ -28,6 +29,7 @@ PATHS: Mapping[Modality, str] = {
     "video": "video",
     "speech": "voice",
     "remove-background": "remove-background",
+    "text": "text",
 }
 """The last part of a route's path."""
 
@@ -78,6 +80,34 @@ class BackgroundAnswer(msgspec.Struct, frozen=True, kw_only=True):
     status: str = "completed"
 
 
+class TextUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens that the model has read, and that it has written."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+class CompletionAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished text."""
+
+    id: str
+    text: str
+    model: str
+    usage: TextUsage
+    created_at: UtcTime
+    status: str = "completed"
+
+
+class TextChunk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of a text that is being written; the last one has no text, and says what the whole took."""
+
+    id: str
+    text: str
+    model: str | None = None
+    usage: TextUsage | None = None
+    created_at: UtcTime | None = None
+
+
 class PendingAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A generation that is not finished: when it may be, and where to look."""
 
@@ -100,7 +130,8 @@ class FailedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     created_at: UtcTime
 
 
-Answer = ImageAnswer | VideoAnswer | VoiceoverAnswer | BackgroundAnswer | PendingAnswer | FailedAnswer
+Made = ImageAnswer | VideoAnswer | VoiceoverAnswer | BackgroundAnswer | CompletionAnswer
+Answer = Made | PendingAnswer | FailedAnswer
 
 
 def generation_id(job: Job) -> str:
@@ -199,11 +230,23 @@ def _background(job: Job, shown: StatusAnswer) -> BackgroundAnswer:
     )
 
 
+def _completion(job: Job, shown: StatusAnswer) -> CompletionAnswer:
+    made = shown.outputs[0]
+    return CompletionAnswer(
+        id=generation_id(job),
+        text=made.text or "",
+        model=asked_model(job),
+        usage=TextUsage(input_tokens=made.input_tokens or 0, output_tokens=made.output_tokens or 0),
+        created_at=job.created_at,
+    )
+
+
 _ANSWERS: Mapping[str, Callable[[Job, StatusAnswer], Answer]] = {
     "image": _image,
     "video": _video,
     "speech": _voiceover,
     "remove-background": _background,
+    "text": _completion,
 }
 
 

@@ -196,12 +196,14 @@ class ProgressEvent(msgspec.Struct, frozen=True, kw_only=True):
 class StepPreview(msgspec.Struct, frozen=True, kw_only=True):
     """How an image or a film looks after `step` of `of` steps: a sketch, and not a small copy of what it will be.
 
-    `image` is a `data:` URL of at most 12,000 characters, a WebP of at most 256 pixels on its longer side.
+    `image` is a `data:` URL of at most 12,000 characters, a WebP of at most 256 pixels on its longer side. Of a text it
+    is left out, and `text` is all that is written after token `step`, of at most `of`.
     """
 
     step: int
     of: int
-    image: str
+    image: str = ""
+    text: str | None = None
 
 
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -503,6 +503,7 @@ export interface StepPreview {
   step: number;
   of: number;
   image: string;
+  text: string | null;
 }
 
 /** A file that a job was computed from: the clean copy of what its request names. */

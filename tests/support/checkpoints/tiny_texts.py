@@ -23,7 +23,7 @@ MARKS = (
     *("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
     *("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"),
 )
-CONTEXT = 256
+CONTEXT = 384
 """Tokens that the models read and write together."""
 SIZES = {
     "hidden_size": 32,
@@ -36,12 +36,16 @@ SIZES = {
 
 
 def save(name: str, folder: Path, seed: int = 0) -> Path:
-    """Build and save a model of `BUILDERS`; the same seed gives the same bytes. Returns `folder`."""
+    """Build and save a model of `BUILDERS`, which never ends by itself; the same seed gives the same bytes.
+
+    Returns `folder`.
+    """
     torch.manual_seed(seed)
     tokens = tokenizer()
     model = BUILDERS[name](tokens)
     ends = [tokens.convert_tokens_to_ids(mark) for mark in ("<|im_end|>", "<|endoftext|>")]
-    model.generation_config = GenerationConfig(eos_token_id=ends, pad_token_id=ends[1], do_sample=True, top_k=20)
+    settings = {"eos_token_id": ends, "suppress_tokens": ends, "pad_token_id": ends[1], "do_sample": True, "top_k": 20}
+    model.generation_config = GenerationConfig(**settings)
     model.save_pretrained(folder)
     tokens.save_pretrained(folder)
     return folder

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.support.gpu_worker.fakes import FakeClock, FakePreviews
-from workers.preview_relay import INTERVAL_SECONDS, PreviewRelay
+from workers.preview_relay import INTERVAL_SECONDS, TEXT_SECONDS, PreviewRelay
 
 
 class Pool:
@@ -89,3 +89,18 @@ def test_a_preview_is_a_url_of_a_webp(bench: Bench) -> None:
 def test_pixels_that_are_too_few_are_dropped(bench: Bench) -> None:
     bench.relay.show("job_1-1", "job_1", 3, 9, (2, 2), b"\xff")
     assert [] == bench.previews.published
+
+
+def test_parts_of_a_text_come_ten_times_a_second(bench: Bench) -> None:
+    bench.previews.followed.add("job_1")
+    bench.relay.look("job_1-1", "job_1")
+    for number in range(20):
+        assert ["job_1-1"] == bench.asked, number
+        bench.asked.clear()
+        bench.relay.show_text("job_1-1", "job_1", number, 100, "word " * number)
+        bench.relay.look("job_1-1", "job_1")
+        assert [] == bench.asked
+        bench.clock.advance(TEXT_SECONDS)
+        bench.relay.look("job_1-1", "job_1")
+    texts = [preview.text for _, preview in bench.previews.published]
+    assert ["word " * number for number in range(20)] == texts

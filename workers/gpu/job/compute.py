@@ -14,12 +14,13 @@ from workers.gpu.job.stage import StagedJob
 from workers.ipc.child_process import ChildProcess, ChildProcessDied, StageOverran
 from workers.ipc.messages import (
     AnyMessage,
+    AnyPreview,
     Compute,
     Computed,
     ComputedShared,
     ComputeShared,
     Failed,
-    PreviewPixels,
+    PreviewText,
     StageProgress,
 )
 from workers.preview_relay import PreviewRelay
@@ -117,9 +118,12 @@ class _ReportListener:
             self._progress.write(claimed, report)
             self._previews.look(claimed.ticket, claimed.job.id)
 
-    def show(self, preview: PreviewPixels) -> None:
+    def show(self, preview: AnyPreview) -> None:
         """Have a preview shown to those who follow the job."""
         job_id = self._members[preview.ticket].job.id
+        if isinstance(preview, PreviewText):
+            self._previews.show_text(preview.ticket, job_id, preview.step, preview.of, preview.text)
+            return
         size = preview.width, preview.height
         self._previews.show(preview.ticket, job_id, preview.step, preview.of, size, preview.pixels)
 

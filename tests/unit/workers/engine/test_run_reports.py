@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engine.run_reports import RunReports
-from workers.ipc.messages import PreviewPixels
+from workers.ipc.messages import PreviewPixels, PreviewText
 
 
 class Sent:
@@ -40,6 +40,15 @@ def test_a_preview_is_drawn_once_for_each_time_it_is_asked_for() -> None:
     assert 1 == drawn.count
     assert [PreviewPixels(ticket="a", step=2, of=4, width=3, height=2, pixels=bytes(range(18)))] == channel.messages
     assert {"b"} == asked
+
+
+def test_a_text_is_sent_once_for_each_time_it_is_asked_for() -> None:
+    channel, asked = Sent(), {"a"}
+    show = RunReports(cast(Any, channel), {}, asked, ["a", "b"]).show_text("a")
+    for step, text in enumerate(("one", "one two", "one two three"), 1):
+        show(step, 9, lambda text=text: text)  # type: ignore[misc]
+    assert [PreviewText(ticket="a", step=1, of=9, text="one")] == channel.messages
+    assert set() == asked
 
 
 def test_a_preview_that_fails_costs_the_job_nothing() -> None:
