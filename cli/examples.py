@@ -12,6 +12,7 @@ EXAMPLES = {
     "generate join": "atelier generate join chair.mp4 table.mp4 -o both.mp4",
     "generate text": "atelier generate text 'Three captions for a mug' -o captions.md",
     "generate vectorize": "atelier generate vectorize logo.png -o logo.svg",
+    "generate upscale": "atelier generate upscale photo.jpg --scale 4 -o large.png",
     "jobs list": "atelier jobs list --status failed --limit 50",
     "jobs show": "atelier jobs show JOB --log",
     "jobs watch": "atelier jobs watch JOB --timeout 10m",

@@ -39,11 +39,12 @@ MAKES: Mapping[str, MediaKind] = {
     "image": "image",
     "remove-background": "image",
     "branding": "image",
+    "upscale": "image",
     "video": "video",
     "join": "video",
     "speech": "audio",
 }
-"""What the outputs of a modality can be to a field of another one."""
+"""What the outputs of a modality can be to a field of another one; of a film in `input_video` they are films."""
 
 
 class NewStep(msgspec.Struct, frozen=True):
@@ -226,7 +227,8 @@ def _output_of(medium: Medium, steps: Sequence[NewStep], numbers: Mapping[str, i
     earlier = numbers[match[1]]
     frame: FilmFrame | None = "last" if match[2] == "last" else medium.frame
     params, output = steps[earlier].params, 0 if frame == "last" else int(match[2] or 0)
-    made: MediaKind | None = MAKES.get(modality_of(params))
+    is_film = getattr(params, "input_video", None) is not None
+    made: MediaKind | None = "video" if is_film else MAKES.get(modality_of(params))
     if frame == "last" and (made != "video" or medium.file_kind != "image"):
         raise InvalidRequest(
             "`/last` is the last frame of a film, for a field that takes a picture.", field=medium.field

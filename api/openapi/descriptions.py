@@ -254,6 +254,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "total": "How many there are.",
     "palette_distance": "The mean distance of the image's pixels to the palette (CIE76); null without a palette.",
     "palette_distance_before": "The same before its colors were moved.",
+    "OutputAnswer.method": "What enlarged it, `realesrgan` or `lanczos`; null for other outputs.",
     # webhooks
     "webhooks": "The endpoints, newest first.",
     "webhook_id": "The id of the endpoint.",

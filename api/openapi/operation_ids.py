@@ -14,6 +14,7 @@ _NAMES = {
     "join": "Join",
     "vectorize": "Vectorize",
     "text": "Text",
+    "upscale": "Upscale",
 }
 OPERATION_IDS = {
     **{

@@ -15,11 +15,13 @@ from core.net.url_guard import check_literal
 from core.settings import Settings
 from jobs.params.base import Params, changed_fields, refuse_nul, refuse_unbuilt
 from jobs.params.branding import BrandingParams
+from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams
 from jobs.params.media import Element, media_of
 from jobs.params.registry import AnyParams
 from jobs.params.speech import SpeechParams, is_speakable
 from jobs.params.text import TextParams
+from jobs.params.upscale import UpscaleParams
 from jobs.scopes import UNMARKED
 from pipelines.catalog.prompts.templates import check_conversation
 
@@ -66,6 +68,10 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
         raise OutOfRange("`text` has nothing that can be spoken; write words or numbers.", field="$.text")
     if isinstance(params, BrandingParams) and params.logo_url is None and not params.palette:
         raise MissingField("`logo_url` or `palette` is required; add one of them.", field="$.logo_url")
+    if isinstance(params, UpscaleParams):
+        _check_one(params.input_image, params.input_video)
+    if isinstance(params, CutoutParams):
+        _check_cutout(params)
     if isinstance(params, ImageParams):
         check_elements(params.elements)
     if isinstance(params, TextParams):
@@ -82,6 +88,23 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
             advice = f"`{name}` requires `{required}`; add it, or remove `{name}`."
             raise MissingField(advice, field=f"$.{companion}")
     return for_caller(params, caller, settings)
+
+
+def _check_one(picture: str | None, film: str | None) -> None:
+    """Raise `MissingField` for neither a picture nor a film, and `InvalidRequest` for both."""
+    if picture is None and film is None:
+        raise MissingField("`input_image` or `input_video` is required; add one of them.", field="$.input_image")
+    if picture is not None and film is not None:
+        raise InvalidRequest("`input_image` and `input_video` exclude each other; remove one.", field="$.input_video")
+
+
+def _check_cutout(params: CutoutParams) -> None:
+    """Raise what `_check_one` raises, and `InvalidRequest` for what is done to pictures alone."""
+    _check_one(params.image_url, params.input_video)
+    if params.input_video is not None:
+        for name in ("crop", "keep_cutout", "drop_shadow"):
+            if getattr(params, name):
+                raise InvalidRequest(f"`{name}` is for pictures; remove it for a film.", field=f"$.{name}")
 
 
 def check_elements(elements: Sequence[Element]) -> None:

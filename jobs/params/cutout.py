@@ -10,14 +10,17 @@ from jobs.params.modality import ModalitySpec
 
 
 class CutoutParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="remove-background"):
-    """The foreground of an image on transparency; `input_image` is required."""
+    """The foreground of an image or a film on transparency; `input_image` or `input_video` is required."""
 
-    media: ClassVar[dict[str, MediaKind]] = {"image_url": "image"}
+    media: ClassVar[dict[str, MediaKind]] = {"image_url": "image", "input_video": "video"}
 
-    image_url: Annotated[Source, Meta(description=f"The image whose background is removed. {NAMED}")]
+    image_url: Annotated[Source, Meta(description=f"The image whose background is removed. {NAMED}")] | None = None
+    input_video: (
+        Annotated[Source, Meta(description="Or the film, as MP4, WebM or MOV, for a model that takes films.")] | None
+    ) = None
     output_format: Annotated[
-        Literal["png", "webp", "jpeg"],
-        Meta(description="png or webp; jpeg, which has no transparency, is accepted with a warning and gives png."),
+        Literal["png", "webp", "jpeg", "webm", "mov", "mp4"],
+        Meta(description="png or webp; a film is webm (VP9), mov (ProRes 4444) or, opaque, mp4. Others warn."),
     ] = "png"
     mask_only: Annotated[bool, Meta(description="Return the matte itself.")] = False
     background_color: Annotated[HexColor, Meta(description="Put the foreground on this color.")] | None = None
@@ -43,8 +46,8 @@ class CutoutParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
 CUTOUT = ModalitySpec(
     name="remove-background",
     params=CutoutParams,
-    summary="Remove an image's background",
-    note="it is `pending` until its image is fetched and checked.",
+    summary="Remove the background of an image or a video",
+    note="it is `pending` until its image or video is fetched and checked.",
     status_summary="Status of a cut-out",
     examples=(
         ("Only an image", {"input_image": "https://shop.example/chair.jpg"}),
@@ -57,10 +60,11 @@ CUTOUT = ModalitySpec(
                 "output_format": "webp",
             },
         ),
+        ("A video", {"input_video": "https://shop.example/chair.mp4", "output_format": "webm"}),
     ),
     word="cutout",
     argument="image_url",
-    formats={".png": "png", ".webp": "webp"},
-    flags={"background_color": ("--background",)},
+    formats={".png": "png", ".webp": "webp", ".webm": "webm", ".mov": "mov", ".mp4": "mp4"},
+    flags={"background_color": ("--background",), "input_video": ("--video",)},
 )
 """Background removal, in the shape of section C of the contract."""

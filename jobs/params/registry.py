@@ -11,10 +11,13 @@ from jobs.params.mesh import MESH, MeshParams
 from jobs.params.modality import ModalitySpec
 from jobs.params.speech import SPEECH, SpeechParams
 from jobs.params.text import TEXT, TextParams
+from jobs.params.upscale import UPSCALE, UpscaleParams
 from jobs.params.vectorize import VECTORIZE, VectorizeParams
 from jobs.params.video import VIDEO, VideoParams
 
-Modality = Literal["image", "video", "speech", "3d", "remove-background", "branding", "join", "vectorize", "text"]
+Modality = Literal[
+    "image", "video", "speech", "3d", "remove-background", "branding", "join", "vectorize", "text", "upscale"
+]
 """Names of the modalities, as rows, catalog entries and answers hold them."""
 
 AnyParams = (
@@ -27,9 +30,10 @@ AnyParams = (
     | JoinParams
     | VectorizeParams
     | TextParams
+    | UpscaleParams
 )
 
-MODALITIES: tuple[ModalitySpec, ...] = (IMAGE, VIDEO, CUTOUT, SPEECH, MESH, BRANDING, JOIN, VECTORIZE, TEXT)
+MODALITIES: tuple[ModalitySpec, ...] = (IMAGE, VIDEO, CUTOUT, SPEECH, MESH, BRANDING, JOIN, VECTORIZE, TEXT, UPSCALE)
 """In the order in which documentation lists them."""
 
 PARAMS_OF: dict[str, type[Params]] = {modality.name: modality.params for modality in MODALITIES}

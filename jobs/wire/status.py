@@ -33,6 +33,7 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     Of a text, `text` is all of it (null above 100,000 characters: then it is in the file alone), `input_tokens` what
     the model has read and `output_tokens` what it has written; `finish_reason` is `stop` where it ended by itself or at
     a stop sequence, `length` where `max_tokens` ended it.
+    Of an enlarged picture or film, `method` is what enlarged it.
     """
 
     url: str
@@ -51,6 +52,7 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int | None = None
     output_tokens: int | None = None
     finish_reason: Literal["stop", "length"] | None = None
+    method: str | None = None
 
 
 class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,7 +174,7 @@ def _output(job: Job, number: int, artifact: Artifact, settings: Settings) -> Ou
         name: artifact.metadata.get(name)
         for name in (
             *("width", "height", "duration_seconds", "name"),
-            *("palette_distance", "palette_distance_before"),
+            *("palette_distance", "palette_distance_before", "method"),
             *("text", "input_tokens", "output_tokens", "finish_reason"),
         )
     }

@@ -16,7 +16,7 @@ FAMILIES_OF: dict[str, tuple[str, ...]] = {
     "batch": (IMAGE,),
     "compile": DIFFUSERS,
     "cuda_graphs": DIFFUSERS,
-    "dtype": (*DIFFUSERS, "chatterbox", "transformers-text", "triposg"),
+    "dtype": (*DIFFUSERS, "chatterbox", "real-esrgan", "transformers-text", "triposg"),
     "gpus": (VIDEO,),
     "loras": (IMAGE,),
     "offload_blocks": DIFFUSERS,

@@ -79,6 +79,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
       than a film. `films`: the same of films.
     - `max_shots`: of a storyboard (`pipelines.catalog.storyboard`); 1 is for a model that makes one shot and no more.
     - `min_voice_seconds`: a reference voice must be longer; 0 leaves it to the pipeline.
+    - `max_scale`: how many times as wide and high a model of upscaling makes a picture at most.
+    - `network_pixels`: the pixels that its network enlarges in a job; what has more is enlarged with Lanczos.
     """
 
     max_prompt_chars: Annotated[int, Meta(ge=1)] = 4000
@@ -98,6 +100,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     films: FilmLimits = FilmLimits()
     max_shots: Annotated[int, Meta(ge=1, le=MOST_SHOTS)] = MOST_SHOTS
     min_voice_seconds: Annotated[float, Meta(ge=0)] = 0.0
+    max_scale: Annotated[int, Meta(ge=2, le=4)] = 4
+    network_pixels: Annotated[int, Meta(ge=1)] | None = None
 
     def __post_init__(self) -> None:
         if any(least > most for least, most in self.inputs.values()):

@@ -19,6 +19,7 @@ from jobs.params.media import ELEMENTS, media_of
 from jobs.params.registry import AnyParams
 from jobs.params.speech import SpeechParams
 from jobs.params.text import TextParams
+from jobs.params.upscale import UpscaleParams
 from jobs.params.video import VideoParams
 from pipelines.catalog.limits import GenerationType, Policy, size_asked
 from pipelines.catalog.sizes import nearest_size
@@ -28,6 +29,8 @@ MOTION = "motion_video"
 """The film of a request for a video; its other media are pictures."""
 MASK = "mask"
 """What belongs to `input_image`; it is not counted as a picture."""
+FILM = "input_video"
+"""The film of a request whose modality takes pictures, too."""
 ENCODERS_OWN = ("logo_url", "subject_image")
 """Inputs that the encoder gets, and no model."""
 
@@ -117,6 +120,8 @@ def unmet_media(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequir
         yield from _unmet_images(spec, media)
     elif spec.modality == "video":
         yield from _unmet_frames(spec, media)
+    elif FILM in media and "films" not in spec.capabilities:
+        yield _unsupported(spec, FILM)
     elif "target_voice_path" in media and "reference-voice" not in spec.capabilities:
         sentence = f"Voice cloning is not supported by {spec.id}; remove `target_voice_path`"
         yield UnmetRequirement(error=NotThisModel, field="$.target_voice_path", sentence=sentence)
@@ -164,6 +169,9 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
     if isinstance(params, SpeechParams) and not speaks(spec, params.language_id):
         sentence = not_spoken(spec.id, params.language_id, spec.languages)
         yield UnmetRequirement(error=NotThisModel, field="$.language_id", sentence=sentence)
+    if isinstance(params, UpscaleParams) and params.scale > spec.limits.max_scale:
+        sentence = f"`scale` must be at most {spec.limits.max_scale} for {spec.id}"
+        yield UnmetRequirement(error=NotThisModel, field="$.scale", sentence=sentence)
     yield from unmet_media(spec, media)
     if isinstance(params, VideoParams):
         yield from _other_duration(spec, params.duration_seconds, "duration_seconds" in changed)

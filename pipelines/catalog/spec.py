@@ -42,6 +42,7 @@ Capability = Literal[
     "first-last-frame",  # really ends at `last_image`
     "motion-control",  # `input_image` moves like the film in `motion_video`; both are required without other ways
     "sound",  # a video with sound
+    "films",  # takes a film in `input_video` where others of its modality take a picture
     "negative-prompt",
     "reference-voice",  # sounds like the recording in `target_voice_path`
 ]

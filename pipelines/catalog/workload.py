@@ -29,7 +29,8 @@ LEAST_SHARE = 0.1
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """The work of a request.
 
-    - `kind`: the quality preset, the mode and the number of inputs; other kinds compute other things.
+    - `kind`: the quality preset, the mode, the number of inputs and whether one is a film that others of the modality
+      have as a picture; other kinds compute other things.
     - `steps`: denoising steps, 1 where there are none.
     - `outputs`: how many are made, each with all of the steps.
     - `size`: of one output, in megapixels (of a video times its seconds), characters, or tokens at most; 1 where the
@@ -110,7 +111,7 @@ def _workload(spec: ModelSpec, fields: Mapping[str, Any], characters: int | None
     inputs = sum(len(value) if isinstance(value, list | tuple) else value is not None for value in named.values())
     starts_from_picture = any(named.get(name) is not None for name in PICTURE_NAMES)
     return Workload(
-        kind=f"{read.quality} {read.mode} {inputs}",
+        kind=f"{read.quality} {read.mode} {inputs}" + (" film" if named.get("input_video") is not None else ""),
         steps=_steps(spec, read, starts_from_picture=starts_from_picture, is_masked=named.get("mask") is not None),
         outputs=read.num_images,
         size=_size(spec, read, len(fields.get("text", "")) if characters is None else characters),

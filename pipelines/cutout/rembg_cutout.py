@@ -10,14 +10,16 @@ from core.errors.failures import ModelLoadFailed, NotFinite
 from jobs.params.cutout import CutoutParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.cutout.arrays import Pixels
+from pipelines.cutout.film import SOLID, cut_out_film
 from pipelines.cutout.foreground import clean_edges
 from pipelines.cutout.onnx_session import cpu_fallback
 from pipelines.cutout.sessions import open_session
 from pipelines.image.flatten import flatten_on_white
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
+from pipelines.video.clips import read_facts
 
-SOLID, VISIBLE = 128, 26
-"""Of 255: from `SOLID` on, a pixel is foreground; from `VISIBLE` on, a crop keeps it."""
+VISIBLE = 26
+"""Of 255: from here on, a crop keeps a pixel."""
 NOTHING_FOUND = "No foreground was found in the image; it was not cropped."
 
 log = logging.getLogger(__name__)
@@ -43,9 +45,11 @@ class RembgCutout:
     def run(self, params: CutoutParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """Return one image: RGBA, RGB on `background_color`, or the matte as RGB with `mask_only`.
 
-        A cut-out that the encoder puts on its color is RGBA.
+        A cut-out that the encoder puts on its color is RGBA. A film is described in `pipelines.cutout.film`.
         """
-        ctx.progress(0.02, "prepare")
+        ctx.progress(0.0, "prepare")
+        if "input_video" in inputs.files:
+            return cut_out_film(self._matte, params, read_facts(inputs.files["input_video"]), ctx)
         image, opacity = _read(inputs.files["image_url"])
         ctx.progress(0.1, "step")
         matte = _combined(self._matte(image), opacity)

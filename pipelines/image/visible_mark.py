@@ -55,6 +55,12 @@ def mark_planes(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return made
 
 
+def mark_alpha(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a copy of the transparency of frames, n x height x width, which is opaque where `mark_planes` marks."""
+    text, rim = mark_of(alpha.shape[2], alpha.shape[1])
+    return np.maximum(alpha, np.round((text + rim) * 255).astype(np.uint8))
+
+
 def _over(below: NDArray[Any], text: Alpha, rim: Alpha | np.float32, light: float, dark: float) -> NDArray[np.uint8]:
     mixed = below * (1 - text - rim) + light * text + dark * rim
     made: NDArray[np.uint8] = np.round(mixed).clip(0, 255).astype(np.uint8)

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors.fields import NotThisModel
 from jobs.params.join import JoinParams
 from pipelines.catalog.spec import ModelSpec
-from pipelines.join.sound import joined_sound
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
+from pipelines.video.clip_sound import joined_sound
+from pipelines.video.clips import ClipFacts, read_facts
 from pipelines.video.color import empty_video
 
 MAX_SECONDS = 120.0
@@ -23,19 +23,6 @@ MAX_BYTES = 4 * 2**30
 """Of the frames of the joined film, as planes: two minutes of 1280x720 at 24 a second are 4.0 GB of 4.3."""
 
 Size = tuple[int, int]
-
-
-class ClipFacts(msgspec.Struct, frozen=True):
-    """What a clean copy says of its film: frames, frames a second, and width and height in pixels."""
-
-    file: Path
-    frames: int
-    fps: int
-    size: Size
-
-    def count_at(self, fps: int) -> int:
-        """Return how many frames it has at another rate."""
-        return max(1, round(self.frames * fps / self.fps))
 
 
 class FilmJoin:
@@ -49,7 +36,7 @@ class FilmJoin:
 
         Raises `NotThisModel` for too many of them.
         """
-        clips = [_facts(inputs.files[f"films.{number}"]) for number in range(len(params.films))]
+        clips = [read_facts(inputs.files[f"films.{number}"]) for number in range(len(params.films))]
         (width, height), fps = clips[0].size, clips[0].fps
         counts = [clip.count_at(fps) for clip in clips]
         _check_length(sum(counts), fps, width * height * 3 // 2)
@@ -68,14 +55,6 @@ class FilmJoin:
             warnings=warnings,
             metadata={"seed": ctx.seed, "fps": fps, "frames": len(frames), "films": len(clips)},
         )
-
-
-def _facts(file: Path) -> ClipFacts:
-    with av.open(str(file), format="mp4") as container:
-        stream = container.streams.video[0]
-        rate = stream.average_rate
-        assert rate is not None, "a clean copy has its rate"
-        return ClipFacts(file, stream.frames, round(rate), (stream.width, stream.height))
 
 
 def _check_length(frames: int, fps: int, frame_bytes: int) -> None:

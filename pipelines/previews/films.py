@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
+from typing import overload
 
 import av
 import numpy as np
@@ -26,10 +27,37 @@ POSTER_SIDE = 1600
 _FLAT = 4.0
 """Standard deviation, of 255, up to which a frame counts as one color: the black that many films begin with."""
 _MATRIX_BT709 = 1
+_WHITE, _NEUTRAL = 235, 128
+"""White in planes of limited range: of Y, and of Cb and Cr."""
 _OPTIONS = {"crf": "28", "preset": "superfast", "mbtree": "0"}
 
 
-def film_previews(frames: NDArray[np.uint8], fps: int, stem: str, folder: Path) -> tuple[PreviewFile, ...]:
+class OnWhite(Sequence[NDArray[np.uint8]]):
+    """The frames of a film with transparency as they are on white, each composed when it is read."""
+
+    def __init__(self, frames: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> None:
+        self._frames, self._alpha = frames, alpha
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @overload
+    def __getitem__(self, number: int) -> NDArray[np.uint8]: ...
+    @overload
+    def __getitem__(self, number: slice) -> "OnWhite": ...
+    def __getitem__(self, number: int | slice) -> "NDArray[np.uint8] | OnWhite":
+        if isinstance(number, slice):
+            return OnWhite(self._frames[number], self._alpha[number])
+        planes, share = self._frames[number].astype(np.float32), self._alpha[number].astype(np.float32) / 255
+        height, width = share.shape
+        small = share.reshape(height // 2, 2, width // 2, 2).mean((1, 3))
+        shares = np.concatenate([share.ravel(), small.ravel(), small.ravel()]).reshape(planes.shape)
+        white = np.full(planes.shape, _NEUTRAL, np.float32)
+        white[:height] = _WHITE
+        return np.asarray(planes * shares + white * (1 - shares) + 0.5, np.uint8)
+
+
+def film_previews(frames: NDArray[np.uint8] | OnWhite, fps: int, stem: str, folder: Path) -> tuple[PreviewFile, ...]:
     """Write the previews of the frames that a video is encoded from, as `pipelines/video/color.py` describes them."""
     shown = [frames[number] for number in strip_numbers(len(frames))]
     pictures = [picture_of(_frame(planes), STRIP_SIDE, matrix=Colorspace.ITU709) for planes in shown]

@@ -47,7 +47,7 @@ class PreviewMaker:
                 self._begin(name, partial(self._pictures, name, array, f"image/{output_format}"))
         frames, samples, fps = raw.arrays.get("frames"), raw.arrays.get("samples"), raw.metadata.get("fps")
         if frames is not None and isinstance(fps, int):
-            self._begin("video", partial(self._film, frames, fps))
+            self._begin("video", partial(self._film, frames, raw.arrays.get("alpha"), fps))
         if samples is not None:
             self._begin("audio", lambda: (peaks_file(peaks(samples, samples), "0", self._folder),))
 
@@ -81,10 +81,10 @@ class PreviewMaker:
     def _pictures(self, stem: str, array: NDArray[np.uint8], stored: str) -> Previews:
         return picture_previews(Image.fromarray(np.ascontiguousarray(array)), stored, stem, self._folder)
 
-    def _film(self, frames: NDArray[np.uint8], fps: int) -> Previews:
-        from pipelines.previews.films import film_previews  # and with it PyAV, which only films need
+    def _film(self, frames: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, fps: int) -> Previews:
+        from pipelines.previews.films import OnWhite, film_previews  # and with it PyAV, which only films need
 
-        return film_previews(frames, fps, "0", self._folder)
+        return film_previews(frames if alpha is None else OnWhite(frames, alpha), fps, "0", self._folder)
 
     def _from_file(self, path: str, media_type: str) -> Previews:
         with Image.open(self._folder / path) as image:

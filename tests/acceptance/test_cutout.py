@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
 from pipelines.matting.evaluate import PHOTO, PHOTO_MASK, overlap
+from tests.support.media.films import FPS, film_of
+from tests.support.media.mug_film import MugFilm, flicker, mug_film, overlaps, transparency
 from tests.support.servers.media_server import MediaServer
 from tests.support.service import finished
 from tests.support.service.service import Service
@@ -116,3 +119,60 @@ def test_what_makes_no_sense_is_refused_at_once(studio: Service, fields: dict[st
 
     assert 422 == answer.status_code
     assert field == answer.json()["field"], answer.text
+
+
+def film_source(film: MugFilm, *, tone: int = 0) -> str:
+    return f"data:video/mp4;base64,{base64.b64encode(film_of(film.frames, tone=tone)).decode()}"
+
+
+@pytest.mark.long
+def test_a_film_becomes_a_film_with_transparency_and_sound(studio: Service) -> None:
+    film = mug_film()
+    status = finished.make(studio, "remove-background", input_video=film_source(film, tone=440))
+    (output,) = status["outputs"]
+    assert ("video/webm", 256, 192, 1.0) == tuple(
+        output[name] for name in ("media_type", "width", "height", "duration_seconds")
+    )
+    made = finished.download(status["result_url"])
+    alphas = transparency(made)
+    assert min(overlaps(film, alphas)) > 0.9
+    assert flicker(alphas[:8]) < 1.0
+    with av.open(BytesIO(made)) as container:
+        heard = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+    assert 440 == pytest.approx(np.argmax(np.abs(np.fft.rfft(heard[4_800:43_200]))) / 0.8, abs=2)
+
+
+@pytest.mark.long
+def test_an_editing_program_gets_prores(studio: Service) -> None:
+    film = mug_film(still=2, moving=1)
+    status = finished.make(studio, "remove-background", input_video=film_source(film), output_format="mov")
+    with av.open(BytesIO(finished.download(status["result_url"])), format="mov") as container:
+        assert "prores" == container.streams.video[0].codec_context.name
+        alphas = [frame.reformat(format="rgba").to_ndarray()[..., 3] for frame in container.decode(video=0)]
+    assert min(overlaps(film, alphas)) > 0.9
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({}, "missing_field"),
+        ({"input_image": "https://shop.example/a.png", "input_video": "https://shop.example/a.mp4"}, "invalid_request"),
+        ({"input_video": "https://shop.example/a.mp4", "crop": True}, "invalid_request"),
+    ],
+)
+def test_a_wrong_request_for_a_film_is_refused_at_once(studio: Service, fields: dict[str, Any], code: str) -> None:
+    refused = studio.client.post("/generate/remove-background/v1", json=fields)
+    assert (422, code) == (refused.status_code, refused.json()["code"]), refused.text
+
+
+@pytest.mark.long
+def test_a_film_that_is_too_long_fails_before_the_gpu(studio: Service) -> None:
+    black = Image.new("RGB", (32, 32))
+    film = MugFilm([black] * 31 * FPS, [])
+    job_id = studio.client.post("/generate/remove-background/v1", json={"input_video": film_source(film)}).json()[
+        "job_id"
+    ]
+    failed = studio.ended(job_id, 60)
+    assert failed.error is not None
+    assert ("not_supported_by_model", None) == (failed.error.code, failed.started_at)

@@ -162,7 +162,13 @@ OPERATIONS = (
         translate.voice_clone,
         {"target_voice_path": "reference_voice_url"},
     ),
-    Operation("upscale/image/v1", "Enlarge an image", Need("upscaling")),
+    Operation(
+        "upscale/image/v1",
+        "Enlarge an image",
+        Need("upscaling", "upscale"),
+        schema.UpscaleImage,
+        translate.upscale_image,
+    ),
     Operation("segment/image/v1", "Find the parts of an image", Need("segmentation")),
     Operation("identity/faceswap/image/v1", "Put a face into another image", Need("face swapping")),
 )

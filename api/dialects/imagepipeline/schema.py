@@ -108,6 +108,16 @@ class RemoveBackground(ImagePipelineBody, frozen=True, kw_only=True):
     output_format: OutputFormat = "png"
 
 
+class UpscaleImage(ImagePipelineBody, frozen=True, kw_only=True):
+    """POST /upscale/image/v1."""
+
+    media: ClassVar[dict[str, MediaKind]] = {"input_image": "image"}
+
+    input_image: Source
+    scale: Annotated[float, Meta(ge=1, le=4)] = 4
+    output_format: OutputFormat = "webp"
+
+
 class BrandLogo(ImagePipelineBody, frozen=True, kw_only=True):
     """POST /branding/logo/image/v1."""
 

@@ -16,6 +16,7 @@ from api.dialects.imagepipeline.schema import (
     PersonPrompt,
     RemoveBackground,
     TryOn,
+    UpscaleImage,
     VoiceClone,
 )
 from core.errors.fields import NoCapableModel, OutOfRange
@@ -24,6 +25,7 @@ from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams
 from jobs.params.registry import AnyParams
 from jobs.params.speech import SpeechParams
+from jobs.params.upscale import UpscaleParams
 from pipelines.catalog.sizes import fit_sides
 
 SHORTEST, LONGEST, MULTIPLE = 64, 1024, 8
@@ -123,6 +125,13 @@ def remove_background(body: RemoveBackground) -> Translation:
         shadow_dx=body.shadow_dx,
     )
     return Translation(params)
+
+
+def upscale_image(body: UpscaleImage) -> Translation:
+    """Return the parameters of a larger picture, by the next scale that is made."""
+    scale = 2 if body.scale <= 2 else 4
+    warnings = () if scale == body.scale else (f"Pictures become 2 or 4 times as large; this one {scale} times.",)
+    return Translation(UpscaleParams(**_same(body), input_image=body.input_image, scale=scale), warnings)
 
 
 def brand_logo(body: BrandLogo) -> Translation:

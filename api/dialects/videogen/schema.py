@@ -80,6 +80,12 @@ class PictureTool(VisualBody, frozen=True, rename="camel", kw_only=True):
     image_file_id: FileId
 
 
+class FilmTool(VisualBody, frozen=True, rename="camel", kw_only=True):
+    """The body of a tool that changes one film."""
+
+    video_file_id: FileId
+
+
 class ToolAccepted(msgspec.Struct, frozen=True, rename="camel"):
     """The answer to every tool: poll the execution until it has ended."""
 

@@ -6,6 +6,7 @@ from litestar.params import FromPath, JSONBody
 
 from api.dialects.videogen.ids import to_native
 from api.dialects.videogen.schema import (
+    FilmTool,
     GenerateImage,
     GenerateVideoClip,
     PictureTool,
@@ -17,11 +18,14 @@ from api.dialects.videogen.translate import (
     clip_params,
     cutout_params,
     described,
+    film_cutout_params,
     image_params,
     parallax_params,
     picture_of,
     speech_params,
     spread,
+    upscale_image_params,
+    upscale_video_params,
     vectorize_params,
 )
 from api.dialects.videogen.voices import choose_voice, known_voices
@@ -36,10 +40,7 @@ from jobs.params.requests.origin import Origin
 from jobs.wire.dialects.videogen import NAME, execution_id
 from pipelines.catalog.loader import Catalog
 
-WITHOUT_MODEL = (
-    *("generate-sound-effect", "generate-avatar", "remove-video-background", "upscale-image", "upscale-video"),
-    *("generate-music", "generate-motion-graphic"),
-)
+WITHOUT_MODEL = ("generate-sound-effect", "generate-avatar", "generate-music", "generate-motion-graphic")
 """Tools of VideoGen of which no model is in the catalog."""
 
 
@@ -107,6 +108,18 @@ class ToolRoutes(Controller):
         params = cutout_params(data)
         return await _start(submit_endpoint, request, data, params, "REMOVE_IMAGE_BACKGROUND", idempotency_key)
 
+    @post("/remove-video-background", status_code=202)
+    async def remove_video_background(
+        self,
+        request: StrictRequest,
+        data: JSONBody[FilmTool],
+        submit_endpoint: NamedDependency[SubmitEndpoint],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> ToolAccepted:
+        """Put the foreground of a film on transparency."""
+        params = film_cutout_params(data)
+        return await _start(submit_endpoint, request, data, params, "REMOVE_VIDEO_BACKGROUND", idempotency_key)
+
     @post("/vectorize-image", status_code=202)
     async def vectorize_image(
         self,
@@ -117,6 +130,30 @@ class ToolRoutes(Controller):
     ) -> ToolAccepted:
         """Make an SVG of a picture."""
         return await _start(submit_endpoint, request, data, vectorize_params(data), "VECTORIZE_IMAGE", idempotency_key)
+
+    @post("/upscale-image", status_code=202)
+    async def upscale_image(
+        self,
+        request: StrictRequest,
+        data: JSONBody[PictureTool],
+        submit_endpoint: NamedDependency[SubmitEndpoint],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> ToolAccepted:
+        """Make a picture four times as large."""
+        params = upscale_image_params(data)
+        return await _start(submit_endpoint, request, data, params, "UPSCALE_IMAGE", idempotency_key)
+
+    @post("/upscale-video", status_code=202)
+    async def upscale_video(
+        self,
+        request: StrictRequest,
+        data: JSONBody[FilmTool],
+        submit_endpoint: NamedDependency[SubmitEndpoint],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> ToolAccepted:
+        """Make a film twice as large."""
+        params = upscale_video_params(data)
+        return await _start(submit_endpoint, request, data, params, "UPSCALE_VIDEO", idempotency_key)
 
     @post("/image-3d-effect", status_code=202)
     async def image_3d_effect(

@@ -7,6 +7,7 @@ import msgspec
 
 from api.dialects.videogen.ids import to_native
 from api.dialects.videogen.schema import (
+    FilmTool,
     GenerateImage,
     GenerateVideoClip,
     PictureTool,
@@ -25,6 +26,7 @@ from jobs.params.cutout import CutoutParams
 from jobs.params.image import MAX_IMAGES, ImageParams
 from jobs.params.registry import AnyParams
 from jobs.params.speech import LONGEST_TEXT, SpeechParams, tokens_for
+from jobs.params.upscale import UpscaleParams
 from jobs.params.vectorize import VectorizeParams
 from jobs.params.video import VideoParams
 
@@ -92,9 +94,27 @@ def cutout_params(body: PictureTool) -> CutoutParams:
     return _made(CutoutParams, image_url=to_native("vg_file", body.image_file_id), **_common(body))
 
 
+def film_cutout_params(body: FilmTool) -> CutoutParams:
+    """Return the parameters of remove-video-background: a WebM with transparency."""
+    film = to_native("vg_file", body.video_file_id)
+    return _made(CutoutParams, input_video=film, output_format="webm", **_common(body))
+
+
 def vectorize_params(body: PictureTool) -> VectorizeParams:
     """Return the parameters of vectorize-image."""
     return _made(VectorizeParams, input_image=to_native("vg_file", body.image_file_id), **_common(body))
+
+
+def upscale_image_params(body: PictureTool) -> UpscaleParams:
+    """Return the parameters of upscale-image: a PNG, four times as large."""
+    picture = to_native("vg_file", body.image_file_id)
+    return _made(UpscaleParams, input_image=picture, output_format="png", **_common(body))
+
+
+def upscale_video_params(body: FilmTool) -> UpscaleParams:
+    """Return the parameters of upscale-video: an MP4, twice as large, since four times of 1080p is too much."""
+    film = to_native("vg_file", body.video_file_id)
+    return _made(UpscaleParams, input_video=film, scale=2, output_format="mp4", **_common(body))
 
 
 def speech_params(body: TextToSpeech, voice: Mapping[str, Any]) -> SpeechParams:

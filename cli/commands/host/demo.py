@@ -90,10 +90,11 @@ def first_jobs(photo: str) -> list[DemoJob]:
 
 
 def last_jobs(cutout: str, circle: str) -> list[DemoJob]:
-    """Return a mesh of the uploaded cut-out, with the cut-out as its texture, and an SVG of the uploaded image."""
+    """Return a mesh of the uploaded cut-out, textured with it, and of the uploaded image an SVG and a larger image."""
     return [
         DemoJob("cut-out -> 3D", "3d", {"input_image": cutout, "mode": "paint"}, "product.glb"),
         DemoJob("image -> SVG", "vectorize", {"input_image": circle, "colors": 2}, "a-red-circle.svg"),
+        DemoJob("image -> larger", "upscale", {"input_image": circle, "scale": 2}, "a-red-circle-512.webp"),
     ]
 
 
@@ -103,7 +104,7 @@ def file_of(prompt: str) -> str:
 
 
 def _run_all(client: Client, out: Path) -> list[list[str]]:
-    """Run all jobs, the mesh and the SVG after what they are made of; return the rows of the table.
+    """Run all jobs, the last ones after what they are made of; return the rows of the table.
 
     Without its weights, which `make setup` unpacks, a model is not served, and its modality is left out.
     """

@@ -36,6 +36,7 @@ TOOL_OF: Mapping[str, str] = {
     "speech": "TEXT_TO_SPEECH",
     "remove-background": "REMOVE_IMAGE_BACKGROUND",
     "vectorize": "VECTORIZE_IMAGE",
+    "upscale": "UPSCALE_IMAGE",
 }
 """The tool of a job whose origin names none, by its modality."""
 MAIN_KIND: Mapping[str, str] = {"speech": "AUDIO", "video": "VIDEO"}

@@ -23,6 +23,7 @@ from atelier_client.requests import (
     MeshRequest,
     SpeechRequest,
     TextRequest,
+    UpscaleRequest,
     VectorizeRequest,
     VideoRequest,
 )
@@ -134,6 +135,16 @@ class AsyncAtelier:
     ) -> wire.StatusAnswer:
         """Write a text, as `generate` does; it is `outputs[0].text`."""
         return await self.generate("text", on_progress=on_progress, timeout=timeout, **fields)
+
+    async def upscale(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[UpscaleRequest],
+    ) -> wire.StatusAnswer:
+        """Enlarge a picture or a film, as `generate` does."""
+        return await self.generate("upscale", on_progress=on_progress, timeout=timeout, **fields)
 
     async def generate(
         self,

@@ -22,6 +22,7 @@ from atelier_client.requests import (
     MeshRequest,
     SpeechRequest,
     TextRequest,
+    UpscaleRequest,
     VectorizeRequest,
     VideoRequest,
 )
@@ -133,6 +134,16 @@ class Atelier:
     ) -> wire.StatusAnswer:
         """Write a text, as `generate` does; it is `outputs[0].text`."""
         return self.generate("text", on_progress=on_progress, timeout=timeout, **fields)
+
+    def upscale(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[UpscaleRequest],
+    ) -> wire.StatusAnswer:
+        """Enlarge a picture or a film, as `generate` does."""
+        return self.generate("upscale", on_progress=on_progress, timeout=timeout, **fields)
 
     def generate(
         self,

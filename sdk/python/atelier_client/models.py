@@ -66,6 +66,7 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     Of a text, `text` is all of it (null above 100,000 characters: then it is in the file alone), `input_tokens` what
     the model has read and `output_tokens` what it has written; `finish_reason` is `stop` where it ended by itself or at
     a stop sequence, `length` where `max_tokens` ended it.
+    Of an enlarged picture or film, `method` is what enlarged it.
     """
 
     url: str
@@ -84,6 +85,7 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int | None = None
     output_tokens: int | None = None
     finish_reason: str | None = None
+    method: str | None = None
 
 
 class JobError(msgspec.Struct, frozen=True, kw_only=True):

@@ -170,12 +170,12 @@ class VideoRequest(TypedDict, total=False):
 
 
 class CutoutRequest(TypedDict, total=False):
-    """The foreground of an image on transparency; `input_image` is required."""
+    """The foreground of an image or a film on transparency; `input_image` or `input_video` is required."""
 
     model: str | None
     """A model of GET /models/v1."""
-    output_format: Literal["jpeg", "png", "webp"]
-    """png or webp; jpeg, which has no transparency, is accepted with a warning and gives png."""
+    output_format: Literal["jpeg", "mov", "mp4", "png", "webm", "webp"]
+    """png or webp; a film is webm (VP9), mov (ProRes 4444) or, opaque, mp4. Others warn."""
     callback_url: str | None
     """Receives one signed webhook when the job ends."""
     server_id: str | None
@@ -192,8 +192,10 @@ class CutoutRequest(TypedDict, total=False):
     """Seconds after which it fails unless it has started."""
     labels: dict[str, str]
     """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
-    image_url: Required[str]
+    image_url: str | None
     """The image whose background is removed. Read as `image_path` and `image_url`, too."""
+    input_video: str | None
+    """Or the film, as MP4, WebM or MOV, for a model that takes films."""
     mask_only: bool
     """Return the matte itself."""
     background_color: str | None
@@ -452,6 +454,41 @@ class TextRequest(TypedDict, total=False):
     """-1 draws a fresh seed; any other value repeats itself."""
 
 
+class UpscaleRequest(TypedDict, total=False):
+    """A picture or a film twice or four times as large; `input_image` or `input_video` is required."""
+
+    model: str | None
+    """A model of GET /models/v1."""
+    output_format: Literal["jpeg", "mp4", "png", "webm", "webp"]
+    """webp, png or jpeg of a picture; mp4 (H.264, also for webp) or webm (VP9) of a film."""
+    callback_url: str | None
+    """Receives one signed webhook when the job ends."""
+    server_id: str | None
+    """Run on this server."""
+    pin: Literal["prefer", "strict"]
+    """`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."""
+    prefer_seconds: float
+    """With `pin: prefer`, seconds after which a job that still waits may run on any server."""
+    priority: int
+    """0 lowest, 9 highest."""
+    deadline_seconds: int | None
+    """Seconds after which an unfinished job fails."""
+    start_within_seconds: int | None
+    """Seconds after which it fails unless it has started."""
+    labels: dict[str, str]
+    """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
+    input_image: str | None
+    """The picture that is enlarged. Read as `image_path` and `image_url`, too."""
+    input_video: str | None
+    """Or the film, as MP4, WebM or MOV, for a model that takes films."""
+    scale: int
+    """How many times as wide and high: 2 or 4."""
+    method: Literal["lanczos", "realesrgan"]
+    """A network, which draws detail that was probably there, or a filter, which adds none."""
+    watermark: Literal["always", "auto", "never"]
+    """A visible `Made with AI` at the bottom left; `auto`: where the operator wants it."""
+
+
 PATHS = {
     "image": "/generate/image/v1",
     "video": "/generate/video/v1",
@@ -462,18 +499,20 @@ PATHS = {
     "join": "/generate/join/v1",
     "vectorize": "/generate/vectorize/v1",
     "text": "/generate/text/v1",
+    "upscale": "/generate/upscale/v1",
 }
 """The route of each modality."""
 
 MEDIA = {
     "image": ["input_image", "logo_url", "mask", "reference_images", "subject_image"],
     "video": ["input_image", "last_image", "motion_video"],
-    "remove-background": ["image_url"],
+    "remove-background": ["image_url", "input_video"],
     "speech": ["target_voice_path"],
     "3d": ["image_path"],
     "branding": ["input_image", "logo_url"],
     "join": ["films"],
     "vectorize": ["input_image"],
     "text": [],
+    "upscale": ["input_image", "input_video"],
 }
 """The fields of each modality that take a picture, a sound or a film."""

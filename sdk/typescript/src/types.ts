@@ -1,6 +1,6 @@
 /** What the native routes take and answer; `scripts/sdk_models.py` writes it from the API. */
 
-export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join" | "vectorize" | "text";
+export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join" | "vectorize" | "text" | "upscale";
 
 export type Reason = "inputs" | "backoff" | "server_offline" | "server_cordoned" | "store_away" | "server_busy" | "no_server_for_model" | "tenant_paused" | "tenant_running_cap" | "queue";
 
@@ -144,12 +144,14 @@ export interface VideoParams extends CommonParams {
   watermark?: "always" | "auto" | "never";
 }
 
-/** The foreground of an image on transparency; `input_image` is required. */
+/** The foreground of an image or a film on transparency; `input_image` or `input_video` is required. */
 export interface CutoutParams extends CommonParams {
-  /** png or webp; jpeg, which has no transparency, is accepted with a warning and gives png. */
-  output_format?: "jpeg" | "png" | "webp";
+  /** png or webp; a film is webm (VP9), mov (ProRes 4444) or, opaque, mp4. Others warn. */
+  output_format?: "jpeg" | "mov" | "mp4" | "png" | "webm" | "webp";
   /** The image whose background is removed. Read as `image_path` and `image_url`, too. */
-  input_image: string;
+  input_image?: string;
+  /** Or the film, as MP4, WebM or MOV, for a model that takes films. */
+  input_video?: string;
   /** Return the matte itself. */
   mask_only?: boolean;
   /** Put the foreground on this color. */
@@ -288,6 +290,22 @@ export interface TextParams extends CommonParams {
   seed?: number;
 }
 
+/** A picture or a film twice or four times as large; `input_image` or `input_video` is required. */
+export interface UpscaleParams extends CommonParams {
+  /** webp, png or jpeg of a picture; mp4 (H.264, also for webp) or webm (VP9) of a film. */
+  output_format?: "jpeg" | "mp4" | "png" | "webm" | "webp";
+  /** The picture that is enlarged. Read as `image_path` and `image_url`, too. */
+  input_image?: string;
+  /** Or the film, as MP4, WebM or MOV, for a model that takes films. */
+  input_video?: string;
+  /** How many times as wide and high: 2 or 4. */
+  scale?: number;
+  /** A network, which draws detail that was probably there, or a filter, which adds none. */
+  method?: "lanczos" | "realesrgan";
+  /** A visible `Made with AI` at the bottom left; `auto`: where the operator wants it. */
+  watermark?: "always" | "auto" | "never";
+}
+
 /** Shots that become one film. `model` makes the shots, `image_model` their first frames; each shot is a job. */
 export interface StoryboardParams extends CommonParams {
   /** mp4 (H.264) or webm (VP9). */
@@ -327,6 +345,7 @@ export interface ParamsOf {
   "join": JoinParams;
   "vectorize": VectorizeParams;
   "text": TextParams;
+  "upscale": UpscaleParams;
 }
 
 /** The reason why a job waits: `code` is one of `Reason`, `message` a sentence. */
@@ -376,6 +395,7 @@ export interface Output {
   input_tokens: number | null;
   output_tokens: number | null;
   finish_reason: "length" | "stop" | null;
+  method: string | null;
 }
 
 /** Why a job failed: a stable code and a sentence. */

@@ -273,7 +273,6 @@ def test_what_no_served_model_can_do_is_named(client: ImagePipeline) -> None:
     mug = "https://shop.example/mug.jpg"
     calls: dict[str, Callable[[], Any]] = {
         "edit": lambda: client.edit.image(prompt="in velvet", input_image=mug),
-        "upscale": lambda: client.upscale.image(input_image=mug),
         "segment": lambda: client.segment.image(mug),
         "faceswap": lambda: client.identity.faceswap(source=mug, target=mug),
         "lock": lambda: client.identity.lock(input_image=mug, prompt="a portrait"),

@@ -18,6 +18,8 @@ from PIL import Image, ImageOps
 from pipelines.matting.evaluate import PHOTO, PHOTO_MASK, overlap
 from pipelines.vectorize.svg import read_shapes
 from tests.support.media.drawings import LIKE, UNLIKE, flat_art, likeness, png
+from tests.support.media.films import film_of, moving_art
+from tests.support.media.mug_film import mug_film, overlaps, transparency
 from tests.support.media.recordings import tone
 from tests.support.media.videos import psnr
 from tests.support.servers.media_server import MediaServer
@@ -175,6 +177,16 @@ def test_a_background_is_removed(vg: Any, photo: str) -> None:
     assert 0.9 < overlap(np.asarray(image.getchannel("A"), np.float32) / 255, wanted)
 
 
+@pytest.mark.contract("D19")
+def test_the_background_of_a_film_is_removed(vg: Any) -> None:
+    film = mug_film(still=3, moving=2)
+    uploaded = vg.upload_file(film_of(film.frames), display_name="mug.mp4", type="VIDEO", poll_interval_ms=100)
+    ended = vg.tools.remove_video_background_and_wait(video_file_id=uploaded["file_id"], **POLL)
+    (result,) = ended["results"]
+    assert ("REMOVE_VIDEO_BACKGROUND", "VIDEO") == (ended["tool_type"], result["type"])
+    assert min(overlaps(film, transparency(download(result)))) > 0.9
+
+
 @pytest.mark.contract("D17")
 def test_flat_art_becomes_an_svg(vg: Any) -> None:
     art = flat_art()
@@ -188,6 +200,30 @@ def test_flat_art_becomes_an_svg(vg: Any) -> None:
     assert likeness(svg, ImageOps.mirror(art)) < UNLIKE
     thumbnail = decoded(httpx.get(result["thumbnail_url"], follow_redirects=True).raise_for_status().content)
     assert psnr(np.asarray(art), np.asarray(thumbnail.convert("RGB"))) > LIKE
+
+
+@pytest.mark.contract("D20")
+def test_a_picture_becomes_four_times_as_large(vg: Any) -> None:
+    small = flat_art().resize((80, 60), Image.Resampling.BOX)
+    uploaded = vg.upload_file(png(small), display_name="logo.png", type="IMAGE", poll_interval_ms=100)
+    ended = vg.tools.upscale_image_and_wait(image_file_id=uploaded["file_id"], **POLL)
+    (result,) = ended["results"]
+    assert ("UPSCALE_IMAGE", "IMAGE") == (ended["tool_type"], result["type"])
+    whole, made = (np.asarray(image.convert("RGB")) for image in (flat_art(), decoded(download(result))))
+    assert psnr(whole, made) > psnr(whole, np.asarray(small.resize(flat_art().size, Image.Resampling.LANCZOS))) + 0.5
+
+
+@pytest.mark.contract("D21")
+def test_a_film_becomes_twice_as_large(vg: Any) -> None:
+    art = moving_art(3, (96, 64))
+    uploaded = vg.upload_file(film_of(art), display_name="logo.mp4", type="VIDEO", poll_interval_ms=100)
+    ended = vg.tools.upscale_video_and_wait(video_file_id=uploaded["file_id"], **POLL)
+    (result,) = ended["results"]
+    assert ("UPSCALE_VIDEO", "VIDEO") == (ended["tool_type"], result["type"])
+    frames = frames_of(download(result))
+    assert 3 == len(frames)
+    for frame, original in zip(frames, art, strict=True):
+        assert psnr(np.asarray(original.resize((192, 128), Image.Resampling.LANCZOS)), np.asarray(frame)) > 22
 
 
 def test_a_result_is_the_input_of_the_next_tool(vg: Any, picture: str) -> None:

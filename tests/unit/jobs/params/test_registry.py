@@ -27,6 +27,7 @@ REQUIRED = {
     "join": {"films": (URL, URL)},
     "vectorize": {"input_image": URL},
     "text": {"prompt": "Three captions for a mug."},
+    "upscale": {"input_image": URL},
 }
 SHARED = {
     "model": None,
@@ -138,6 +139,7 @@ OWN = {
         "stop": (),
         "seed": -1,
     },
+    "upscale": {"output_format": "webp", "scale": 4, "method": "realesrgan", "watermark": "auto"},
 }
 
 
@@ -329,6 +331,10 @@ EDGES = [
     ("text", "top_p", 1, 0),
     ("text", "stop", ["."] * 4, ["."] * 5),
     ("text", "stop", ["s" * 100], [""]),
+    ("upscale", "scale", 2, 1),
+    ("upscale", "scale", 4, 3),
+    ("upscale", "scale", 4, 8),
+    ("upscale", "method", "lanczos", "bicubic"),
 ]
 
 

@@ -77,3 +77,11 @@ def test_the_size_is_the_one_that_is_made():
     film = msgspec.structs.replace(CATALOG.get("demo-scene"), limits=longest)
     asked = msgspec.convert({"prompt": "a lamp", "duration_seconds": 3.5}, PARAMS_OF["video"])
     assert 2.0 == proportion(workload_of(film, asked), workload("demo-scene", prompt="a lamp"))
+
+
+def test_a_film_is_not_like_a_picture():
+    picture, film = (
+        workload("demo-upscale", **{name: "https://shop.example/lamp"}) for name in ("input_image", "input_video")
+    )
+    assert not film.is_like(picture)
+    assert film.is_like(workload("demo-upscale", input_video="https://shop.example/other"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.previews.films import film_previews, strip_numbers
+from pipelines.previews.films import OnWhite, film_previews, strip_numbers
 from pipelines.runtime.protocol import PreviewFile
 from tests.support.media.videos import decode_video, planes
 
@@ -91,3 +91,13 @@ def test_a_strip_goes_from_the_first_frame_to_the_last() -> None:
     assert [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] == strip_numbers(10)
     assert (0, 240) == (strip_numbers(241)[0], strip_numbers(241)[-1])
     assert [0] * 10 == strip_numbers(1)
+
+
+def test_a_film_with_transparency_is_shown_on_white(tmp_path: Path) -> None:
+    alpha = np.zeros((48, 64, 96), np.uint8)
+    alpha[:, :, 48:] = 255
+    made = film_previews(OnWhite(film(48, 96, 64), alpha), FPS, "0", tmp_path)
+    for preview in made[:2]:
+        image = opened(tmp_path, preview)
+        assert close((255, 255, 255), image.getpixel((10, 30)))
+        assert close((200, 0, 0), image.getpixel((80, 30)))

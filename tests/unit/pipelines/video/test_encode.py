@@ -11,7 +11,7 @@ from av.bitstream import BitStreamFilterContext
 from core.errors.failures import EncodeFailed
 from jobs.params.video import VideoParams
 from pipelines.runtime.protocol import Output, Outputs, RawOutput, load_raw, save_raw
-from pipelines.video.encode import encode
+from pipelines.video.encode import encode, encode_film
 from tests.support.media.videos import DecodedVideo, decode_video, planes, psnr, scene
 
 FPS = 24
@@ -168,6 +168,16 @@ def test_a_format_of_images_gives_mp4_and_a_warning(tmp_path: Path, output_forma
 def test_what_is_no_film(tmp_path: Path, frames: np.ndarray, facts: dict[str, Any], says: str) -> None:
     with pytest.raises(EncodeFailed, match=says):
         written(tmp_path, frames, **facts)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "says"),
+    [("webm", (2, 64, 32), "n x height x width"), ("mp4", (2, 64, 64), "mp4 has no transparency")],
+)
+def test_what_is_no_transparency(tmp_path: Path, name: str, shape: tuple[int, ...], says: str) -> None:
+    arrays = {"frames": np.zeros((2, 96, 64), np.uint8), "alpha": np.zeros(shape, np.uint8)}
+    with pytest.raises(EncodeFailed, match=says):
+        encode_film(RawOutput(arrays=arrays, metadata={"fps": FPS}), name, tmp_path, is_marked=False)
 
 
 def test_a_missing_folder_is_this_machines_fault(tmp_path: Path) -> None:

@@ -90,6 +90,12 @@ def test_a_cancelled_job_is_a_failed_one(client, server):
             {"background_color": "#FF00FF", "keep_cutout": True, "drop_shadow": True, "output_format": "jpeg"},
         ),
         (
+            "upscale/image/v1",
+            {"input_image": PICTURE, "scale": 1.5, "output_format": "png"},
+            {"input_image": PICTURE, "scale": 2, "output_format": "png"},
+        ),
+        ("upscale/image/v1", {"input_image": PICTURE}, {"scale": 4, "method": "realesrgan"}),
+        (
             "branding/logo/image/v1",
             {"input_image": PICTURE, "logo_url": LOGO, "position": "top_left"},
             {"input_image": PICTURE, "logo_url": LOGO, "logo_position": "top_left"},
@@ -234,7 +240,7 @@ def test_the_account_lists_what_can_be_done(client, all_models):
     account = client.get(f"{BASE}/v1/user/details").json()
     assert ("self-hosted", None) == (account["plan"], account["balance_remaining_usd"])
     assert "background/remove/image/v1" in account["allowed_operations"]
-    assert "upscale/image/v1" not in account["allowed_operations"]
+    assert "segment/image/v1" not in account["allowed_operations"]
 
 
 def test_the_schema_of_callbacks_is_public_knowledge(client):

@@ -16,6 +16,7 @@ BODIES = {
     "join": {"films": [URL, URL]},
     "vectorize": {"input_image": URL},
     "text": {"prompt": "a caption"},
+    "upscale": {"input_image": URL},
 }
 
 

@@ -86,5 +86,6 @@ def test_the_options_of_before_are_still_there(modality):
         "join": {"--watermark"},
         "vectorize": {"--mode", "--color-mode", "--colors", "--detail", "--filter-speckle", "--corner-threshold"},
         "text": {"--max-tokens", "--temperature", "--top-p", "--stop", "--template", "--variable", "--seed"},
+        "upscale": {"--scale", "--method", "--watermark"},
     }
     assert shared | of[modality.name] <= {flag for option in request_options(modality) for flag in option.opts}

@@ -1,4 +1,4 @@
-"""The sound of joined films: that of each, in step with its frames, and silence where a film has none."""
+"""The sound of films of which others are made: that of each, in step with its frames, or silence."""
 
 from collections.abc import Sequence
 from pathlib import Path

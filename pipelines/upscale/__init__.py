@@ -1,0 +1,1 @@
+"""Larger pictures: Real-ESRGAN's networks, tile by tile, and Lanczos."""
