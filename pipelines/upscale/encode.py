@@ -5,10 +5,9 @@ from pathlib import Path
 import msgspec
 
 from jobs.params.upscale import UpscaleParams
-from jobs.params.video import VideoParams
 from pipelines.image import encode as image_encoder
 from pipelines.runtime.protocol import Outputs, RawOutput
-from pipelines.video import encode as video_encoder
+from pipelines.video.encode import encode_film
 
 PICTURE, FILM = "webp", "mp4"
 """What is made where the format is one of the other kind; the first is the default of both."""
@@ -18,14 +17,13 @@ FILMS = ("mp4", "webm")
 def encode(raw: RawOutput, params: UpscaleParams, folder: Path) -> Outputs:
     """Write the film or the picture of `raw`; a format of the other kind gives the default, with a warning.
 
-    Raises like `image.encode` and `video.encode`.
+    Raises like the encoders of both.
     """
     asked, is_film = params.output_format, "frames" in raw.arrays
     fits = (asked in FILMS) == is_film
     if is_film:
-        made = video_encoder.encode(
-            raw, VideoParams(output_format=asked if fits else FILM, watermark=params.watermark), folder
-        )
+        name = asked if fits else FILM
+        made = Outputs(files=(encode_film(raw, name, folder, is_marked=params.watermark == "always"),))
     else:
         made = image_encoder.encode(
             raw, params if fits else msgspec.structs.replace(params, output_format=PICTURE), folder
