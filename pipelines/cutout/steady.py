@@ -1,4 +1,4 @@
-"""Mattes of one frame after the other, held still where the picture stays.
+"""Mattes of one frame after the other, steady where the picture stays.
 
 A network sees each frame alone, and noise of the camera or of the encoding moves its matte a little: the edge flickers.
 So a pixel whose surroundings stay keeps most of its matte, and one whose surroundings change takes the new one at once.
@@ -26,8 +26,8 @@ class SteadyMatte:
         """Return the matte (height x width) of the next frame (height x width x 3), steadied."""
         current = matte.astype(np.float32)
         if self._before is not None:
-            seen, held = self._before
-            current += kept_shares(seen, image) * (held - current)
+            seen, earlier = self._before
+            current += kept_shares(seen, image) * (earlier - current)
         self._before = image, current
         return np.asarray(current + 0.5, np.uint8)
 

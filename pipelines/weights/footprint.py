@@ -28,9 +28,12 @@ STORED: dict[str, dict[str, str]] = {
     "chatterbox-multilingual-v3": {"": "float32"},
     "chatterbox-turbo": {"": "float32"},
     "triposg": {"": "float32"},
+    "realesrgan-x4plus": {"": "float32"},
+    "realesrgan-x2plus": {"": "float32"},
+    "realesr-general-x4v3": {"": "float32"},
 }
 """Precision of published files by model and the beginning of their paths, where it is not the usual one."""
-LOADED = {"chatterbox": "float32", "triposg": "float16"}
+LOADED = {"chatterbox": "float32", "triposg": "float16", "real-esrgan": "float16"}
 """Precision in memory on a GPU by family, where the entry has none and it is not bfloat16."""
 _SPEECH = {"s3gen": "float32", "ve.": "float32"}
 KEPT: dict[str, dict[str, str]] = {
@@ -41,7 +44,7 @@ KEPT: dict[str, dict[str, str]] = {
 }
 """Precision in memory of parts that keep theirs whatever the entry says: `pipelines/diffusion/checkpoint.py`,
 `pipelines/speech/nets.py`."""
-WEIGHTS = (".safetensors", ".pt", ".bin", ".onnx")
+WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".onnx")
 
 
 class WeightBytes(msgspec.Struct, frozen=True, kw_only=True):

@@ -104,6 +104,7 @@ OWN = {
         "auto_unload": True,
     },
     "remove-background": {
+        "input_video": None,
         "watermark": "auto",
         "output_format": "png",
         "mask_only": False,
@@ -139,7 +140,7 @@ OWN = {
         "stop": (),
         "seed": -1,
     },
-    "upscale": {"output_format": "webp", "scale": 4, "method": "realesrgan", "watermark": "auto"},
+    "upscale": {"input_video": None, "output_format": "webp", "scale": 4, "method": "realesrgan", "watermark": "auto"},
 }
 
 
@@ -211,7 +212,7 @@ class TestEveryModality:
         assert set(REQUIRED[modality]) == {name for name, _ in changed_fields(ask(modality))}
 
 
-@pytest.mark.parametrize("modality", sorted(set(REQUIRED) - {"video", "text"}))
+@pytest.mark.parametrize("modality", sorted(set(REQUIRED) - {"video", "text", "remove-background", "upscale"}))
 def test_without_a_required_field_it_is_refused(modality):
     (name,) = REQUIRED[modality]
     with pytest.raises(msgspec.ValidationError, match=name):
@@ -221,6 +222,14 @@ def test_without_a_required_field_it_is_refused(modality):
 def test_a_video_without_an_image_is_accepted():
     assert VideoParams() == msgspec.convert({"modality": "video"}, VideoParams)
     assert VideoParams().input_image is None
+
+
+@pytest.mark.parametrize("modality", ["remove-background", "upscale"])
+def test_a_film_may_be_there_for_a_picture(modality):
+    """`check` of `api.submit.validation` says that a request must have one of them."""
+    params = msgspec.convert({"modality": modality, "input_video": URL}, PARAMS_OF[modality])
+    assert URL == params.input_video
+    assert {"input_video"} == {name for name, _ in changed_fields(params)}
 
 
 def test_a_text_may_have_a_chat_or_a_template_for_a_prompt():
@@ -299,7 +308,7 @@ EDGES = [
     ("3d", "mesh_save_name", "a", "a\n"),
     ("3d", "painted_save_name", "painted.glb", "a/b.glb"),
     ("3d", "auto_unload", False, 0),
-    ("remove-background", "output_format", "jpeg", "mp4"),
+    ("remove-background", "output_format", "mp4", "gif"),
     ("remove-background", "background_color", "#FFFFFF", "white"),
     ("remove-background", "background_color", "#ffffff", "#FFFFFF\n"),
     ("remove-background", "mask_only", True, 1),

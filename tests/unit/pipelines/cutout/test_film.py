@@ -72,7 +72,7 @@ def test_what_stays_keeps_its_matte_and_what_changes_does_not() -> None:
     assert (185, 100) == (matte[20, 10], matte[20, 50])
 
 
-def test_the_foreground_keeps_its_colors_and_nothing_of_the_wall_stays(cut: RawOutput) -> None:
+def test_the_colors_stay_and_nothing_of_the_wall_does(cut: RawOutput) -> None:
     frames, alpha = seen(cut.arrays["frames"]), cut.arrays["alpha"]
     original = np.asarray(mug_film(still=STILL).frames[2])
     solid, empty = alpha[2] == 255, alpha[2] == 0
@@ -147,7 +147,7 @@ def test_the_visible_mark_is_opaque(cut: RawOutput, tmp_path: Path) -> None:
     assert sides[0].mean() + 20 < sides[1].mean()
 
 
-def test_progress_rises_with_the_frames_and_a_cancel_comes_between(film: Path) -> None:
+def test_progress_and_a_cancel_come_between_frames(film: Path) -> None:
     shares: list[float] = []
 
     def progress(share: float, stage: str) -> None:

@@ -83,7 +83,7 @@ def test_transparency_is_kept(tiny: RealESRGAN, tmp_path: Path) -> None:
     assert ((60, 80), 255, 0) == (alpha.shape, alpha[2, 2], alpha[30, 30])
 
 
-def test_progress_rises_with_the_tiles_and_a_cancel_comes_between(tiny: RealESRGAN, tmp_path: Path) -> None:
+def test_progress_and_a_cancel_come_between_tiles(tiny: RealESRGAN, tmp_path: Path) -> None:
     reports: list[float] = []
     made(tiny, Image.new("RGB", (530, 1030)), tmp_path, reports, scale=2)
     assert sorted(set(reports)) == reports
