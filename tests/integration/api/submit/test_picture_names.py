@@ -73,10 +73,11 @@ def test_a_large_body_has_every_name_too(client, rows, store, route, name):
 
 
 def test_a_missing_picture_has_its_documented_name(client):
-    for route in ("/generate/3d/v1", "/generate/remove-background/v1"):
-        assert "`input_image` is required; add it." == refused(
-            client.post(route, json={}), "missing_field", "$.input_image"
-        )
+    for route, said in (
+        ("/generate/3d/v1", "`input_image` is required; add it."),
+        ("/generate/remove-background/v1", "`input_image` or `input_video` is required; add one of them."),
+    ):
+        assert said == refused(client.post(route, json={}), "missing_field", "$.input_image")
 
 
 @pytest.mark.matrix
