@@ -81,7 +81,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     """A volume and a lock that cannot be written, beside a hub and a web server that have every file of the catalog."""
     with Hub() as hub, Hub(certificate=TLS / "server.pem") as web, Proxy(web.port) as proxy:
         machine = Machine(tmp_path, hub)
-        machine.catalog.write_text(SHIPPED.read_text().replace(HOST + "danielgatis", OURS + "danielgatis"))
+        machine.catalog.write_text(SHIPPED.read_text().replace(f'{{ url = "{HOST}', f'{{ url = "{OURS}'))
         write_lock(publish(load_catalog(machine.catalog), hub, web), machine.lock_file)
         machine.environment |= {"HTTPS_PROXY": proxy.url, "ATELIER_CA_BUNDLE": str(TLS / "ca.pem")}
         program = tmp_path / "bin" / "atelier"
