@@ -13,6 +13,8 @@ EXAMPLES = {
     "generate text": "atelier generate text 'Three captions for a mug' -o captions.md",
     "generate vectorize": "atelier generate vectorize logo.png -o logo.svg",
     "generate upscale": "atelier generate upscale photo.jpg --scale 4 -o large.png",
+    "generate sound": 'atelier generate sound "rain and distant thunder" -o rain.ogg',
+    "generate music": 'atelier generate music "a happy tune" --bpm 110 -o tune.mp3',
     "jobs list": "atelier jobs list --status failed --limit 50",
     "jobs show": "atelier jobs show JOB --log",
     "jobs watch": "atelier jobs watch JOB --timeout 10m",

@@ -43,6 +43,8 @@ MAKES: Mapping[str, MediaKind] = {
     "video": "video",
     "join": "video",
     "speech": "audio",
+    "sound": "audio",
+    "music": "audio",
 }
 """What the outputs of a modality can be to a field of another one; of a film in `input_video` they are films."""
 

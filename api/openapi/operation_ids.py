@@ -15,6 +15,8 @@ _NAMES = {
     "vectorize": "Vectorize",
     "text": "Text",
     "upscale": "Upscale",
+    "sound": "Sound",
+    "music": "Music",
 }
 OPERATION_IDS = {
     **{

@@ -19,6 +19,7 @@ from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams
 from jobs.params.media import Element, media_of
 from jobs.params.registry import AnyParams
+from jobs.params.sound import MusicParams
 from jobs.params.speech import SpeechParams, is_speakable
 from jobs.params.text import TextParams
 from jobs.params.upscale import UpscaleParams
@@ -66,6 +67,8 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
     refuse_nul(params)
     if isinstance(params, SpeechParams) and not is_speakable(params.text):
         raise OutOfRange("`text` has nothing that can be spoken; write words or numbers.", field="$.text")
+    if isinstance(params, MusicParams) and params.instrumental and params.lyrics is not None:
+        raise InvalidRequest("`lyrics` are sung, and `instrumental` is without a voice; remove one.", field="$.lyrics")
     if isinstance(params, BrandingParams) and params.logo_url is None and not params.palette:
         raise MissingField("`logo_url` or `palette` is required; add one of them.", field="$.logo_url")
     if isinstance(params, UpscaleParams):

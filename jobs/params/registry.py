@@ -9,6 +9,7 @@ from jobs.params.image import IMAGE, ImageParams
 from jobs.params.join import JOIN, JoinParams
 from jobs.params.mesh import MESH, MeshParams
 from jobs.params.modality import ModalitySpec
+from jobs.params.sound import MUSIC, SOUND, MusicParams, SoundParams
 from jobs.params.speech import SPEECH, SpeechParams
 from jobs.params.text import TEXT, TextParams
 from jobs.params.upscale import UPSCALE, UpscaleParams
@@ -16,7 +17,18 @@ from jobs.params.vectorize import VECTORIZE, VectorizeParams
 from jobs.params.video import VIDEO, VideoParams
 
 Modality = Literal[
-    "image", "video", "speech", "3d", "remove-background", "branding", "join", "vectorize", "text", "upscale"
+    "image",
+    "video",
+    "speech",
+    "3d",
+    "remove-background",
+    "branding",
+    "join",
+    "vectorize",
+    "text",
+    "upscale",
+    "sound",
+    "music",
 ]
 """Names of the modalities, as rows, catalog entries and answers hold them."""
 
@@ -31,9 +43,24 @@ AnyParams = (
     | VectorizeParams
     | TextParams
     | UpscaleParams
+    | SoundParams
+    | MusicParams
 )
 
-MODALITIES: tuple[ModalitySpec, ...] = (IMAGE, VIDEO, CUTOUT, SPEECH, MESH, BRANDING, JOIN, VECTORIZE, TEXT, UPSCALE)
+MODALITIES: tuple[ModalitySpec, ...] = (
+    IMAGE,
+    VIDEO,
+    CUTOUT,
+    SPEECH,
+    MESH,
+    BRANDING,
+    JOIN,
+    VECTORIZE,
+    TEXT,
+    UPSCALE,
+    SOUND,
+    MUSIC,
+)
 """In the order in which documentation lists them."""
 
 PARAMS_OF: dict[str, type[Params]] = {modality.name: modality.params for modality in MODALITIES}

@@ -21,9 +21,11 @@ class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     `max_references`: reference images; for a model without `image-to-image` an `input_image` is one of them.
     `resolutions`: of an image, beside 1K.
-    `min_seconds`, `max_seconds`: of video; `durations` are the only ones, where there are any. `input_types`: media
-    types of pictures; empty for all that are read. `max_input_bytes`: of each input; null leaves it to the service.
-    `films`: of those that it is given. `max_shots`: of a storyboard; 1 where it makes one shot and no more.
+    `min_seconds`, `max_seconds`: of a video, a sound or music; `durations` are the only ones, where there are any.
+    `input_types`: media types of pictures; empty for all that are read. `max_input_bytes`: of each input; null leaves
+    it to the service. `films`: of those that it is given. `max_shots`: of a storyboard; 1 where it makes one shot and
+    no more.
+    `max_lyrics_chars`: of music, for a model that sings.
     `min_voice_seconds`: a reference voice is longer; 0 where the model does not say.
     """
 
@@ -42,6 +44,7 @@ class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     resolutions: tuple[str, ...] = ()
     films: ModelFilms = ModelFilms()
     max_shots: int = 12
+    max_lyrics_chars: int = 4000
 
 
 class ModelUnsupported(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +61,7 @@ class ModelUnsupported(msgspec.Struct, frozen=True, kw_only=True):
     quality: str = "adapt"
     strength: str = "refuse"
     sound: str = "refuse"
+    lyrics: str = "refuse"
 
 
 class ModelPreset(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +111,7 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     `available`: a running server serves it now. `default`: a submit without `model` gets it now, unless it asks for
     what only a later model in the list supports. `languages`: those it speaks, with their varieties; empty where the
-    model does not name any.
+    model does not name any. `vocabulary`: words of which a prompt must name one; empty for a model that takes any.
 
     `disk_bytes`: all its files. `disk_bytes_at_least`: the files of known size, where some sizes are not known yet.
     `weights_bytes`: its weights in memory, by precision. `vram_bytes`: the estimate of all
@@ -140,6 +144,7 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     rates: ModelRates = ModelRates()
     inputs: dict[str, tuple[int, int]] = {}
     unsupported: ModelUnsupported = ModelUnsupported()
+    vocabulary: tuple[str, ...] = ()
 
 
 class ModelList(msgspec.Struct, frozen=True):

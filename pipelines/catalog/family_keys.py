@@ -23,6 +23,7 @@ FAMILIES_OF: dict[str, tuple[str, ...]] = {
     "quality": DIFFUSERS,
     "quantization": DIFFUSERS,
     "variant": (*DIFFUSERS, "rembg"),
+    "vocabulary": ("demo-sound", "demo-music"),
 }
 """Keys of an entry, and the families that read them."""
 FAMILIES_OF_PRESET: dict[str, tuple[str, ...]] = {"lora": (IMAGE,)}

@@ -48,8 +48,8 @@ class Unsupported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     - `prompt`: more than `max_prompt_chars`; adapted, it is cut behind the last word that fits.
     - `duration`: none of `durations`, or outside `min_seconds` to `max_seconds`; adapted, the nearest is made.
     - `size`: a size that the model does not make; adapted, the nearest is made and resized.
-    - `negative_prompt`, `quality`, `strength`, `sound`: without the capability or the preset; adapted, they are left
-      out.
+    - `negative_prompt`, `quality`, `strength`, `sound`, `lyrics`: without the capability or the preset; adapted, they
+      are left out.
 
     A field that the caller leaves out is never refused.
     """
@@ -61,6 +61,7 @@ class Unsupported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     quality: Policy = "adapt"
     strength: Policy = "refuse"
     sound: Policy = "refuse"
+    lyrics: Policy = "refuse"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,14 +71,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     - `min_side`, `max_side`, `side_multiple`: the sides of a model without native sizes. `side_multiple` defaults to
       what the pipeline's VAE needs.
     - `resolutions`: those that a request for an image may ask for, beside 1K.
-    - `durations`: the only seconds of video that the model makes; one is a fixed duration. Without them any from
-      `min_seconds` to `max_seconds`. A video has `frame_step` n + 1 frames, since its autoencoder makes no other
-      number.
+    - `durations`: the only seconds of a video, a sound or music that the model makes; one is a fixed duration. Without
+      them any from `min_seconds` to `max_seconds`. A video has `frame_step` n + 1 frames, since its autoencoder makes
+      no other number.
     - `inputs`: the least and the most pictures of a generation type, where the capabilities do not say it:
       `{ image-to-video = [2, 2] }` takes a start and an end frame, `{ text-to-video = [0, 1] }` an optional picture.
     - `input_types`: media types of pictures; empty: all that the service reads. `max_input_bytes`: of each input other
       than a film. `films`: the same of films.
     - `max_shots`: of a storyboard (`pipelines.catalog.storyboard`); 1 is for a model that makes one shot and no more.
+    - `max_lyrics_chars`: of a model with the capability `lyrics`.
     - `min_voice_seconds`: a reference voice must be longer; 0 leaves it to the pipeline.
     - `max_scale`: how many times as wide and high a model of upscaling makes a picture at most.
     - `network_pixels`: the pixels that its network enlarges in a job; what has more is enlarged with Lanczos.
@@ -99,6 +101,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_input_bytes: Annotated[int, Meta(ge=1)] | None = None
     films: FilmLimits = FilmLimits()
     max_shots: Annotated[int, Meta(ge=1, le=MOST_SHOTS)] = MOST_SHOTS
+    max_lyrics_chars: Annotated[int, Meta(ge=1)] = 4000
     min_voice_seconds: Annotated[float, Meta(ge=0)] = 0.0
     max_scale: Annotated[int, Meta(ge=2, le=4)] = 4
     network_pixels: Annotated[int, Meta(ge=1)] | None = None

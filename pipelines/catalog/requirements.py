@@ -17,6 +17,7 @@ from jobs.params.base import Params, Resolution, changed_fields
 from jobs.params.image import ImageParams
 from jobs.params.media import ELEMENTS, media_of
 from jobs.params.registry import AnyParams
+from jobs.params.sound import MusicParams, SoundParams
 from jobs.params.speech import SpeechParams
 from jobs.params.text import TextParams
 from jobs.params.upscale import UpscaleParams
@@ -24,6 +25,7 @@ from jobs.params.video import VideoParams
 from pipelines.catalog.limits import GenerationType, Policy, size_asked
 from pipelines.catalog.sizes import nearest_size
 from pipelines.catalog.spec import ModelSpec
+from pipelines.vocabulary.words import named_words
 
 MOTION = "motion_video"
 """The film of a request for a video; its other media are pictures."""
@@ -31,6 +33,8 @@ MASK = "mask"
 """What belongs to `input_image`; it is not counted as a picture."""
 FILM = "input_video"
 """The film of a request whose modality takes pictures, too."""
+_MADE = {"video": "videos", "sound": "sounds", "music": "music"}
+"""What has a duration, as a sentence names it."""
 ENCODERS_OWN = ("logo_url", "subject_image")
 """Inputs that the encoder gets, and no model."""
 
@@ -173,13 +177,18 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
         sentence = f"`scale` must be at most {spec.limits.max_scale} for {spec.id}"
         yield UnmetRequirement(error=NotThisModel, field="$.scale", sentence=sentence)
     yield from unmet_media(spec, media)
-    if isinstance(params, VideoParams):
+    if isinstance(params, VideoParams | SoundParams | MusicParams):
         yield from _other_duration(spec, params.duration_seconds, "duration_seconds" in changed)
     if isinstance(params, ImageParams) and params.resolution is not None:
         yield from _other_resolution(spec, params.resolution)
     if spec.unsupported.size == "refuse" and ("width" in changed or "height" in changed):
         yield from _other_size(spec, size_asked(params))
+    if isinstance(params, MusicParams):
+        yield from _unmet_lyrics(spec, params.lyrics)
     limit, prompt = spec.limits.max_prompt_chars, getattr(params, "prompt", "")
+    if spec.vocabulary and not named_words(prompt, spec.vocabulary):
+        sentence = f"`prompt` must name something that {spec.id} makes: {_or(spec.vocabulary)}"
+        yield UnmetRequirement(error=NotThisModel, field="$.prompt", sentence=sentence)
     if isinstance(params, TextParams):
         yield from _long_chat(spec, params)
     elif len(prompt) > limit:
@@ -234,8 +243,17 @@ def _other_duration(spec: ModelSpec, asked: float, is_given: bool) -> Iterator[U
         sentence=f"`duration_seconds` must be {rule} for {spec.id}",
         policy=spec.unsupported.duration if is_given else "adapt",
         instead={"duration_seconds": made},
-        warning=f"{spec.id} makes videos of {rule} s; this one has {made:g} s",
+        warning=f"{spec.id} makes {_MADE[spec.modality]} of {rule} s; this one has {made:g} s",
     )
+
+
+def _unmet_lyrics(spec: ModelSpec, lyrics: str | None) -> Iterator[UnmetRequirement]:
+    limit = spec.limits.max_lyrics_chars
+    if lyrics is not None and "lyrics" not in spec.capabilities:
+        yield _unsupported(spec, "lyrics", spec.unsupported.lyrics)
+    elif lyrics is not None and len(lyrics) > limit:
+        sentence = f"`lyrics` must have at most {limit} characters for {spec.id}"
+        yield UnmetRequirement(error=OutOfRange, field="$.lyrics", sentence=sentence)
 
 
 def _other_resolution(spec: ModelSpec, asked: Resolution) -> Iterator[UnmetRequirement]:

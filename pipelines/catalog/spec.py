@@ -44,6 +44,7 @@ Capability = Literal[
     "sound",  # a video with sound
     "films",  # takes a film in `input_video` where others of its modality take a picture
     "negative-prompt",
+    "lyrics",  # sings `lyrics`, in `limits.max_lyrics_chars`
     "reference-voice",  # sounds like the recording in `target_voice_path`
 ]
 """What a model can do; the API refuses a request that needs more."""
@@ -52,6 +53,8 @@ GENERATION_TYPES: dict[Modality, tuple[GenerationType, ...]] = {
     "video": ("text-to-video", "image-to-video"),
 }
 """What models of a modality may be asked to do, by what it is made from."""
+TIMED: tuple[Modality, ...] = ("video", "sound", "music")
+"""Modalities of which a request says how many seconds it wants."""
 DType = Literal["float32", "bfloat16", "float16"]
 Quantization = Literal["float8"]
 """Precision of the weights of the transformer's linear layers, where it is another one than that of the rest."""
@@ -309,7 +312,8 @@ class Deadlines(Entry, frozen=True, kw_only=True):
 class Rates(Entry, frozen=True, kw_only=True):
     """Further parts of a job's price, in US dollars, beside `price_usd` of each output; what is zero is left out.
 
-    - `per_second`: of each second of a video; `sound_per_second`: of each one that is made with sound, beside it.
+    - `per_second`: of each second of a video, a sound or music; `sound_per_second`: of each one of a video that is made
+      with sound, beside it.
     - `per_megapixel_step`: of a million pixels of an image in one denoising step.
     - `per_gpu_second`: of the time on the device. A submit reserves it for `max_gpu_seconds`; a job that takes less
       costs less, and none costs more.
@@ -352,6 +356,9 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     voice: Name | None = None
     """Name of its own voice, used where the request has no reference voice; `None` if it has none."""
     scope: Scope | None = None
+    vocabulary: dict[Name, tuple[Name, ...]] = {}
+    """What a demo model makes, by a word of which a prompt must name one, each with further words for the same; empty:
+    any prompt will do (`pipelines.vocabulary`)."""
     limits: Limits = Limits()
     unsupported: Unsupported = Unsupported()
     defaults: Defaults = Defaults()
@@ -406,8 +413,8 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
             raise ValueError(f"`gpus` excludes {others}")
         if self.quantization is not None and self.loras:
             raise ValueError("`quantization` and `loras` exclude each other")
-        if (self.rates.per_second > 0 or self.rates.sound_per_second > 0) and self.modality != "video":
-            raise ValueError("`rates.per_second` is for videos")
+        if self.rates.per_second > 0 and self.modality not in TIMED:
+            raise ValueError("`rates.per_second` is for videos, sounds and music")
         if self.rates.sound_per_second > 0 and "sound" not in self.capabilities:
             raise ValueError("`rates.sound_per_second` needs the capability `sound`")
         if self.rates.per_megapixel_step > 0 and (

@@ -11,13 +11,13 @@ import msgspec
 
 from jobs.params.base import Resolution
 from jobs.params.media import PICTURE_NAMES
-from jobs.params.registry import PARAMS_OF, AnyParams
-from pipelines.catalog.spec import ModelSpec
+from jobs.params.registry import PARAMS_OF, AnyParams, Modality
+from pipelines.catalog.spec import TIMED, ModelSpec
 
 USUAL_CHARACTERS = 200
 """Characters of a usual text to speech: some twelve seconds of sound."""
-USUAL_VIDEO_SECONDS = 2.0
-"""Seconds of a usual video, the default of its route."""
+USUAL_SECONDS: Mapping[Modality, float] = {"video": 2.0, "sound": 5.0, "music": 30.0}
+"""Seconds of a usual video, sound or piece of music, the default of its route."""
 USUAL_TOKENS = 256
 """Tokens of a usual text."""
 CLASSES_PER_DOUBLING = 2
@@ -33,8 +33,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
       have as a picture; other kinds compute other things.
     - `steps`: denoising steps, 1 where there are none.
     - `outputs`: how many are made, each with all of the steps.
-    - `size`: of one output, in megapixels (of a video times its seconds), characters, or tokens at most; 1 where the
-      request does not say it.
+    - `size`: of one output, in megapixels (of a video times its seconds), characters, seconds, or tokens at most; 1
+      where the request does not say it.
     """
 
     kind: str
@@ -99,7 +99,7 @@ def catalog_seconds(spec: ModelSpec, workload: Workload | None) -> float:
     usual = {
         "width": spec.defaults.width,
         "height": spec.defaults.height,
-        "duration_seconds": USUAL_VIDEO_SECONDS,
+        "duration_seconds": USUAL_SECONDS.get(spec.modality, 0.0),
     }
     return spec.estimated_seconds * proportion(workload, _workload(spec, usual, USUAL_CHARACTERS))
 
@@ -139,11 +139,12 @@ def _size(spec: ModelSpec, read: _Fields, characters: int) -> float:
         return float(max(1, characters))
     if spec.modality == "text":
         return float(read.max_tokens)
+    seconds = spec.limits.nearest_seconds(read.duration_seconds) if spec.modality in TIMED else 1.0
     if spec.modality not in ("image", "video"):
-        return 1.0
+        return seconds
     width, height = spec.size_of(read)
     megapixels = 1.0 if spec.limits.native_sizes else max(1, width * height) / 1e6
-    return megapixels * (spec.limits.nearest_seconds(read.duration_seconds) if spec.modality == "video" else 1.0)
+    return megapixels * seconds
 
 
 def _size_class(size: float) -> int:

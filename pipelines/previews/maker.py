@@ -49,7 +49,7 @@ class PreviewMaker:
         if frames is not None and isinstance(fps, int):
             self._begin("video", partial(self._film, frames, raw.arrays.get("alpha"), fps))
         if samples is not None:
-            self._begin("audio", lambda: (peaks_file(peaks(samples, samples), "0", self._folder),))
+            self._begin("audio", partial(self._sound, samples))
 
     def finish(self, outputs: Outputs) -> Outputs:
         """Return the outputs with their previews, once these are made."""
@@ -85,6 +85,11 @@ class PreviewMaker:
         from pipelines.previews.films import OnWhite, film_previews  # and with it PyAV, which only films need
 
         return film_previews(frames if alpha is None else OnWhite(frames, alpha), fps, "0", self._folder)
+
+    def _sound(self, samples: NDArray[np.float32]) -> Previews:
+        channels = samples.reshape(len(samples), -1)
+        pairs = peaks(channels.min(axis=1), channels.max(axis=1))
+        return (peaks_file(pairs, "0", self._folder),)
 
     def _from_file(self, path: str, media_type: str) -> Previews:
         with Image.open(self._folder / path) as image:

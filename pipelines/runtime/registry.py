@@ -26,6 +26,8 @@ FAMILIES: dict[str, Family] = {
     "rembg": Family("pipelines.cutout.rembg_cutout", "RembgCutout"),
     "chatterbox": Family("pipelines.speech.chatterbox", "Chatterbox"),
     "espeak": Family("pipelines.speech.espeak", "EspeakVoice"),
+    "demo-sound": Family("pipelines.sound.drawn", "DrawnSound"),
+    "demo-music": Family("pipelines.music.drawn", "DrawnMusic"),
     "brand-kit": Family("pipelines.branding.brand_kit", "BrandKit"),
     "film-join": Family("pipelines.join.film_join", "FilmJoin"),
     "vtracer": Family("pipelines.vectorize.tracer", "VTracer"),

@@ -1,1 +1,1 @@
-"""Families that make speech, and the encoder of audio."""
+"""Families that make speech, its text and its voices, and the encoder of recordings."""

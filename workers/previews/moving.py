@@ -12,6 +12,7 @@ from av.error import FFmpegError
 from PIL import Image
 
 from core.errors.inputs import InputTooLarge, InputUnreadable
+from pipelines.audio.waveform import draw_waveform
 from pipelines.previews.films import (
     POSTER_SIDE,
     SHORT_FPS,
@@ -27,7 +28,6 @@ from pipelines.previews.films import (
 from pipelines.previews.pictures import write_poster, write_thumbnail
 from pipelines.previews.sounds import peaks, peaks_file
 from pipelines.runtime.protocol import PreviewFile
-from pipelines.speech.waveform import draw_waveform
 from workers.ingest.film_reader import check_film_size, film_stream, is_known, open_media, upright
 
 AHEAD = 48

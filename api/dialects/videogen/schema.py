@@ -74,6 +74,20 @@ class TextToSpeech(ToolBody, frozen=True, rename="camel", kw_only=True):
     voice_speed: Annotated[float, Meta(ge=0.5, le=2)] | None = 1.0
 
 
+class GenerateSoundEffect(ToolBody, frozen=True, rename="camel", kw_only=True):
+    """The body of generate-sound-effect."""
+
+    prompt: str
+    duration_seconds: Annotated[float, Meta(ge=1, le=30)] | None = None
+    prompt_influence: Annotated[float, Meta(ge=0, le=1)] | None = None
+
+
+class GenerateMusic(ToolBody, frozen=True, rename="camel", kw_only=True):
+    """The body of generate-music."""
+
+    prompt: str
+
+
 class PictureTool(VisualBody, frozen=True, rename="camel", kw_only=True):
     """The body of a tool that changes one picture."""
 

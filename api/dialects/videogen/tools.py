@@ -8,6 +8,8 @@ from api.dialects.videogen.ids import to_native
 from api.dialects.videogen.schema import (
     FilmTool,
     GenerateImage,
+    GenerateMusic,
+    GenerateSoundEffect,
     GenerateVideoClip,
     PictureTool,
     TextToSpeech,
@@ -20,8 +22,10 @@ from api.dialects.videogen.translate import (
     described,
     film_cutout_params,
     image_params,
+    music_params,
     parallax_params,
     picture_of,
+    sound_params,
     speech_params,
     spread,
     upscale_image_params,
@@ -40,7 +44,7 @@ from jobs.params.requests.origin import Origin
 from jobs.wire.dialects.videogen import NAME, execution_id
 from pipelines.catalog.loader import Catalog
 
-WITHOUT_MODEL = ("generate-sound-effect", "generate-avatar", "generate-music", "generate-motion-graphic")
+WITHOUT_MODEL = ("generate-avatar", "generate-motion-graphic")
 """Tools of VideoGen of which no model is in the catalog."""
 
 
@@ -95,6 +99,29 @@ class ToolRoutes(Controller):
         return await _start(
             submit_endpoint, request, data, speech_params(data, voice.params), "TEXT_TO_SPEECH", idempotency_key
         )
+
+    @post("/generate-sound-effect", status_code=202)
+    async def generate_sound_effect(
+        self,
+        request: StrictRequest,
+        data: JSONBody[GenerateSoundEffect],
+        submit_endpoint: NamedDependency[SubmitEndpoint],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> ToolAccepted:
+        """Make a sound from a prompt."""
+        params = sound_params(data)
+        return await _start(submit_endpoint, request, data, params, "GENERATE_SOUND_EFFECT", idempotency_key)
+
+    @post("/generate-music", status_code=202)
+    async def generate_music(
+        self,
+        request: StrictRequest,
+        data: JSONBody[GenerateMusic],
+        submit_endpoint: NamedDependency[SubmitEndpoint],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> ToolAccepted:
+        """Make half a minute of music from a prompt."""
+        return await _start(submit_endpoint, request, data, music_params(data), "GENERATE_MUSIC", idempotency_key)
 
     @post("/remove-image-background", status_code=202)
     async def remove_image_background(

@@ -9,6 +9,8 @@ from api.dialects.videogen.ids import to_native
 from api.dialects.videogen.schema import (
     FilmTool,
     GenerateImage,
+    GenerateMusic,
+    GenerateSoundEffect,
     GenerateVideoClip,
     PictureTool,
     TextToSpeech,
@@ -25,6 +27,7 @@ from jobs.params.base import Params
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import MAX_IMAGES, ImageParams
 from jobs.params.registry import AnyParams
+from jobs.params.sound import MusicParams, SoundParams
 from jobs.params.speech import LONGEST_TEXT, SpeechParams, tokens_for
 from jobs.params.upscale import UpscaleParams
 from jobs.params.vectorize import VectorizeParams
@@ -34,6 +37,10 @@ P = TypeVar("P", bound=Params)
 
 QUALITY: Mapping[ToolQuality, str] = {"LOW": "fast", "STANDARD": "standard", "HIGH": "pro", "MAX": "ultra"}
 MARKS: Mapping[WatermarkMode, str] = {"AUTO": "auto", "VIDEO_GEN": "always", "NONE": "never"}
+USUAL_SOUND_SECONDS = 10.0
+"""Of a sound effect whose body does not say how long it is."""
+LEAST_GUIDANCE, MOST_GUIDANCE = 1.0, 7.0
+"""The guidance scales of no `promptInfluence` and of all of it; the middle is what models of sounds use."""
 OTHER_MEDIA = ("video_file_ids", "audio_file_ids", "spoken_dialogue", "generate_audio")
 """Fields of a clip that no model of the catalog can use, with the name of each on the wire."""
 
@@ -136,6 +143,24 @@ def speech_params(body: TextToSpeech, voice: Mapping[str, Any]) -> SpeechParams:
         **_common(body),
         **voice,
     )
+
+
+def sound_params(body: GenerateSoundEffect) -> SoundParams:
+    """Return the parameters of generate-sound-effect."""
+    influence = body.prompt_influence
+    return _made(
+        SoundParams,
+        prompt=body.prompt,
+        duration_seconds=body.duration_seconds or USUAL_SOUND_SECONDS,
+        guidance_scale=None if influence is None else LEAST_GUIDANCE + influence * (MOST_GUIDANCE - LEAST_GUIDANCE),
+        output_format="mp3",
+        **_common(body),
+    )
+
+
+def music_params(body: GenerateMusic) -> MusicParams:
+    """Return the parameters of generate-music: half a minute without a voice."""
+    return _made(MusicParams, prompt=body.prompt, instrumental=True, output_format="mp3", **_common(body))
 
 
 def spread(params: AnyParams, results: int) -> list[AnyParams]:

@@ -61,6 +61,7 @@ def _answer(spec: ModelSpec, footprint: Footprint, available: bool, default: boo
         default=default,
         capabilities=spec.capabilities,
         languages=spec.languages,
+        vocabulary=tuple(spec.vocabulary),
         limits=msgspec.convert(spec.limits, ModelLimits, from_attributes=True),
         defaults=msgspec.convert(spec.defaults, ModelDefaults, from_attributes=True),
         quality={

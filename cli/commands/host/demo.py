@@ -37,6 +37,8 @@ CAPTIONS = {
     "seed": 1,
     "output_format": "md",
 }
+SOUND_PROMPT = "rain and distant thunder"
+MUSIC_PROMPT = "a happy tune"
 CUTOUT = "product-cutout.png"
 
 
@@ -78,7 +80,7 @@ def demo(out: Path) -> None:
 
 
 def first_jobs(photo: str) -> list[DemoJob]:
-    """Return three images, a cut-out and a video of the uploaded product photo (`photo` is its id), speech and text."""
+    """Return images, a cut-out and a video of the product photo (`photo` is its id), speech, text, a sound, music."""
     video = {"input_image": photo, "prompt": VIDEO_PROMPT, "width": 640, "height": 480, "duration_seconds": 2.0}
     return [
         *(DemoJob(prompt, "image", {"prompt": prompt}, file_of(prompt)) for prompt in PROMPTS),
@@ -86,6 +88,8 @@ def first_jobs(photo: str) -> list[DemoJob]:
         DemoJob("photo -> video", "video", video, "product.mp4"),
         DemoJob("text -> speech", "speech", {"text": TEXT}, "product.wav"),
         DemoJob("template -> text", "text", CAPTIONS, "captions.md"),
+        DemoJob("words -> sound", "sound", {"prompt": SOUND_PROMPT}, "rain-and-thunder.wav"),
+        DemoJob("words -> music", "music", {"prompt": MUSIC_PROMPT, "duration_seconds": 15}, "happy-tune.wav"),
     ]
 
 

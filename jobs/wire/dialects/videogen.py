@@ -37,9 +37,11 @@ TOOL_OF: Mapping[str, str] = {
     "remove-background": "REMOVE_IMAGE_BACKGROUND",
     "vectorize": "VECTORIZE_IMAGE",
     "upscale": "UPSCALE_IMAGE",
+    "sound": "GENERATE_SOUND_EFFECT",
+    "music": "GENERATE_MUSIC",
 }
 """The tool of a job whose origin names none, by its modality."""
-MAIN_KIND: Mapping[str, str] = {"speech": "AUDIO", "video": "VIDEO"}
+MAIN_KIND: Mapping[str, str] = {"speech": "AUDIO", "sound": "AUDIO", "music": "AUDIO", "video": "VIDEO"}
 """The type of the outputs that are results, where a modality has others beside them, such as a waveform."""
 
 

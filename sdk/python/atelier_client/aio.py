@@ -21,6 +21,8 @@ from atelier_client.requests import (
     CutoutRequest,
     ImageRequest,
     MeshRequest,
+    MusicRequest,
+    SoundRequest,
     SpeechRequest,
     TextRequest,
     UpscaleRequest,
@@ -145,6 +147,26 @@ class AsyncAtelier:
     ) -> wire.StatusAnswer:
         """Enlarge a picture or a film, as `generate` does."""
         return await self.generate("upscale", on_progress=on_progress, timeout=timeout, **fields)
+
+    async def sound(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[SoundRequest],
+    ) -> wire.StatusAnswer:
+        """Make a sound effect, as `generate` does."""
+        return await self.generate("sound", on_progress=on_progress, timeout=timeout, **fields)
+
+    async def music(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[MusicRequest],
+    ) -> wire.StatusAnswer:
+        """Make music, as `generate` does."""
+        return await self.generate("music", on_progress=on_progress, timeout=timeout, **fields)
 
     async def generate(
         self,

@@ -20,6 +20,8 @@ from atelier_client.requests import (
     CutoutRequest,
     ImageRequest,
     MeshRequest,
+    MusicRequest,
+    SoundRequest,
     SpeechRequest,
     TextRequest,
     UpscaleRequest,
@@ -144,6 +146,26 @@ class Atelier:
     ) -> wire.StatusAnswer:
         """Enlarge a picture or a film, as `generate` does."""
         return self.generate("upscale", on_progress=on_progress, timeout=timeout, **fields)
+
+    def sound(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[SoundRequest],
+    ) -> wire.StatusAnswer:
+        """Make a sound effect, as `generate` does."""
+        return self.generate("sound", on_progress=on_progress, timeout=timeout, **fields)
+
+    def music(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[MusicRequest],
+    ) -> wire.StatusAnswer:
+        """Make music, as `generate` does."""
+        return self.generate("music", on_progress=on_progress, timeout=timeout, **fields)
 
     def generate(
         self,

@@ -489,6 +489,92 @@ class UpscaleRequest(TypedDict, total=False):
     """A visible `Made with AI` at the bottom left; `auto`: where the operator wants it."""
 
 
+class SoundRequest(TypedDict, total=False):
+    """A sound effect from words; `prompt` is required."""
+
+    model: str | None
+    """A model of GET /models/v1."""
+    output_format: Literal["aac", "flac", "jpeg", "mp3", "ogg", "png", "wav", "webp"]
+    """wav, mp3, ogg (Opus), aac or flac; image formats give wav and a warning."""
+    callback_url: str | None
+    """Receives one signed webhook when the job ends."""
+    server_id: str | None
+    """Run on this server."""
+    pin: Literal["prefer", "strict"]
+    """`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."""
+    prefer_seconds: float
+    """With `pin: prefer`, seconds after which a job that still waits may run on any server."""
+    priority: int
+    """0 lowest, 9 highest."""
+    deadline_seconds: int | None
+    """Seconds after which an unfinished job fails."""
+    start_within_seconds: int | None
+    """Seconds after which it fails unless it has started."""
+    labels: dict[str, str]
+    """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
+    prompt: Required[str]
+    """What is heard, in plain words."""
+    negative_prompt: str | None
+    """What is not to be heard."""
+    duration_seconds: float
+    """Seconds of sound."""
+    loop: bool
+    """A sound whose end leads into its beginning without a seam."""
+    num_inference_steps: int | None
+    """Denoising steps."""
+    guidance_scale: float | None
+    """Adherence to the prompt."""
+    seed: int
+    """-1 draws a fresh seed; any other value repeats itself."""
+
+
+class MusicRequest(TypedDict, total=False):
+    """Music from words; `prompt` is required. What is left out the model chooses."""
+
+    model: str | None
+    """A model of GET /models/v1."""
+    output_format: Literal["aac", "flac", "jpeg", "mp3", "ogg", "png", "wav", "webp"]
+    """wav, mp3, ogg (Opus), aac or flac; image formats give wav and a warning."""
+    callback_url: str | None
+    """Receives one signed webhook when the job ends."""
+    server_id: str | None
+    """Run on this server."""
+    pin: Literal["prefer", "strict"]
+    """`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."""
+    prefer_seconds: float
+    """With `pin: prefer`, seconds after which a job that still waits may run on any server."""
+    priority: int
+    """0 lowest, 9 highest."""
+    deadline_seconds: int | None
+    """Seconds after which an unfinished job fails."""
+    start_within_seconds: int | None
+    """Seconds after which it fails unless it has started."""
+    labels: dict[str, str]
+    """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
+    prompt: Required[str]
+    """Style, mood and instruments, in plain words."""
+    lyrics: str | None
+    """What is sung, with parts such as [verse] and [chorus], for a model that sings."""
+    language_id: str
+    """The language of `lyrics`, e.g. en or pt."""
+    instrumental: bool
+    """Without a voice; `lyrics` exclude it."""
+    duration_seconds: float
+    """Seconds of music."""
+    bpm: int | None
+    """Quarter notes a minute."""
+    key: str | None
+    """For example C major or F# minor."""
+    time_signature: Literal["2/4", "3/4", "4/4", "6/8"] | None
+    """The meter."""
+    num_inference_steps: int | None
+    """Denoising steps."""
+    guidance_scale: float | None
+    """Adherence to the prompt."""
+    seed: int
+    """-1 draws a fresh seed; any other value repeats itself."""
+
+
 PATHS = {
     "image": "/generate/image/v1",
     "video": "/generate/video/v1",
@@ -500,6 +586,8 @@ PATHS = {
     "vectorize": "/generate/vectorize/v1",
     "text": "/generate/text/v1",
     "upscale": "/generate/upscale/v1",
+    "sound": "/generate/sound/v1",
+    "music": "/generate/music/v1",
 }
 """The route of each modality."""
 
@@ -514,5 +602,7 @@ MEDIA = {
     "vectorize": ["input_image"],
     "text": [],
     "upscale": ["input_image", "input_video"],
+    "sound": [],
+    "music": [],
 }
 """The fields of each modality that take a picture, a sound or a film."""

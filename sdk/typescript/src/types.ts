@@ -1,6 +1,6 @@
 /** What the native routes take and answer; `scripts/sdk_models.py` writes it from the API. */
 
-export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join" | "vectorize" | "text" | "upscale";
+export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join" | "vectorize" | "text" | "upscale" | "sound" | "music";
 
 export type Reason = "inputs" | "backoff" | "server_offline" | "server_cordoned" | "store_away" | "server_busy" | "no_server_for_model" | "tenant_paused" | "tenant_running_cap" | "queue";
 
@@ -306,6 +306,54 @@ export interface UpscaleParams extends CommonParams {
   watermark?: "always" | "auto" | "never";
 }
 
+/** A sound effect from words; `prompt` is required. */
+export interface SoundParams extends CommonParams {
+  /** wav, mp3, ogg (Opus), aac or flac; image formats give wav and a warning. */
+  output_format?: "aac" | "flac" | "jpeg" | "mp3" | "ogg" | "png" | "wav" | "webp";
+  /** What is heard, in plain words. */
+  prompt: string;
+  /** What is not to be heard. */
+  negative_prompt?: string;
+  /** Seconds of sound. */
+  duration_seconds?: number;
+  /** A sound whose end leads into its beginning without a seam. */
+  loop?: boolean;
+  /** Denoising steps. */
+  num_inference_steps?: number;
+  /** Adherence to the prompt. */
+  guidance_scale?: number;
+  /** -1 draws a fresh seed; any other value repeats itself. */
+  seed?: number;
+}
+
+/** Music from words; `prompt` is required. What is left out the model chooses. */
+export interface MusicParams extends CommonParams {
+  /** wav, mp3, ogg (Opus), aac or flac; image formats give wav and a warning. */
+  output_format?: "aac" | "flac" | "jpeg" | "mp3" | "ogg" | "png" | "wav" | "webp";
+  /** Style, mood and instruments, in plain words. */
+  prompt: string;
+  /** What is sung, with parts such as [verse] and [chorus], for a model that sings. */
+  lyrics?: string;
+  /** The language of `lyrics`, e.g. en or pt. */
+  language_id?: string;
+  /** Without a voice; `lyrics` exclude it. */
+  instrumental?: boolean;
+  /** Seconds of music. */
+  duration_seconds?: number;
+  /** Quarter notes a minute. */
+  bpm?: number;
+  /** For example C major or F# minor. */
+  key?: string;
+  /** The meter. */
+  time_signature?: "2/4" | "3/4" | "4/4" | "6/8";
+  /** Denoising steps. */
+  num_inference_steps?: number;
+  /** Adherence to the prompt. */
+  guidance_scale?: number;
+  /** -1 draws a fresh seed; any other value repeats itself. */
+  seed?: number;
+}
+
 /** Shots that become one film. `model` makes the shots, `image_model` their first frames; each shot is a job. */
 export interface StoryboardParams extends CommonParams {
   /** mp4 (H.264) or webm (VP9). */
@@ -346,6 +394,8 @@ export interface ParamsOf {
   "vectorize": VectorizeParams;
   "text": TextParams;
   "upscale": UpscaleParams;
+  "sound": SoundParams;
+  "music": MusicParams;
 }
 
 /** The reason why a job waits: `code` is one of `Reason`, `message` a sentence. */
@@ -742,6 +792,7 @@ export interface ModelLimits {
   resolutions: string[];
   films: ModelFilms;
   max_shots: number;
+  max_lyrics_chars: number;
 }
 
 /** The model's values of fields that a request leaves out, and its frames per second; null is the pipeline's. */
@@ -784,6 +835,7 @@ export interface ModelUnsupported {
   quality: string;
   strength: string;
   sound: string;
+  lyrics: string;
 }
 
 /** A model. */
@@ -812,6 +864,7 @@ export interface Model {
   rates: ModelRates;
   inputs: Record<string, [number, number]>;
   unsupported: ModelUnsupported;
+  vocabulary: string[];
 }
 
 /** A product of the tenant's shop, or a variant, that an item belongs to, and its place there. */

@@ -20,7 +20,9 @@ from pipelines.vectorize.svg import read_shapes
 from tests.support.media.drawings import LIKE, UNLIKE, flat_art, likeness, png
 from tests.support.media.films import film_of, moving_art
 from tests.support.media.mug_film import mug_film, overlaps, transparency
+from tests.support.media.music import tempo
 from tests.support.media.recordings import tone
+from tests.support.media.spectra import decoded_sound, loudest_hertz
 from tests.support.media.videos import psnr
 from tests.support.servers.media_server import MediaServer
 from tests.support.servers.webhook_receiver import WebhookReceiver
@@ -165,6 +167,28 @@ def test_speech_has_its_voice_and_speed(vg: Any) -> None:
     lengths = [seconds_of(download(result)) for result in (usual, fast)]
     assert 1 < lengths[0]
     assert lengths[0] / 2 == pytest.approx(lengths[1], rel=0.15)
+
+
+@pytest.mark.contract("D15")
+def test_a_sound_effect_is_what_its_prompt_names(vg: Any) -> None:
+    ended = vg.tools.generate_sound_effect_and_wait(prompt="a siren", duration_seconds=6, prompt_influence=0.5, **POLL)
+    (result,) = ended["results"]
+    assert ("GENERATE_SOUND_EFFECT", "AUDIO", None) == (ended["tool_type"], result["type"], result["thumbnail_url"])
+    samples, rate = decoded_sound(download(result))
+    hertz = loudest_hertz(samples, rate)[:59]
+    assert len(samples) / rate == pytest.approx(6, abs=0.1)
+    assert hertz.min() < 600
+    assert hertz.max() > 1200
+    assert np.abs(np.diff(hertz)).max() < 130
+    with pytest.raises(videogen.VideoGenError, match="rain, wind"):
+        vg.tools.generate_sound_effect(prompt="a purple idea")
+
+
+def test_music_is_half_a_minute_in_a_style(vg: Any) -> None:
+    (result,) = vg.tools.generate_music_and_wait(prompt="an energetic track", **POLL)["results"]
+    samples, rate = decoded_sound(download(result))
+    assert ("AUDIO", 30) == (result["type"], round(len(samples) / rate))
+    assert tempo(samples[: 10 * rate], rate, 110) == pytest.approx(128, rel=0.01)
 
 
 @pytest.mark.contract("D18")

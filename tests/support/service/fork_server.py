@@ -39,6 +39,7 @@ PROCESSES = (
     *("api.serve", "cli.main", "cli.commands.host.worker", "workers.gpu.main", "workers.cpu.main"),
     *("workers.engine.engine", "workers.engine.encoder", "tests.support.faults.chaos"),
     *("pipelines.image.encode", "pipelines.video.encode", "pipelines.mesh.encode", "pipelines.speech.encode"),
+    "pipelines.sound.encode",
 )
 MODELS = (
     *PROCESSES,

@@ -39,6 +39,15 @@ MOVER = {
     "capabilities": ["motion-control"],
     "limits": {"films": {"types": ["video/mp4", "video/webm"]}},
 }
+CHIME = {
+    "modality": "sound",
+    "vocabulary": {"bell": ["chime"], "rain": []},
+    "limits": {"max_seconds": 8.0},
+    "rates": {"per_second": 0.5},
+}
+LISTENER = {"modality": "sound", "capabilities": ["negative-prompt"], "limits": {"max_seconds": 30.0}}
+SINGER = {"modality": "music", "capabilities": ["lyrics"], "limits": {"max_seconds": 30.0, "max_lyrics_chars": 10}}
+PLAYER = {"modality": "music", "limits": {"durations": [10, 20]}, "unsupported": {"duration": "adapt"}}
 REFERRER = {"modality": "image", "capabilities": ["references"], "limits": {"max_references": 4}}
 FAR = {
     "modality": "image",
@@ -46,13 +55,14 @@ FAR = {
     "limits": {"max_references": 4},
     "source": {"repo": "org/far", "revision": "0" * 40},
 }
-NAMES = ["strict", "film", "loud", "mover", "referrer", "far"]
+SOUNDS = (CHIME, LISTENER, SINGER, PLAYER)
+NAMES = ["strict", "film", "loud", "mover", "referrer", "far", "chime", "listener", "singer", "player"]
 
 
 @pytest.fixture(scope="module")
 def settings(settings, tmp_path_factory):
     catalog = tmp_path_factory.mktemp("catalog") / "models.toml"
-    entries = dict(zip(NAMES, (STRICT, FILM, LOUD, MOVER, REFERRER, FAR), strict=True))
+    entries = dict(zip(NAMES, (STRICT, FILM, LOUD, MOVER, REFERRER, FAR, *SOUNDS), strict=True))
     catalog.write_text("".join(entry(name, **RULES | facts) for name, facts in entries.items()))
     return msgspec.structs.replace(settings, catalog=str(catalog))
 
@@ -203,6 +213,59 @@ def test_sound_is_of_models_that_make_it_and_costs_more(client):
     )
     models = {model["id"]: model for model in client.get("/models/v1").json()["models"]}
     assert ("sound" in models["loud"]["capabilities"], 0.25) == (True, models["loud"]["rates"]["sound_per_second"])
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "words"),
+    [
+        (
+            {"prompt": "a purple idea"},
+            "prompt",
+            "`prompt` must name something that chime makes: bell or rain, or choose listener",
+        ),
+        (
+            {"prompt": "bells", "duration_seconds": 9},
+            "duration_seconds",
+            "`duration_seconds` must be at most 8 for chime, or choose listener",
+        ),
+        ({"prompt": "bells", "loop": 3}, "loop", "`loop` must be true or false, not a whole number."),
+    ],
+)
+def test_a_sound_beyond_a_model_is_refused_with_the_rule(client, body, field, words):
+    answer = client.post("/generate/sound/v1", json=body | {"model": "chime"})
+    assert (422, f"$.{field}") == (answer.status_code, answer.json()["field"])
+    assert answer.json()["detail"].startswith(words)
+
+
+def test_a_sound_costs_its_seconds(client):
+    answer = client.post("/generate/sound/v1", json={"model": "chime", "prompt": "chimes", "duration_seconds": 3})
+    assert 1.5 == client.get(f"/jobs/v1/{answer.json()['job_id']}").json()["price_usd"]
+    models = {model["id"]: model for model in client.get("/models/v1").json()["models"]}
+    assert (["bell", "rain"], []) == (models["chime"]["vocabulary"], models["listener"]["vocabulary"])
+
+
+def test_a_prompt_goes_to_the_model_that_can_make_it(client, rows):
+    rows.server("gpu-2", serves=["chime", "listener"])
+    made = [client.post("/generate/sound/v1", json={"prompt": prompt}).json() for prompt in ("bells", "a purple idea")]
+    assert ["chime", "listener"] == [client.get(f"/jobs/v1/{one['job_id']}").json()["model"] for one in made]
+
+
+@pytest.mark.parametrize(
+    ("model", "lyrics", "words"),
+    [
+        ("player", "la", "`lyrics` is not supported by player; remove it, or choose singer"),
+        ("singer", "la" * 6, "`lyrics` must have at most 10 characters for singer"),
+    ],
+)
+def test_lyrics_are_for_a_model_that_sings_and_within_its_limit(client, model, lyrics, words):
+    answer = client.post("/generate/music/v1", json={"prompt": "a tune", "model": model, "lyrics": lyrics})
+    assert (422, "$.lyrics") == (answer.status_code, answer.json()["field"])
+    assert answer.json()["detail"].startswith(words)
+
+
+def test_instrumental_music_has_no_lyrics(client):
+    answer = client.post("/generate/music/v1", json={"prompt": "a tune", "instrumental": True, "lyrics": "la"})
+    assert (422, "$.lyrics") == (answer.status_code, answer.json()["field"])
 
 
 def test_the_rules_are_listed(client):

@@ -28,6 +28,8 @@ REQUIRED = {
     "vectorize": {"input_image": URL},
     "text": {"prompt": "Three captions for a mug."},
     "upscale": {"input_image": URL},
+    "sound": {"prompt": "rain"},
+    "music": {"prompt": "a happy tune"},
 }
 SHARED = {
     "model": None,
@@ -141,6 +143,28 @@ OWN = {
         "seed": -1,
     },
     "upscale": {"input_video": None, "output_format": "webp", "scale": 4, "method": "realesrgan", "watermark": "auto"},
+    "sound": {
+        "output_format": "wav",
+        "negative_prompt": None,
+        "duration_seconds": 5.0,
+        "loop": False,
+        "num_inference_steps": None,
+        "guidance_scale": None,
+        "seed": -1,
+    },
+    "music": {
+        "output_format": "wav",
+        "lyrics": None,
+        "language_id": "en",
+        "instrumental": False,
+        "duration_seconds": 30.0,
+        "bpm": None,
+        "key": None,
+        "time_signature": None,
+        "num_inference_steps": None,
+        "guidance_scale": None,
+        "seed": -1,
+    },
 }
 
 
@@ -344,6 +368,20 @@ EDGES = [
     ("upscale", "scale", 4, 3),
     ("upscale", "scale", 4, 8),
     ("upscale", "method", "lanczos", "bicubic"),
+    ("sound", "prompt", "x" * 4000, "x" * 4001),
+    ("sound", "prompt", "rain", "  "),
+    ("sound", "duration_seconds", 0.2, 0.1),
+    ("sound", "duration_seconds", 30, 30.1),
+    ("sound", "output_format", "flac", "pcm"),
+    ("music", "lyrics", "x" * 10_000, "x" * 10_001),
+    ("music", "lyrics", "la la", " \n"),
+    ("music", "duration_seconds", 1, 0.9),
+    ("music", "duration_seconds", 600, 601),
+    ("music", "bpm", 30, 29),
+    ("music", "bpm", 300, 301),
+    ("music", "key", "F# minor", "H major"),
+    ("music", "key", "Bb major", "C major\n"),
+    ("music", "time_signature", "6/8", "5/4"),
 ]
 
 

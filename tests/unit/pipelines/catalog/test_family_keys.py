@@ -25,10 +25,12 @@ GIVEN = {
     "quality": "quality = { fast = { num_inference_steps = 4 } }",
     "quantization": 'quantization = "float8"',
     "variant": 'variant = "fp16"',
+    "vocabulary": 'vocabulary = { rain = ["shower"] }',
 }
 MODALITIES = {"chatterbox": "speech", "espeak": "speech", "rembg": "remove-background", "triposg": "3d"}
 MODALITIES |= {"transformers-text": "text"}
 MODALITIES |= {"brand-kit": "branding", "film-join": "join", "vtracer": "vectorize", "real-esrgan": "upscale"}
+MODALITIES |= {"demo-sound": "sound", "demo-music": "music"}
 MODALITIES |= {"demo-relief": "3d", "diffusers-video": "video", "demo-camera": "video", "diffusers-image": "image"}
 
 
@@ -84,11 +86,12 @@ def test_a_family_of_another_package_may_read_any_key() -> None:
 def test_a_key_is_read_where_it_is_said_to_be(key: str) -> None:
     """`spec.KEY` stands in the rooms of the families that have the key, and in those of no others."""
     rooms = {"diffusion": "diffusers", "image": "diffusers", "video": "diffusers"}
-    rooms |= {"speech": "chatterbox", "mesh": "triposg", "cutout": "rembg", "text": "transformers", "upscale": "real"}
+    rooms |= {"speech": "chatterbox", "mesh/triposg": "triposg", "cutout": "rembg", "text": "transformers"}
+    rooms |= {"sound": "demo", "music": "demo", "upscale": "real"}
     said = {family.partition("-")[0] for family in FAMILIES_OF[key]}
     found = {
         family
         for room, family in rooms.items()
-        if any(re.search(rf"spec\.{key}\b", file.read_text()) for file in (ROOT / "pipelines" / room).rglob("*.py"))
+        if any(re.search(rf"spec\.{key}\b", file.read_text()) for file in (ROOT / "pipelines" / room).glob("*.py"))
     }
     assert said == found

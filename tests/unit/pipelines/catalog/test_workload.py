@@ -13,7 +13,12 @@ LAMP = {"input_image": "https://shop.example/lamp.jpg"}
 
 def workload(model, **fields):
     spec = CATALOG.get(model)
-    needed = {"image": {"prompt": "a lamp"}, "speech": {"text": "a lamp"}}.get(spec.modality, {})
+    needed = {
+        "image": {"prompt": "a lamp"},
+        "speech": {"text": "a lamp"},
+        "sound": {"prompt": "rain"},
+        "music": {"prompt": "happy"},
+    }.get(spec.modality, {})
     params = msgspec.convert({"modality": spec.modality} | needed | fields, PARAMS_OF[spec.modality])
     return workload_of(spec, params)
 
@@ -28,6 +33,8 @@ def workload(model, **fields):
         ("demo-shapes", {"width": 1024}, 12.0),  # it makes its own size
         ("wan2.2-ti2v-5b", {"width": 512, "height": 512, "duration_seconds": 4.0}, 50 * 4 * 512 * 512 / 1e6),
         ("chatterbox", {"text": "a" * 120}, 120.0),
+        ("demo-sound", {"duration_seconds": 12.0}, 12.0),
+        ("demo-music", {"duration_seconds": 60}, 60.0),
         ("birefnet-general", {"image_url": "https://shop.example/lamp.jpg"}, 1.0),
     ],
 )

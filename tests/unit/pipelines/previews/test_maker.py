@@ -9,12 +9,14 @@ from PIL import Image
 
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams
+from jobs.params.sound import SoundParams
 from jobs.params.speech import SpeechParams
 from jobs.params.video import VideoParams
 from pipelines.cutout import encode as cutout_encoder
 from pipelines.image import encode as image_encoder
 from pipelines.previews.maker import PreviewMaker
 from pipelines.runtime.protocol import Encode, Output, Outputs, RawOutput
+from pipelines.sound import encode as sound_encoder
 from pipelines.speech import encode as speech_encoder
 from pipelines.video import encode as video_encoder
 from tests.support.media.videos import planes
@@ -80,6 +82,14 @@ def test_speech_has_its_peaks_and_a_picture_of_its_waveform(tmp_path: Path) -> N
     sound, waveform = outputs.files
     assert (320, 60) == (sound.previews[1].width, sound.previews[1].height)
     assert color(tmp_path, waveform) == color(tmp_path, sound)
+
+
+def test_peaks_of_stereo_are_those_of_both_channels(tmp_path: Path) -> None:
+    low, high = np.full(4800, -0.25, np.float32), np.full(4800, 0.75, np.float32)
+    raw = RawOutput(arrays={"samples": np.stack([low, high], axis=1)}, metadata={"sample_rate": 48_000})
+    sound, _ = encoded(sound_encoder.encode, raw, SoundParams(prompt="x"), tmp_path).files
+    pairs = np.frombuffer((tmp_path / sound.previews[0].path).read_bytes(), np.int8).reshape(-1, 2)
+    assert {(-32, 95)} == {tuple(pair) for pair in pairs.tolist()}
 
 
 def test_an_output_of_no_known_array_is_read_from_its_file(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from PIL import Image
 
 from core.errors.failures import EncodeFailed, ModelLoadFailed
 from jobs.params.speech import SpeechParams
+from pipelines.audio.waveform import INK, draw_waveform
 from pipelines.runtime.protocol import Outputs, RawOutput
 from pipelines.speech import encode as module
 from pipelines.speech.encode import encode
 from pipelines.speech.watermark import detect_watermark
-from pipelines.speech.waveform import INK, draw_waveform
 
 RATES = [22_050, 24_000]
 

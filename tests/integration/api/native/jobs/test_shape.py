@@ -17,6 +17,8 @@ BODIES = {
     "vectorize": {"input_image": URL},
     "text": {"prompt": "a caption"},
     "upscale": {"input_image": URL},
+    "sound": {"prompt": "rain"},
+    "music": {"prompt": "a happy tune"},
 }
 
 

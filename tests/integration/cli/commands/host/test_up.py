@@ -328,10 +328,13 @@ def test_the_demo_makes_every_modality_and_ends_everything(tmp_path):
     assert 0 == outcome.returncode, outcome.stderr
     made = {file.name for file in (tmp_path / "out").iterdir()}
     assert {f"product{end}" for end in ("-cutout.png", ".glb", ".mp4", ".wav")} < made
-    assert {"a-red-circle.svg", "a-red-circle-512.webp", "captions.md"} < made
+    assert {"a-red-circle.svg", "a-red-circle-512.webp", "captions.md"} | {
+        "rain-and-thunder.wav",
+        "happy-tune.wav",
+    } < made
     assert 4 == sum(name.endswith(".webp") for name in made)
     rows = outcome.stdout.splitlines()
     assert any(re.match(r"job +in queue +computing +file", row) for row in rows)
-    assert 10 == sum(any(name in row for name in made) and " s " in row for row in rows)
+    assert 12 == sum(any(name in row for name in made) and " s " in row for row in rows)
     assert [] == list((tmp_path / "tmp").iterdir())
     assert [] == [pid for pid in descendants(os.getpid()) if belongs(pid, tmp_path)]

@@ -1,0 +1,1 @@
+"""Music from words: the families, and their encoder."""
