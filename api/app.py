@@ -49,7 +49,7 @@ def routers(services: Services) -> list[Router]:
     """Return the routers of the native routes and of the dialects."""
     readiness = Readiness(services.database, services.settings)
     return [
-        generate_router(services.submit_endpoint, services.status_builder, services.settings),
+        generate_router(services.submit_endpoint, services.status_builder, services.output_feed, services.settings),
         jobs_router(
             services.job_control,
             services.server_commands,

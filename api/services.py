@@ -17,6 +17,7 @@ from api.estimates.estimator import Estimator
 from api.follow.event_hub import EventHub
 from api.follow.job_reader import JobReader
 from api.follow.notifier import Notifier
+from api.follow.output_stream import OutputFeed
 from api.follow.preview_feed import PreviewFeed
 from api.follow.status import StatusBuilder
 from api.follow.stream_limit import StreamLimit
@@ -75,6 +76,7 @@ class Services:
         self.status_builder = StatusBuilder(self.database, self.catalog, settings)
         self.watcher = JobWatcher(JobReader(self.database, settings), self.event_hub, self.status_builder)
         self.stream_limit = StreamLimit(settings.max_streams)
+        self.output_feed = OutputFeed(settings, self.store, self.watcher, self.stream_limit)
         self.submissions = Submissions(self.database, self.catalog, self.notifier, self.intake, settings)
         self.groups = GroupSubmissions(self.database, self.catalog, self.notifier, self.intake, settings)
         self.reproductions = Reproductions(self.database, self.catalog, self.notifier, settings)
@@ -101,6 +103,7 @@ class Services:
             footprints=self.footprints,
             media_library=self.media_library,
             notifier=self.notifier,
+            output_feed=self.output_feed,
             preview_feed=self.preview_feed,
             settings=self.settings,
             status_builder=self.status_builder,
@@ -122,6 +125,7 @@ class Services:
         finally:
             await self.event_hub.stop()
             await self.preview_feed.stop()
+            await self.output_feed.stop()
             await self.notifier.stop()
             self.server_commands.close()
             self.intake.close()

@@ -9,7 +9,7 @@ from benchmarks.report import Report, write_table
 
 NAMES = (
     *("throughput", "overlap", "residency", "cold", "latency", "cost", "served", "rates", "mixed"),
-    *("depth", "ids", "bodies", "library", "previews", "cluster", "gpu"),
+    *("depth", "ids", "bodies", "library", "previews", "spoken", "cluster", "gpu"),
 )
 
 COMPARED = {"served": "litserve", "rates": "fastapi"}

@@ -20,9 +20,10 @@ def called_plainly(*unless: str) -> dict[str, Any]:
     """Return `opt` of a route whose function takes the request, its path's parameters and perhaps `data`.
 
     What else it takes comes from the query, or from the headers `unless`, and has a default. It answers with JSON, and
-    its route has no guard and no hook.
+    its route has no guard and no hook. `Accept: audio/` is the header only where its value begins so.
     """
-    return {"plain_call": tuple(name.lower().encode() for name in unless)}
+    pairs = (header.partition(": ") for header in unless)
+    return {"plain_call": tuple((name.lower().encode(), value) for name, _, value in pairs)}
 
 
 def call_plainly(app: ASGIApp) -> ASGIApp:
@@ -37,8 +38,9 @@ def call_plainly(app: ASGIApp) -> ASGIApp:
     return cast(ASGIApp, middleware)
 
 
-def _has_any(scope: Scope, names: tuple[bytes, ...]) -> bool:
-    return any(find_header(scope["headers"], name) is not None for name in names)
+def _has_any(scope: Scope, headers: tuple[tuple[bytes, str], ...]) -> bool:
+    found = ((find_header(scope["headers"], name), beginning) for name, beginning in headers)
+    return any(value is not None and value.lower().startswith(beginning) for value, beginning in found)
 
 
 async def _call(app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send) -> None:

@@ -64,6 +64,7 @@ OPERATION_IDS = {
     "post /jobs/v1/{job_id}/redrive": "redriveJob",
     "post /jobs/v1/{job_id}/cancel": "cancelJob",
     "get /jobs/v1/{job_id}/events": "followJob",
+    "get /jobs/v1/{job_id}/sound": "getSound",
     "get /chains/v1": "listChains",
     "post /chains/v1": "createChain",
     "get /chains/v1/{chain_id}": "getChain",

@@ -1,15 +1,14 @@
 """The HTTP side of a submission, the same for every wire format: its headers, its trace, and waiting for its job."""
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Annotated, Any
 
 import msgspec
 from litestar.params import HeaderParameter
-from litestar.types import Receive
 from opentelemetry.trace import SpanKind
 
+from api.follow.connection import while_connected
 from api.follow.watcher import JobWatcher
 from api.http.auth import Caller
 from api.http.request_ids import find_header
@@ -28,9 +27,6 @@ from jobs.params.requests.origin import NATIVE_ORIGIN, Origin
 from jobs.statements.queue.look import JobView
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-U = TypeVar("U")
 
 IdempotencyKeyHeader = Annotated[
     str | None,
@@ -56,7 +52,7 @@ class SubmitEndpoint:
     ) -> None:
         self._submissions = submissions
         self._groups = groups
-        self._cancel = cancel
+        self.cancel = cancel
         self.watcher = watcher
         self.settings = settings
 
@@ -145,7 +141,7 @@ class SubmitEndpoint:
                 waiting = self.watcher.wait_for_news(subscription, view, key_id, seconds)
             seen: JobView | None = await while_connected(request.receive, waiting, None)
             if seen is None and cancels and not submitted.repeated:
-                await self._cancel(request.user, submitted.job.id)
+                await self.cancel(request.user, submitted.job.id)
             return submitted, seen or view
 
     async def _submit(
@@ -188,23 +184,3 @@ class SubmitEndpoint:
 
 def _word(submitted: SubmittedJob) -> str:
     return "repeated" if submitted.repeated else "accepted"
-
-
-async def while_connected(receive: Receive, work: Coroutine[Any, Any, T], otherwise: U) -> T | U:
-    """Return the result of `work`, or cancel it and return `otherwise` when the client disconnects.
-
-    The body of the request must have been read.
-    """
-
-    async def wait_for_disconnect() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-    task, disconnect = asyncio.create_task(work), asyncio.create_task(wait_for_disconnect())
-    try:
-        await asyncio.wait({task, disconnect}, return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else otherwise
-    finally:
-        for each in (task, disconnect):
-            each.cancel()
-        await asyncio.gather(task, disconnect, return_exceptions=True)

@@ -10,7 +10,7 @@ import torch  # noqa: E402
 
 from pipelines.memory.weight_loader import WeightLoader  # noqa: E402
 from pipelines.speech import nets  # noqa: E402
-from pipelines.speech.voices import embed_voice  # noqa: E402
+from pipelines.speech.chatterbox.voices import embed_voice  # noqa: E402
 from tests.support.checkpoints import tiny_chatterbox  # noqa: E402
 
 LAYOUT = "english"

@@ -50,6 +50,11 @@ class Client(Atelier):
         with _errors_shown():
             yield from super().subscribe(job_id, timeout=timeout, on_preview=on_preview)
 
+    def listen(self, job_id: str) -> Iterator[bytes]:
+        """Yield the sound of a speech job, as it is made."""
+        with _errors_shown():
+            yield from super().listen(job_id)
+
     def add_media(self, file: Path | str, **facts: Any) -> MediaItem:
         """Bring a local file, or the file of a URL, to the media library."""
         try:

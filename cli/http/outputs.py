@@ -14,21 +14,19 @@ from cli.http.problems import in_commands
 STDOUT = Path("-")
 
 
-def save_outputs(client: Client, job: StatusAnswer, output: Path, preview: Path | None = None) -> list[Path]:
+def save_outputs(client: Client, job: StatusAnswer, output: Path | None, preview: Path | None = None) -> list[Path]:
     """Download what a job has made; return the files.
 
     `output` gets the outputs of the first one's type, numbered where they are several; `-` is standard output, which
-    gets the first. An output of another type is a preview of it, for `preview` where that is named.
+    gets the first; None leaves them out. An output of another type is a preview, for `preview` where that is named.
     """
     main = [answer for answer in job.outputs if answer.media_type == job.outputs[0].media_type]
     if output == STDOUT:
         client.copy(main[0].url, sys.stdout.buffer)
         sys.stdout.buffer.flush()
-        files = []
-    else:
-        files = numbered(output, len(main))
-        for answer, file in zip(main, files, strict=True):
-            client.download(answer.url, file)
+    files = [] if output is None or output == STDOUT else numbered(output, len(main))
+    for answer, file in zip(main, files, strict=False):
+        client.download(answer.url, file)
     if preview is not None:
         others = [answer for answer in job.outputs if answer not in main]
         if not others:

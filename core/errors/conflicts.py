@@ -52,6 +52,13 @@ class MediaNotReady(RequestRefused):
     advice = "The file of this item is not there yet; wait until its `status` is ready, then send the request again."
 
 
+class NoSound(RequestRefused):
+    """The sound of a job that has ended without one."""
+
+    code, status = "no_sound", 409
+    advice = "This job has ended without sound; its status says why."
+
+
 class JobNotCompleted(RequestRefused):
     """The manifest of a job that has not been completed, or its reproduction."""
 

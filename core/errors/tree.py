@@ -70,6 +70,7 @@
     │   ├── ServerHasJobs               409  server_has_jobs
     │   ├── CommandRefused              409  order_refused
     │   ├── JobNotWaiting               409  job_not_waiting
+    │   ├── NoSound                     409  no_sound
     │   ├── JobNotCompleted             409  job_not_completed
     │   ├── JobNotFailed                409  job_not_failed
     │   ├── PromptForgotten             409  prompt_forgotten

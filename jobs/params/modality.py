@@ -18,6 +18,7 @@ class ModalitySpec(msgspec.Struct, frozen=True, kw_only=True):
     `word` is its verb on the command line and its folder in `pipelines/`. A command takes the field `argument` without
     an option, and spells the options of the fields in `flags` as listed there; that of a field in `switches` takes no
     value and sets the one listed there. `formats` are the endings of output files with the `output_format` of each.
+    The output of one that `streams` can be had while it is made.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ModalitySpec(msgspec.Struct, frozen=True, kw_only=True):
     formats: Mapping[str, str]
     flags: Mapping[str, tuple[str, ...]] = {}
     switches: Mapping[str, str] = {}
+    streams: bool = False
 
     @property
     def path(self) -> str:

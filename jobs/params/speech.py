@@ -48,6 +48,10 @@ class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
     cfg_weight: Annotated[float, Meta(ge=0, le=1, description="Adherence to text and voice; 0 paces calmly.")] = 0.5
     speed: Annotated[float, Meta(ge=0.25, le=4, description="How fast it is spoken; the pitch stays.")] = 1.0
     seed: Seed = -1
+    stream: Annotated[
+        bool,
+        Meta(description="Send the sound while it is made: `/jobs/v1/{job_id}/sound`. It is spoken in shorter parts."),
+    ] = False
     apply_watermark: Annotated[bool, Meta(description="Add an inaudible mark that identifies generated audio.")] = True
 
 
@@ -88,5 +92,6 @@ SPEECH = ModalitySpec(
         "target_voice_path": ("--voice",),
         "max_new_tokens": ("--max-tokens",),
     },
+    streams=True,
 )
 """Text to speech (contract C33-C40)."""

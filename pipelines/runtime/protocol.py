@@ -49,6 +49,10 @@ def _shows_no_text(step: int, of: int, write: Callable[[], str]) -> None:
     """Show nothing."""
 
 
+def _plays_nothing(samples: NDArray[np.float32], rate: int) -> None:
+    """Stream no sound."""
+
+
 def _in_memory(name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return np.empty(shape, np.uint8)
 
@@ -66,6 +70,8 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
       otherwise `draw` is not called.
     - `show_text(step, of, write)`: the same of a text, after token `step` of at most `of`; `write` returns what of it
       will stay.
+    - `play(samples, rate)`: the next part of a recording that the job wants streamed: float32 in -1 to 1, one axis,
+      `rate` of them a second. All parts together are the `samples` of `RawOutput`, whose `parts` are their lengths.
     - `batch`: the most images at once that there is memory for.
     - `rank` of `ranks`: this process and how many make the same run together, over torch.distributed; only rank 0
       returns arrays, and all call `progress` alike while they make steps.
@@ -80,6 +86,7 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     make_room: Callable[[], bool] = lambda: False
     show_step: Callable[[int, int, Draw], None] = _shows_nothing
     show_text: Callable[[int, int, Callable[[], str]], None] = _shows_no_text
+    play: Callable[[NDArray[np.float32], int], None] = _plays_nothing
     batch: int = MAX_IMAGES
     rank: int = 0
     ranks: int = 1

@@ -24,7 +24,7 @@ FAMILIES: dict[str, Family] = {
     "diffusers-video": Family("pipelines.video.diffusers_video", "DiffusersVideo"),
     "demo-camera": Family("pipelines.video.camera", "CameraMove"),
     "rembg": Family("pipelines.cutout.rembg_cutout", "RembgCutout"),
-    "chatterbox": Family("pipelines.speech.chatterbox", "Chatterbox"),
+    "chatterbox": Family("pipelines.speech.chatterbox.family", "Chatterbox"),
     "espeak": Family("pipelines.speech.espeak", "EspeakVoice"),
     "demo-sound": Family("pipelines.sound.drawn", "DrawnSound"),
     "demo-music": Family("pipelines.music.drawn", "DrawnMusic"),

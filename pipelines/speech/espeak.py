@@ -9,8 +9,8 @@ from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime.protocol import Inputs, MetadataValue, RawOutput, RunContext
 from pipelines.speech.espeak_library import Espeak, LibraryVoice, all_voices
 from pipelines.speech.languages import voice_for
-from pipelines.speech.samples import TOKENS_PER_SECOND, Samples, join_chunks, truncate, truncation_warning
-from pipelines.speech.text import clean_text, split_text
+from pipelines.speech.samples import TOKENS_PER_SECOND, JoinedSpeech, truncation_warning
+from pipelines.speech.text import clean_text, split_sentences, split_text
 
 _UNUSED = ("temperature", "cfg_weight")
 
@@ -28,29 +28,29 @@ class EspeakVoice:
         text, voice = clean_text(params.text), voice_for(params.language_id, self.voices, self.spec)
         warnings = list(_warnings(self.spec, params))
         ctx.progress(0.0, "prepare")
-        samples, rate, is_cut = self._speak(text, voice, params, ctx)
-        if is_cut:
+        joined, rate = self._speak(text, voice, params, ctx)
+        if joined.is_cut:
             warnings.append(truncation_warning(params.max_new_tokens))
         for warning in warnings:
             ctx.warn(warning)
         ctx.progress(0.9, "decode")
         metadata: dict[str, MetadataValue] = {"seed": ctx.seed, "sample_rate": rate, "voice": voice.name}
-        return RawOutput(arrays={"samples": samples}, warnings=tuple(warnings), metadata=metadata)
+        return RawOutput(arrays=joined.arrays(), warnings=tuple(warnings), metadata=metadata)
 
-    def _speak(
-        self, text: str, voice: LibraryVoice, params: SpeechParams, ctx: RunContext
-    ) -> tuple[Samples, int, bool]:
-        """Return the samples, the sample rate, and whether the text was cut off."""
-        chunks, parts, pitch_range = split_text(text), [], round(100 * params.exaggeration)
+    def _speak(self, text: str, voice: LibraryVoice, params: SpeechParams, ctx: RunContext) -> tuple[JoinedSpeech, int]:
+        """Return the speech and its sample rate; sentence by sentence where it is streamed."""
+        chunks = split_sentences(text) if params.stream else split_text(text)
+        pitch_range, last = round(100 * params.exaggeration), len(chunks) - 1
         with Espeak() as library:
             max_samples = params.max_new_tokens * library.rate // TOKENS_PER_SECOND
+            joined = JoinedSpeech(library.rate, max_samples, ctx.play if params.stream else None)
             for number, chunk in enumerate(chunks):
-                parts.append(library.synthesize(chunk, voice.identifier, pitch_range))
+                samples = library.synthesize(chunk, voice.identifier, pitch_range)
+                joined.add(samples, after_pause=number > 0, before_pause=number < last)
                 ctx.progress(0.9 * (number + 1) / (len(chunks) + 1), "step")
-                if sum(map(len, parts)) > max_samples:
+                if joined.is_cut:
                     break
-            joined = join_chunks(parts, library.rate)
-            return truncate(joined, max_samples, library.rate), library.rate, len(joined) > max_samples
+            return joined, library.rate
 
 
 def _warnings(spec: ModelSpec, params: SpeechParams) -> Iterator[str]:

@@ -8,6 +8,8 @@ from core.errors.fields import OutOfRange
 
 MAX_CHARACTERS = 300
 """Characters that a model speaks well in one go; it loses its way in a longer text."""
+SHORT_CHARACTERS = 60
+"""Characters of sentences that are spoken together where speech is made sentence by sentence."""
 
 _CLOSERS = "\"'”’»)]"
 _SENTENCES = re.compile(rf"(?<=[.!?…])[{re.escape(_CLOSERS)}]*\s+|(?<=[。！？])")
@@ -33,6 +35,12 @@ def split_text(text: str, limit: int = MAX_CHARACTERS) -> list[str]:
     of the text once, in order.
     """
     return list(_packed(_fitting(text, limit, (_SENTENCES, _CLAUSES, _WORDS)), limit))
+
+
+def split_sentences(text: str, least: int = SHORT_CHARACTERS) -> list[str]:
+    """Return the sentences of the text, in order: short ones together, long ones cut as by `split_text`."""
+    fitting = (part for sentence in _parts(text, _SENTENCES) for part in split_text(sentence))
+    return list(_packed(fitting, least))
 
 
 def _fitting(text: str, limit: int, marks: tuple[re.Pattern[str], ...]) -> Iterator[str]:

@@ -43,7 +43,7 @@ KEPT: dict[str, dict[str, str]] = {
     "chatterbox-turbo": _SPEECH,
 }
 """Precision in memory of parts that keep theirs whatever the entry says: `pipelines/diffusion/checkpoint.py`,
-`pipelines/speech/nets.py`."""
+`pipelines/speech/chatterbox/nets.py`."""
 WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".onnx")
 
 

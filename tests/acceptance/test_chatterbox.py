@@ -12,7 +12,7 @@ import soundfile
 
 from jobs.job import JobStatus
 from jobs.params.speech import LEAST_TOKENS
-from pipelines.speech.layouts import LAYOUTS as PUBLISHED
+from pipelines.speech.chatterbox.layouts import LAYOUTS as PUBLISHED
 from pipelines.speech.watermark import detect_watermark
 from tests.support.checkpoints import tiny_chatterbox
 from tests.support.checkpoints.tiny_chatterbox import save_voice

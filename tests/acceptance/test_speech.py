@@ -65,3 +65,34 @@ def test_a_text_without_words_or_without_end_is_refused(studio: Service, text: s
     answer = studio.client.post("/generate/speech/v1", json={"text": text})
 
     assert (422, "$.text") == (answer.status_code, answer.json()["field"])
+
+
+LONG = " ".join(
+    f"This is the sentence with the number {number}, of a text that takes its time." for number in range(12)
+)
+
+
+@pytest.mark.contract("F6")
+@pytest.mark.parametrize(
+    ("media_type", "output_format", "header"),
+    [("audio/wav", "wav", 44), ("audio/pcm", "pcm", 0), ("audio/ogg", "ogg", 0)],
+)
+def test_what_is_heard_while_it_is_made_is_what_is_stored(
+    studio: Service, media_type: str, output_format: str, header: int
+) -> None:
+    body = {"text": LONG, "max_new_tokens": 4096}
+    with studio.client.stream("POST", "/generate/speech/v1", json=body, headers={"Accept": media_type}) as answer:
+        assert (200, media_type) == (answer.status_code, answer.headers["Content-Type"])
+        job_id, chunks = answer.headers["X-Atelier-Job"], answer.iter_raw()
+        heard = [next(chunks)]
+        before = studio.client.get(f"/jobs/v1/{job_id}").json()["status"]
+        heard += chunks
+    sound, status = b"".join(heard), studio.client.get(f"/jobs/v1/{job_id}").json()
+    stored = download(status["result_url"])
+
+    assert ("processing", "completed") == (before, status["status"])
+    assert len(heard) > 3
+    assert (len(stored), stored[header:]) == (len(sound), sound[header:])
+    assert stored == studio.client.get(f"/jobs/v1/{job_id}/sound").content
+    if output_format != "pcm":
+        assert seconds(sound) == pytest.approx(seconds(stored), abs=0.1)

@@ -7,8 +7,13 @@ import logging
 import os
 import socket
 import sys
+from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from core.errors.base import AtelierError
 from core.errors.failures import EncodeFailed
@@ -17,48 +22,93 @@ from core.settings import read_settings
 from jobs.job import JobError
 from jobs.params.base import read_params
 from jobs.params.registry import PARAMS_OF
+from jobs.params.speech import SpeechParams
 from pipelines.branding.finish import finish
 from pipelines.catalog.loader import Catalog, load_catalog
 from pipelines.previews.maker import PreviewMaker
 from pipelines.runtime.protocol import load_raw
 from pipelines.runtime.registry import encoder
+from pipelines.speech.encode import open_recording
+from pipelines.speech.recording import GrowingRecording
 from workers.ipc.channel import Channel, ChannelClosed
-from workers.ipc.messages import Encode, Encoded, Failed, Ready
+from workers.ipc.messages import AnyMessage, Encode, Encoded, EncodedPart, EncodePart, Failed, Ready
 
 log = logging.getLogger(__name__)
+
+MOST_STREAMED = 4
+"""Recordings that are open at once, at most."""
 
 
 def serve(channel: Channel, catalog: Catalog, *, previews: bool) -> None:
     """Answer requests until the supervisor is gone; `previews`: make these too."""
+    streamed = _StreamedRecordings()
     while True:
         try:
             request = channel.receive()
-            assert isinstance(request, Encode)
+            assert isinstance(request, Encode | EncodePart)
             with log_context(job_id=request.job_id):
-                channel.send(_encode(request, catalog, previews=previews))
+                if isinstance(request, EncodePart):
+                    channel.send(_answer_to(request, partial(streamed.add, request)))
+                else:
+                    streamed.forget(request.ticket)
+                    channel.send(_answer_to(request, partial(_encode, request, catalog, previews=previews)))
         except ChannelClosed:
             os._exit(0)
 
 
-def _encode(request: Encode, catalog: Catalog, *, previews: bool) -> Encoded | Failed:
-    try:
+class _StreamedRecordings:
+    """The recordings that are streamed at present, by ticket: usually one, since one job computes at a time."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, GrowingRecording] = OrderedDict()
+
+    def add(self, request: EncodePart) -> EncodedPart:
+        """Write a part of a recording, the first of which begins it; raises what the encoding raises."""
+        if request.number == 0:
+            self._begin(request)
+        recording = self._open[request.ticket]
+        begin = 0 if request.number == 0 else recording.size
+        recording.add(np.load(request.part, allow_pickle=False))
+        return EncodedPart(ticket=request.ticket, file=str(recording.path), begin=begin, end=recording.size)
+
+    def forget(self, ticket: str) -> None:
+        """Close the recording of a ticket, if there is one: all of it is encoded now."""
+        if ticket in self._open:
+            self._open.pop(ticket).abandon()
+
+    def _begin(self, request: EncodePart) -> None:
+        self.forget(request.ticket)
+        while len(self._open) >= MOST_STREAMED:  # their jobs have ended otherwise
+            self._open.popitem(last=False)[1].abandon()
         folder = Path(request.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        raw = load_raw(Path(request.raw))
-        params = read_params(request.params, PARAMS_OF[request.modality])
-        finished = finish(raw, params, request.inputs)
-        encode = encoder(catalog.get(request.model))
-        if previews:
-            with PreviewMaker(folder) as maker:
-                maker.begin(finished.raw, params.output_format)
-                outputs = maker.finish(finished.described(encode(finished.raw, params, folder)))
-        else:
-            outputs = finished.described(encode(finished.raw, params, folder))
+        params = read_params(request.params, SpeechParams)
+        self._open[request.ticket], _ = open_recording(params, request.rate, folder, is_streamed=True)
+
+
+def _answer_to(request: Encode | EncodePart, work: Callable[[], Encoded | EncodedPart]) -> AnyMessage:
+    try:
+        return work()
     except Exception as error:
         log.exception("encoder: failed ticket=%s", request.ticket)
         shown = error if isinstance(error, AtelierError) else EncodeFailed()
         # An OSError (a full disk, say) is the fault of this machine, not of the job.
         return Failed(ticket=request.ticket, error=JobError(shown.code, shown.detail), fatal=isinstance(error, OSError))
+
+
+def _encode(request: Encode, catalog: Catalog, *, previews: bool) -> Encoded:
+    folder = Path(request.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    raw = load_raw(Path(request.raw))
+    params = read_params(request.params, PARAMS_OF[request.modality])
+    finished = finish(raw, params, request.inputs)
+    encode = encoder(catalog.get(request.model))
+    if previews:
+        with PreviewMaker(folder) as maker:
+            maker.begin(finished.raw, params.output_format)
+            outputs = maker.finish(finished.described(encode(finished.raw, params, folder)))
+    else:
+        outputs = finished.described(encode(finished.raw, params, folder))
     warnings = (*raw.warnings, *outputs.warnings)
     return Encoded(ticket=request.ticket, outputs=outputs, warnings=warnings, metadata=raw.metadata)
 

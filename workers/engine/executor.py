@@ -164,6 +164,7 @@ class RequestExecutor:
                 make_room=make_room,
                 show_step=reports.show_step(job.ticket),
                 show_text=reports.show_text(job.ticket),
+                play=reports.play(job.ticket, Path(f"{job.folder}-parts")),
             )
 
         def run() -> None:

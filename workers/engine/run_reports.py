@@ -2,11 +2,15 @@
 
 import logging
 from collections.abc import Callable, Mapping, MutableSet, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.catalog.spec import Stage
 from pipelines.runtime.protocol import Draw, JobCancelled, JobPreempted
 from workers.ipc.channel import Channel
-from workers.ipc.messages import Interrupt, PreviewPixels, PreviewText, StageProgress
+from workers.ipc.messages import Interrupt, PreviewPixels, PreviewText, SoundPart, StageProgress
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +30,9 @@ class RunReports:
         self._asked_previews = asked_previews
         self._warnings: dict[str, list[str]] = {ticket: [] for ticket in tickets}
         self._last: tuple[float, Stage] = (0.0, "prepare")
+        self._played = dict.fromkeys(tickets, 0)
+        """Parts of recordings since the run began."""
+        self._files = 0
 
     def progress(self, fraction: float, stage: Stage) -> None:
         """See `RunContext`. Raises `JobCancelled` or `JobPreempted` once all jobs are interrupted."""
@@ -85,7 +92,21 @@ class RunReports:
 
         return show
 
+    def play(self, ticket: str, folder: Path) -> Callable[[NDArray[np.float32], int], None]:
+        """Return the `play` of a job's context, which keeps the parts as files in `folder`."""
+
+        def play(samples: NDArray[np.float32], rate: int) -> None:
+            self._files += 1  # not the number: a part of a run that began again may still be read
+            file = folder / f"part_{self._files}.npy"
+            folder.mkdir(parents=True, exist_ok=True)
+            np.save(file, samples, allow_pickle=False)
+            self._channel.send(SoundPart(ticket=ticket, number=self._played[ticket], file=str(file), rate=rate))
+            self._played[ticket] += 1
+
+        return play
+
     def clear(self) -> None:
-        """Forget all warnings: the run begins again."""
+        """Forget all warnings and parts: the run begins again."""
+        self._played = dict.fromkeys(self._played, 0)
         for warnings in self._warnings.values():
             warnings.clear()

@@ -13,6 +13,7 @@ from workers.gpu.job.progress_writer import ProgressWriter
 from workers.gpu.job.slots import JobSlots
 from workers.gpu.telemetry import Telemetry
 from workers.ipc.child_process import ChildProcess
+from workers.piece_relay import PieceRelay
 from workers.preview_relay import PreviewRelay
 from workers.scratch import Scratch
 from workers.store_watch import StoreWatch
@@ -47,4 +48,5 @@ def build_services(
         canceller=canceller,
         progress=ProgressWriter(job_store, settings.progress_seconds),
         previews=PreviewRelay.connect(settings, engine.ask_preview),
+        pieces=PieceRelay.connect(settings),
     )

@@ -20,6 +20,7 @@ from workers.ipc.messages import (
     ComputedShared,
     ComputeRequest,
     Encode,
+    EncodePart,
     EngineRequest,
     Failed,
     HashedFiles,
@@ -27,6 +28,7 @@ from workers.ipc.messages import (
     Inventory,
     NotReady,
     Ready,
+    SoundPart,
     StageProgress,
     Stopped,
     SweepDone,
@@ -66,6 +68,9 @@ class RequestListener(Protocol):
     def show(self, preview: AnyPreview) -> None:
         """Learn of a preview that was asked for."""
 
+    def play(self, part: SoundPart) -> None:
+        """Learn of a part of a recording that is streamed."""
+
 
 class NoListener:
     """The listener of a request whose reports are of no interest."""
@@ -77,6 +82,9 @@ class NoListener:
         """Do nothing."""
 
     def show(self, preview: AnyPreview) -> None:
+        """Do nothing."""
+
+    def play(self, part: SoundPart) -> None:
         """Do nothing."""
 
 
@@ -186,7 +194,7 @@ class ChildProcess:
 
     def request(
         self,
-        request: ComputeRequest | Encode | EngineRequest,
+        request: ComputeRequest | Encode | EncodePart | EngineRequest,
         deadlines: Deadlines,
         listener: RequestListener | None = None,
     ) -> AnyMessage:
@@ -226,11 +234,11 @@ class ChildProcess:
     def _await(
         self,
         channel: Channel,
-        request: ComputeRequest | Encode | EngineRequest,
+        request: ComputeRequest | Encode | EncodePart | EngineRequest,
         deadlines: Deadlines,
         listener: RequestListener,
     ) -> AnyMessage:
-        stage: Stage = "encode" if isinstance(request, Encode) else "load"
+        stage: Stage = "encode" if isinstance(request, Encode | EncodePart) else "load"
         until = time.monotonic() + deadlines.of(stage)
         while True:
             try:
@@ -244,6 +252,9 @@ class ChildProcess:
                 raise ChannelClosed(f"an answer to {message.ticket} instead of {request.ticket}")
             if isinstance(message, AnyPreview):
                 listener.show(message)
+                continue
+            if isinstance(message, SoundPart):
+                listener.play(message)
                 continue
             if not isinstance(message, StageProgress):
                 if isinstance(message, Computed | ComputedShared | SweepDone | Stopped | Failed):

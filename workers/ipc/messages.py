@@ -170,6 +170,17 @@ class PreviewText(EngineMessage, frozen=True, kw_only=True, tag="preview_text"):
     text: str
 
 
+class SoundPart(EngineMessage, frozen=True, kw_only=True, tag="sound_part"):
+    """From the engine, of a recording that is streamed: part `number` (from 0) is in `file`; it renews no deadline.
+
+    The file is an array of float32, one axis, `rate` samples a second. A run that begins again begins with number 0.
+    """
+
+    number: int
+    file: str
+    rate: int
+
+
 class Computed(EngineMessage, frozen=True, kw_only=True, tag="computed"):
     """From the engine: the arrays are in the folder; `weights` are those that they were computed with."""
 
@@ -202,6 +213,24 @@ class Encode(EngineMessage, frozen=True, kw_only=True, tag="encode"):
     raw: str
     folder: str
     inputs: dict[str, str] = {}
+
+
+class EncodePart(EngineMessage, frozen=True, kw_only=True, tag="encode_part"):
+    """To the encoder: add a part of a recording to the file in `folder`, as it comes from the engine; 0 begins it."""
+
+    params: dict[str, object]
+    number: int
+    part: str
+    rate: int
+    folder: str
+
+
+class EncodedPart(EngineMessage, frozen=True, kw_only=True, tag="encoded_part"):
+    """From the encoder: the recording so far is the first `end` bytes of `file`; those from `begin` on are new."""
+
+    file: str
+    begin: int
+    end: int
 
 
 class Encoded(EngineMessage, frozen=True, kw_only=True, tag="encoded"):
@@ -253,11 +282,14 @@ AnyMessage = (
     | StageProgress
     | AskPreview
     | AnyPreview
+    | SoundPart
     | Computed
     | ComputedShared
     | SweepDone
     | Encode
     | Encoded
+    | EncodePart
+    | EncodedPart
     | Stopped
     | Failed
 )

@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
+from api.follow.connection import while_connected
 from api.http.database import Database
 from api.http.strict_json import StrictRequest
 from api.operations.grouped_jobs import GroupedJobs
-from api.submit.endpoint import SubmitEndpoint, while_connected
+from api.submit.endpoint import SubmitEndpoint
 from jobs.job import Job
 from jobs.params.registry import AnyParams
 from jobs.params.requests.origin import Origin

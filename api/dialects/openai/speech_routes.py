@@ -1,35 +1,43 @@
 """OpenAI's routes of speech and of voices."""
 
-import asyncio
 import base64
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 from litestar import Controller, Response, delete, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, SkipValidation
+from litestar.params import FromPath, JSONBody
+from litestar.response import Stream
 
+from api.dialects.openai.errors import still_running
 from api.dialects.openai.forms import received_form
 from api.dialects.openai.requests import JobsOfRequest, OpenAIRequests
-from api.dialects.openai.results import event, event_stream, headers_of, no_result, read_artifact
+from api.dialects.openai.results import EVENTS, event, headers_of, no_result
 from api.dialects.openai.schema import OpenAINewVoice, SpeechRequest, VoiceId
 from api.dialects.voice_choice import choose_voice, shown_id, stored_id
+from api.follow.output_stream import Beginning, OutputFeed, OutputStream
 from api.http.auth import Caller, needs
 from api.http.strict_json import StrictRequest
 from api.operations.uploads import UploadOperations
 from api.operations.voices import VoiceOperations
 from api.submit.endpoint import IdempotencyKeyHeader
 from core.settings import Settings
-from core.storage.store import Store
 from jobs.params.media import Medium
 from jobs.params.speech import SpeechParams, tokens_for
+from jobs.statements.queue.look import JobView
 from jobs.wire.dialects.openai import NAME
 from pipelines.catalog.aliases import Aliases
 from pipelines.catalog.loader import Catalog
 
-CHUNK = 24_000
-"""Bytes of a recording in one event of a stream."""
+MEDIA_TYPES = {
+    "mp3": "audio/mpeg",
+    "opus": "audio/ogg",
+    "aac": "audio/aac",
+    "flac": "audio/flac",
+    "wav": "audio/wav",
+    "pcm": "audio/pcm",
+}
 
 
 class OpenAIVoice(msgspec.Struct, frozen=True, tag_field="object", tag="audio.voice"):
@@ -55,25 +63,28 @@ class OpenAISpeechRoutes(Controller):
         openai_requests: NamedDependency[OpenAIRequests],
         catalog: NamedDependency[Catalog],
         aliases: NamedDependency[Aliases],
-        store: NamedDependency[SkipValidation[Store]],
+        output_feed: NamedDependency[OutputFeed],
+        settings: NamedDependency[Settings],
         idempotency_key: IdempotencyKeyHeader = None,
     ) -> Response[Any]:
-        """Speak a text, and answer with the recording, or with events of its pieces."""
+        """Speak a text, and answer with the recording, or with events of its pieces, as it is made."""
 
         async def read() -> JobsOfRequest:
             return speech_jobs(data, aliases, catalog)
 
         jobs = await openai_requests.submit(request, read, idempotency_key)
-        jobs = await openai_requests.wait(request, jobs)
-        refused = no_result(jobs)
+        stream = OutputStream(output_feed, JobView(jobs[0]), request.user.key_id)
+        beginning = await stream.begin(request.receive, min(settings.sync_seconds, settings.wait_limit))
+        if beginning is Beginning.LATE:
+            return still_running()
+        ended = [stream.view.job]
+        refused = no_result(ended) if beginning is Beginning.NOTHING else None
         if refused is not None:
             return refused
-        recording = jobs[0].artifacts[0]
-        content = await asyncio.to_thread(read_artifact, store, recording)
-        headers = headers_of(jobs)
+        headers = {**headers_of(ended), "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         if data.stream_format == "sse":
-            return event_stream(_events(content), headers)
-        return Response(content, media_type=recording.media_type, headers=headers)
+            return Stream(_events(stream), media_type=EVENTS, headers=headers)
+        return Stream(stream.chunks(), media_type=MEDIA_TYPES[data.response_format], headers=headers)
 
     @post("/voices", status_code=200, request_max_body_size=None)
     async def store_voice(
@@ -116,15 +127,19 @@ def speech_jobs(asked: SpeechRequest, aliases: Aliases, catalog: Catalog) -> Job
         max_new_tokens=tokens_for(asked.input),
         speed=asked.speed,
         seed=asked.seed,
+        stream=True,
     )
     warnings = ("instructions is ignored",) if asked.instructions else ()
     return JobsOfRequest([params], asked.model, voice, warnings)
 
 
-def _events(content: bytes) -> Iterator[bytes]:
-    """Yield the events of a recording, and the last one."""
-    for start in range(0, len(content), CHUNK):
-        audio = base64.b64encode(content[start : start + CHUNK]).decode()
-        yield event({"type": "speech.audio.delta", "audio": audio})
+async def _events(stream: OutputStream) -> AsyncIterator[bytes]:
+    """Yield the events of a recording, and the last one: what is left out by an error is in none of them."""
+    async for chunk in stream.chunks():
+        yield event({"type": "speech.audio.delta", "audio": base64.b64encode(chunk).decode()})
+    refused = no_result([stream.view.job])
+    if refused is not None:
+        yield event(msgspec.to_builtins(refused.content))
+        return
     usage = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
     yield event({"type": "speech.audio.done", "usage": usage})

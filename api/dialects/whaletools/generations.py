@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.dialects.whaletools.errors import failure
 from api.dialects.whaletools.translate import job_id
+from api.follow.connection import while_connected
 from api.follow.job_lookup import find_job
 from api.follow.notifier import Notifier
 from api.http.auth import Caller
 from api.http.database import Database
 from api.http.strict_json import StrictRequest
-from api.submit.endpoint import SubmitEndpoint, while_connected
+from api.submit.endpoint import SubmitEndpoint
 from api.submit.service import SubmittedJob
 from core.errors.base import AtelierError
 from jobs.job import Job, JobStatus, job_from_row

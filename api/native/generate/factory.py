@@ -1,6 +1,8 @@
 """The factory of the submit and status routes of a modality; what differs among modalities is their `ModalitySpec`."""
 
-from typing import Annotated
+import math
+from functools import partial
+from typing import Annotated, cast
 
 from litestar import Controller, Response, get, post
 from litestar.handlers import HTTPRouteHandler
@@ -8,16 +10,20 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, QueryParameter
 
+from api.follow.output_stream import OutputFeed
 from api.follow.status import StatusBuilder
 from api.http.auth import SHOWS_JOB, needs, shown_job
 from api.http.plain_calls import called_plainly
 from api.http.strict_json import StrictRequest
 from api.native.jobs.accepted import accepted, status_url
+from api.native.jobs.sound import format_of_accept, sound_answer, streamed
 from api.openapi.documents import error_responses
 from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
 from api.submit.errors import SUBMIT_ERRORS
 from core.errors.unknown import MalformedId, UnknownJob
 from jobs.params.modality import ModalitySpec
+from jobs.params.speech import SpeechParams
+from jobs.statements.queue.look import JobView
 from jobs.wire.jobs import Accepted
 from jobs.wire.status import StatusAnswer
 
@@ -27,11 +33,15 @@ Wait = Annotated[
 CancelOnDisconnect = Annotated[
     bool, QueryParameter(description="With `wait`: cancel the job when you disconnect before it has ended.")
 ]
+STREAMS = (
+    " A request that accepts `audio/*`, or a type of sound, is answered with the sound itself as it is made: 200 from "
+    "the first sound on. It waits for that for `wait` seconds, or as long as a request may, and answers 202 then."
+)
 ENDED = {200: ResponseSpec(StatusAnswer, generate_examples=False, description="The job ended within `wait`.")}
 
 
 def generate_controller(
-    modality: ModalitySpec, submit_endpoint: SubmitEndpoint, status_builder: StatusBuilder
+    modality: ModalitySpec, submit_endpoint: SubmitEndpoint, status_builder: StatusBuilder, output_feed: OutputFeed
 ) -> type[Controller]:
     """Return the controller with the submit route and the status route of a modality."""
     return type(
@@ -40,23 +50,23 @@ def generate_controller(
         {
             "path": modality.path,
             "tags": ("Generate",),
-            "create": submit_route(modality, submit_endpoint),
+            "create": submit_route(modality, submit_endpoint, output_feed),
             "status": status_route(modality, status_builder),
         },
     )
 
 
-def submit_route(modality: ModalitySpec, submit_endpoint: SubmitEndpoint) -> HTTPRouteHandler:
+def submit_route(modality: ModalitySpec, submit_endpoint: SubmitEndpoint, output_feed: OutputFeed) -> HTTPRouteHandler:
     """Return the submit route of a modality: an attribute of its controller."""
     examples = [Example(summary=summary, value=value) for summary, value in modality.examples]
     body = Annotated[modality.params, Body(examples=examples)]  # type: ignore[name-defined]
 
     @post(
         status_code=202,
-        opt=called_plainly("Idempotency-Key") | needs("jobs"),
+        opt=called_plainly("Idempotency-Key", *(["Accept: audio/"] if modality.streams else [])) | needs("jobs"),
         responses=ENDED | error_responses(*SUBMIT_ERRORS),
         summary=modality.summary,
-        description=f"Accept a job and answer 202 with its id; {modality.note}",
+        description=f"Accept a job and answer 202 with its id; {modality.note}{STREAMS if modality.streams else ''}",
     )
     async def create(
         self: object,
@@ -67,7 +77,22 @@ def submit_route(modality: ModalitySpec, submit_endpoint: SubmitEndpoint) -> HTT
         idempotency_key: IdempotencyKeyHeader = None,
     ) -> Response[Accepted | StatusAnswer]:
         answer: Accepted | StatusAnswer
-        if wait > 0:
+        if isinstance(data, SpeechParams) and (wanted := format_of_accept(request)) is not None:
+            submitted = await submit_endpoint.submit(request, streamed(data, wanted), idempotency_key=idempotency_key)
+            leave = partial(submit_endpoint.cancel, request.user, submitted.job.id)
+            sound = await sound_answer(
+                output_feed,
+                request,
+                JobView(submitted.job),
+                submit_endpoint.settings,
+                seconds=min(wait or math.inf, submit_endpoint.settings.wait_limit),
+                headers={"Idempotency-Replayed": "true"} if submitted.repeated else {},
+                leave=leave if cancel_on_disconnect and not submitted.repeated else None,
+            )
+            if sound is not None:
+                return cast(Response[Accepted | StatusAnswer], sound)  # the schema of the 202
+            answer, status_code = accepted(submitted.job, submit_endpoint.settings), 202
+        elif wait > 0:
             submitted, view = await submit_endpoint.submit_and_wait(
                 request, data, wait, idempotency_key=idempotency_key, cancels=cancel_on_disconnect
             )

@@ -7,6 +7,7 @@ from api.native.jobs.files import FileRoutes
 from api.native.jobs.jobs import JobRoutes
 from api.native.jobs.manifests import ManifestRoutes
 from api.native.jobs.outputs import OutputRoutes
+from api.native.jobs.sound import SoundRoutes
 from api.operations.job_control import JobControl
 from api.operations.server_commands import ServerCommands
 from api.submit.redrives import Redrives
@@ -25,7 +26,16 @@ def jobs_router(
     many = Router("/", route_handlers=[ManyJobRoutes], request_max_body_size=settings.media_body_limit)
     return Router(
         "/",
-        route_handlers=[JobRoutes, JobControlRoutes, ManifestRoutes, estimate, OutputRoutes, FileRoutes, many],
+        route_handlers=[
+            JobRoutes,
+            SoundRoutes,
+            JobControlRoutes,
+            ManifestRoutes,
+            estimate,
+            OutputRoutes,
+            FileRoutes,
+            many,
+        ],
         dependencies=provide(
             job_control=job_control, server_commands=server_commands, reproductions=reproductions, redrives=redrives
         ),

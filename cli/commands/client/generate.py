@@ -1,6 +1,7 @@
 """`atelier generate`: generate media and save it in a file."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from jobs.params.registry import MODALITIES
 VOICE = "target_voice_path"
 LOOKED_AT = {"webp", "png", "svg", "mp4"}
 """Formats that need no preview; outputs in others come with a picture."""
+Wait = Callable[[Client, str], StatusAnswer]
+"""Waits until a job has ended, and returns it."""
 
 
 @click.group()
@@ -58,14 +61,17 @@ def generate_command(modality: ModalitySpec) -> click.Command:
             check_output(output, body.get("num_images", 1), modality.formats)
             if output != STDOUT:
                 body["output_format"] = modality.formats[output.suffix.lower()]
+            elif modality.streams:
+                body["stream"] = True
         if preview is not None:
             check_folder(preview)
         accepted = client.submit(modality.name, **_upload(client, body, modality.params.media))
         if no_wait:
             print_json(accepted) if as_json else click.echo(accepted.job_id)
             return
-        job = _follow(client, accepted.job_id, timeout)
-        files = save_outputs(client, job, output or STDOUT, preview)
+        is_played = modality.streams and output == STDOUT
+        job = _ended(client, accepted.job_id, timeout, _play if is_played else _follow)
+        files = save_outputs(client, job, None if is_played else output, preview)
         for warning in job.warnings:
             click.echo(f"note: {warning}", err=True)
         if as_json:
@@ -147,11 +153,25 @@ def _with_paths(body: dict[str, Any], media: Mapping[str, str]) -> dict[str, Any
     return body | paths
 
 
-def _follow(client: Client, job_id: str, timeout: float | None) -> StatusAnswer:
-    """Show a job's progress and return it with its outputs; cancel it on Ctrl-C and after the timeout."""
+def _follow(client: Client, job_id: str) -> StatusAnswer:
+    """Show a job's progress until it has ended, and return it."""
+    with job_bars(status_console()) as bar:
+        return watch(client, job_id, bar, bar.add_task(job_id, total=1.0, doing="submitted"))
+
+
+def _play(client: Client, job_id: str) -> StatusAnswer:
+    """Write a job's sound to standard output as it is made, and return the job."""
+    for chunk in client.listen(job_id):
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+    return client.job(job_id)
+
+
+def _ended(client: Client, job_id: str, limit: float | None, wait: Wait) -> StatusAnswer:
+    """Return the job with its outputs once `wait` returns; cancel it on Ctrl-C and after the limit."""
     try:
-        with time_limit(timeout), job_bars(status_console()) as bar:
-            job = watch(client, job_id, bar, bar.add_task(job_id, total=1.0, doing="submitted"))
+        with time_limit(limit):
+            job = wait(client, job_id)
     except KeyboardInterrupt:
         client.cancel(job_id)
         raise CommandInterrupted(f"{job_id} was cancelled") from None

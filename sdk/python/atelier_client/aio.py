@@ -254,6 +254,23 @@ class AsyncAtelier:
                 raise JobTimeout(job_id, timeout or 0.0)
             await asyncio.sleep(calls.RECONNECT_SECONDS)
 
+    async def listen(self, job_id: str) -> AsyncIterator[bytes]:
+        """Yield the sound of a speech job from its beginning, as it is made where the job has `stream`.
+
+        It ends early where the job fails meanwhile; the job's status says so.
+        """
+        timeout = httpx.Timeout(5.0, read=calls.SOUND_SECONDS)
+        url = self.url + calls.sound_path(job_id)
+        try:
+            async with self._http.stream("GET", url, headers=self._headers, timeout=timeout) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise calls.refusal(response)
+                async for chunk in response.aiter_bytes():
+                    yield chunk
+        except httpx.HTTPError as error:
+            raise calls.unreachable(self.url, error) from None
+
     async def job(self, job_id: str) -> wire.StatusAnswer:
         """Return a job as it is now."""
         return await self._send(calls.job(job_id))

@@ -30,6 +30,8 @@ TERMINAL = ("completed", "failed", "cancelled")
 PREVIEW = "preview"
 """The name of the event that is a preview of a step."""
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+SOUND_SECONDS = 600.0
+"""How long the sound of a job is waited for, and how long it may be silent while the job computes."""
 SILENCE_SECONDS = 45.0
 """How long an event stream may be silent: the API sends a comment every 15 s."""
 RECONNECT_SECONDS, PATIENCE_SECONDS = 1.0, 60.0
@@ -347,6 +349,11 @@ def remove_server(server_id: str, *, force: bool) -> Call[None]:
 def servers() -> Call[models.ServerList]:
     """Read the servers."""
     return Call(method="GET", path="/servers/v1", answer=models.ServerList)
+
+
+def sound_path(job_id: str) -> str:
+    """Return the path of the sound of a job."""
+    return f"/jobs/v1/{_quoted(job_id)}/sound"
 
 
 def events_path(job_id: str, *, previews: bool) -> str:

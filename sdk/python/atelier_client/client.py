@@ -253,6 +253,22 @@ class Atelier:
                 raise JobTimeout(job_id, timeout or 0.0)
             time.sleep(calls.RECONNECT_SECONDS)
 
+    def listen(self, job_id: str) -> Iterator[bytes]:
+        """Yield the sound of a speech job from its beginning, as it is made where the job has `stream`.
+
+        It ends early where the job fails meanwhile; the job's status says so.
+        """
+        timeout = httpx.Timeout(5.0, read=calls.SOUND_SECONDS)
+        url = self.url + calls.sound_path(job_id)
+        try:
+            with self._http.stream("GET", url, headers=self._headers, timeout=timeout) as response:
+                if not response.is_success:
+                    response.read()
+                    raise calls.refusal(response)
+                yield from response.iter_bytes()
+        except httpx.HTTPError as error:
+            raise calls.unreachable(self.url, error) from None
+
     def job(self, job_id: str) -> wire.StatusAnswer:
         """Return a job as it is now."""
         return self._send(calls.job(job_id))

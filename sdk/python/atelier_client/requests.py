@@ -259,6 +259,8 @@ class SpeechRequest(TypedDict, total=False):
     """How fast it is spoken; the pitch stays."""
     seed: int
     """-1 draws a fresh seed; any other value repeats itself."""
+    stream: bool
+    """Send the sound while it is made: `/jobs/v1/{job_id}/sound`. It is spoken in shorter parts."""
     apply_watermark: bool
     """Add an inaudible mark that identifies generated audio."""
 

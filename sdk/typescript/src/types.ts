@@ -196,6 +196,8 @@ export interface SpeechParams extends CommonParams {
   speed?: number;
   /** -1 draws a fresh seed; any other value repeats itself. */
   seed?: number;
+  /** Send the sound while it is made: `/jobs/v1/{job_id}/sound`. It is spoken in shorter parts. */
+  stream?: boolean;
   /** Add an inaudible mark that identifies generated audio. */
   apply_watermark?: boolean;
 }

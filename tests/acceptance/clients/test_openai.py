@@ -22,6 +22,7 @@ from openai import (
 from PIL import Image
 from sqlalchemy import select
 
+from jobs.job import JobStatus
 from jobs.schema.tables import jobs
 from pipelines.matting.evaluate import PHOTO
 from tests.support.servers.proxy import Proxy
@@ -133,6 +134,26 @@ def test_speed_and_pieces_of_speech(client: OpenAI) -> None:
     with wave.open(BytesIO(joined)) as recording:
         samples = np.frombuffer(recording.readframes(recording.getnframes()), "<i2")
     assert 1000 < np.abs(samples.astype(int)).max()
+
+
+@pytest.mark.contract("F6")
+@pytest.mark.parametrize("stream_format", ["audio", "sse"])
+def test_speech_is_heard_before_it_is_whole(studio: Service, client: OpenAI, stream_format: Any) -> None:
+    text = " ".join(f"This is the sentence with the number {number}." for number in range(20))
+    with client.audio.speech.with_streaming_response.create(
+        model="tts-1", voice="alloy", input=text, response_format="opus", stream_format=stream_format
+    ) as answer:
+        chunks = answer.iter_bytes()
+        first, job_id = next(chunks), answer.headers["X-Atelier-Job"]
+        before = studio.client.get(f"/jobs/v1/{job_id}").json()["status"]
+        content = first + b"".join(chunks)
+    assert ("processing", JobStatus.COMPLETED) == (before, studio.job(job_id).status)
+    if stream_format == "sse":
+        lines = [line[6:] for line in content.splitlines() if line]
+        *deltas, last = [httpx2.Response(200, content=line).json() for line in lines]
+        assert "speech.audio.done" == last["type"]
+        content = b"".join(base64.b64decode(delta["audio"]) for delta in deltas)
+    assert content == studio.client.get(f"/jobs/v1/{job_id}/sound").content
 
 
 def test_a_voice_is_stored_and_removed(client: OpenAI) -> None:

@@ -20,11 +20,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from pipelines.catalog.spec import ModelSpec
 from pipelines.memory.weight_loader import WeightLoader
-from pipelines.speech import nets
-from pipelines.speech.chatterbox import Chatterbox
+from pipelines.speech.chatterbox import nets
+from pipelines.speech.chatterbox.family import Chatterbox
+from pipelines.speech.chatterbox.tokens import SPEECH_TOKENS
+from pipelines.speech.chatterbox.voices import ReferenceVoice, embed_voice
 from pipelines.speech.encode import encode
-from pipelines.speech.tokens import SPEECH_TOKENS
-from pipelines.speech.voices import ReferenceVoice, embed_voice
 from pipelines.weights.pickles import convert
 
 __all__ = ["BUILDERS", "TinyChatterbox", "encode", "save", "save_voice", "shrunken"]

@@ -31,10 +31,13 @@ from workers.ipc.messages import (
     ComputeShared,
     Encode,
     Encoded,
+    EncodedPart,
+    EncodePart,
     EngineCommand,
     Inventory,
     PreviewPixels,
     Ready,
+    SoundPart,
     StageProgress,
     Stopped,
     SweepDone,
@@ -127,6 +130,17 @@ class FakePreviews:
         self.published.append((job_id, preview))
 
 
+class FakePieces:
+    """The streams of outputs: what was published of each job, by run."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, str, int, bytes]] = []
+
+    def publish(self, job_id: str, run: str, begin: int, data: bytes) -> None:
+        """Note the bytes of an output from `begin` on."""
+        self.published.append((job_id, run, begin, data))
+
+
 class FakeChild:
     """A child process that plays one list of steps per request: messages, exceptions, and calls in between.
 
@@ -174,6 +188,8 @@ class FakeChild:
                         listener.report(msgspec.structs.replace(step, ticket=ticket))
                 elif isinstance(step, PreviewPixels):
                     listener.show(msgspec.structs.replace(step, ticket=request.ticket))
+                elif isinstance(step, SoundPart):
+                    listener.play(msgspec.structs.replace(step, ticket=request.ticket))
                 elif callable(step):
                     step()
                 else:
@@ -214,6 +230,14 @@ class FakeChild:
             (folder / "0.png").write_bytes(request.ticket.encode())
             outputs = Outputs(files=(Output(path="0.png", media_type="image/png"),))
             return Encoded(outputs=outputs, warnings=("careful",), metadata={"seed": 7})
+        if isinstance(request, EncodePart):
+            folder = Path(request.folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            file = folder / "0.wav"
+            begin = file.stat().st_size if request.number else 0
+            with file.open("ab" if request.number else "wb") as grown:
+                grown.write(f"part {request.number};".encode())
+            return EncodedPart(file=str(file), begin=begin, end=file.stat().st_size)
         models = {model.id: model for model in self.inventory.models}
         match request.command if isinstance(request, EngineCommand) else None:
             case Preload(model, pin):

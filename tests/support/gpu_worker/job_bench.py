@@ -11,6 +11,7 @@ from tests.support.gpu_worker.fakes import (
     SHARED,
     FakeChild,
     FakeJobStore,
+    FakePieces,
     FakePreviews,
     FakeStore,
     join_all,
@@ -22,6 +23,7 @@ from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.pipeline import JobServices, run_job
 from workers.gpu.job.progress_writer import ProgressWriter
 from workers.gpu.job.slots import JobSlots
+from workers.piece_relay import PieceRelay
 from workers.preview_relay import PreviewRelay
 from workers.store_watch import StoreWatch
 
@@ -34,7 +36,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.engine, self.encoder = FakeChild(), FakeChild()
-        self.previews = FakePreviews()
+        self.previews, self.pieces = FakePreviews(), FakePieces()
         self.job_store, self.store = FakeJobStore(), FakeStore(folder / "store")
         self.watch = StoreWatch(self.store)
         self.freed: list[str] = []
@@ -57,6 +59,7 @@ class Bench:
             canceller=self.canceller,
             progress=ProgressWriter(job_store, settings.progress_seconds),
             previews=PreviewRelay(cast(Any, self.previews), engine.ask_preview),
+            pieces=PieceRelay(cast(Any, self.pieces)),
         )
 
     def claim(self, number: int = 1, **columns: Any) -> ClaimedJob:

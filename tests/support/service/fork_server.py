@@ -44,7 +44,7 @@ PROCESSES = (
 MODELS = (
     *PROCESSES,
     *("pipelines.image.diffusers_image", "pipelines.video.diffusers_video", "pipelines.video.camera"),
-    *("pipelines.mesh.triposg.family", "pipelines.mesh.relief", "pipelines.speech.chatterbox"),
+    *("pipelines.mesh.triposg.family", "pipelines.mesh.relief", "pipelines.speech.chatterbox.family"),
 )
 """With the families too; without onnxruntime, which starts a thread when it is imported."""
 

@@ -279,6 +279,18 @@ def test_a_download_is_requested_without_the_key(api, client, tmp_path):
     assert "X-API-Key" not in api.requests[0][1]
 
 
+def test_a_sound_is_read_with_the_key(api, client):
+    api.add("/jobs/v1/job_1/sound", b"good morning")
+    assert b"good morning" == b"".join(client.listen("job_1"))
+    assert "X-API-Key" in api.requests[0][1]
+
+
+def test_a_job_without_sound_says_why(api, client):
+    api.add("/jobs/v1/job_1/sound", problem("no_sound", "It failed."), 409)
+    with pytest.raises(ApiError, match="It failed"):
+        list(client.listen("job_1"))
+
+
 def test_a_refused_download_leaves_no_file(api, client, tmp_path):
     api.add("/o/x", problem("unknown_output", "Gone."), 404)
     with pytest.raises(ApiError, match="Gone"):

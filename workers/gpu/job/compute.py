@@ -1,6 +1,6 @@
 """The second part of a job: arrays, computed by the engine when it is the job's turn at the device."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from workers.ipc.messages import (
     ComputeShared,
     Failed,
     PreviewText,
+    SoundPart,
     StageProgress,
 )
 from workers.preview_relay import PreviewRelay
@@ -38,17 +39,27 @@ class ComputedJob:
     """What the engine has computed it with."""
 
 
+PlayPart = Callable[[ClaimedJob, SoundPart], None]
+"""Has those who follow a job get a part of its recording; returns at once."""
+
+
 def compute(
-    staged: StagedJob, engine: ChildProcess, slots: JobSlots, progress: ProgressWriter, previews: PreviewRelay
+    staged: StagedJob,
+    engine: ChildProcess,
+    slots: JobSlots,
+    progress: ProgressWriter,
+    previews: PreviewRelay,
+    play: PlayPart,
 ) -> ComputedJob:
     """Have the engine compute the job, once the run before its own has left the device.
 
-    Raises `JobUnwanted`, `RequestFailed`, `SharedRunFailed`, `ChildProcessDied` and `StageOverran`.
+    Parts of a recording that is streamed are given to `play`. Raises `JobUnwanted`, `RequestFailed`, `SharedRunFailed`,
+    `ChildProcessDied` and `StageOverran`.
     """
     claimed = staged.claimed
 
     def ask(wanted: Sequence[ClaimedJob]) -> Mapping[ClaimedJob, AnyMessage]:
-        listener = _ReportListener(wanted, engine, slots, progress, previews)
+        listener = _ReportListener(wanted, engine, slots, progress, previews, play)
         if len(wanted) > 1:
             return _ask_for_all(wanted, engine, listener)
         (only,) = wanted
@@ -90,12 +101,14 @@ class _ReportListener:
         slots: JobSlots,
         progress: ProgressWriter,
         previews: PreviewRelay,
+        play: PlayPart,
     ) -> None:
         self._members = {claimed.ticket: claimed for claimed in members}
         self._engine = engine
         self._slots = slots
         self._progress = progress
         self._previews = previews
+        self._play = play
 
     def begin(self) -> None:
         """Begin with the model, unless all jobs are unwanted by now."""
@@ -126,6 +139,12 @@ class _ReportListener:
             return
         size = preview.width, preview.height
         self._previews.show(preview.ticket, job_id, preview.step, preview.of, size, preview.pixels)
+
+    def play(self, part: SoundPart) -> None:
+        """Have a part of a recording published, unless the job is unwanted by now."""
+        claimed = self._members[part.ticket]
+        if not claimed.cancellation.is_set:
+            self._play(claimed, part)
 
 
 def _request(staged: StagedJob) -> Compute:

@@ -12,7 +12,7 @@ from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.compute import ComputedJob
 from workers.gpu.job.failures import RequestFailed
 from workers.ipc.child_process import START_SECONDS, ChildProcess, NoListener
-from workers.ipc.messages import Encode, Encoded, Failed
+from workers.ipc.messages import Encode, Encoded, EncodedPart, EncodePart, Failed, SoundPart
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,28 @@ def encode(computed: ComputedJob, encoder: ChildProcess) -> EncodedJob:
     if isinstance(answer, Failed):
         raise RequestFailed(answer)
     raise JobUnwanted
+
+
+def encode_part(claimed: ClaimedJob, part: SoundPart, encoder: ChildProcess) -> bytes:
+    """Have the encoder add a part to the job's recording; return the bytes that the file has grown by.
+
+    The recording that is stored is encoded once more, from all parts. Raises what `encode` raises.
+    """
+    request = EncodePart(
+        ticket=claimed.ticket,
+        params=claimed.job.params,
+        number=part.number,
+        part=part.file,
+        rate=part.rate,
+        folder=str(claimed.folder / "stream"),
+    )
+    answer = encoder.request(request, claimed.spec.deadlines)
+    if isinstance(answer, Failed):
+        raise RequestFailed(answer)
+    assert isinstance(answer, EncodedPart)
+    with Path(answer.file).open("rb") as file:
+        file.seek(answer.begin)
+        return file.read(answer.end - answer.begin)
 
 
 class _TurnListener(NoListener):

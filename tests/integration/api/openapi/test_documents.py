@@ -120,6 +120,7 @@ def test_the_document_names_every_route(document):
         ("post", "/storyboards/v1/estimate"),
         ("post", "/jobs/v1/{job_id}/cancel"),
         ("get", "/jobs/v1/{job_id}/events"),
+        ("get", "/jobs/v1/{job_id}/sound"),
         ("post", "/webhooks/v1"),
         ("get", "/webhooks/v1"),
         ("get", "/webhooks/v1/{webhook_id}"),

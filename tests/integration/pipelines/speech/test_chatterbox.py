@@ -18,10 +18,10 @@ from jobs.params.speech import SpeechParams
 from pipelines.catalog.loader import load_catalog
 from pipelines.runtime.device import load
 from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext, load_raw, save_raw
-from pipelines.speech import chatterbox
+from pipelines.speech.chatterbox import family
+from pipelines.speech.chatterbox.tokens import SamplingParams, TokenSampler
+from pipelines.speech.chatterbox.voices import VoiceCache
 from pipelines.speech.samples import PAUSE_TOKENS
-from pipelines.speech.tokens import SamplingParams, TokenSampler
-from pipelines.speech.voices import VoiceCache
 from pipelines.weights.files import is_pickle
 from pipelines.weights.lockfile import Lock, converted_name
 from pipelines.weights.verify import lock_directory
@@ -34,6 +34,7 @@ TEXT = "Hello world, this is a test."
 LAYOUTS = list(tiny_chatterbox.BUILDERS)
 
 Report = Callable[[float, str], None]
+Play = Callable[[np.ndarray, int], None]
 
 
 @pytest.fixture(scope="session")
@@ -73,11 +74,17 @@ def loaded(name: str, weights_dir: Path, **changes: Any) -> TinyChatterbox:
 
 
 def run(
-    model: TinyChatterbox, text: str = TEXT, voice: Path | None = None, *, report: Report | None = None, **fields: Any
+    model: TinyChatterbox,
+    text: str = TEXT,
+    voice: Path | None = None,
+    *,
+    report: Report | None = None,
+    play: Play = lambda samples, rate: None,
+    **fields: Any,
 ) -> RawOutput:
     seed = fields.pop("seed", 1)
     params = SpeechParams(**{"text": text, "max_new_tokens": 12, "apply_watermark": False, **fields})
-    context = RunContext(seed=seed, progress=report or (lambda part, stage: None), warn=lambda text: None)
+    context = RunContext(seed=seed, progress=report or (lambda part, stage: None), warn=lambda text: None, play=play)
     return model.run(params, Inputs({} if voice is None else {"target_voice_path": voice}), context)
 
 
@@ -258,10 +265,41 @@ class TestEveryLayout:
         self, model: TinyChatterbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # Random weights hardly ever end a sentence: every piece is ended as one that has lost its way.
-        monkeypatch.setattr(chatterbox, "MAX_CHUNK_TOKENS", 10)
+        monkeypatch.setattr(family, "MAX_CHUNK_TOKENS", 10)
 
         sound = run(model, "All work and no play makes Jack a dull boy. " * 20, max_new_tokens=4000).arrays["samples"]
 
+        pauses = silences(sound, PAUSE_TOKENS * RATE // 25)
+        assert 3 == len(pauses)
+        for begin, end in pauses:
+            assert np.abs(sound[begin - 12 : begin]).max() < 0.01
+            assert np.abs(sound[end : end + 12]).max() < 0.01
+
+    @pytest.mark.parametrize("tokens", [4, 60])
+    def test_a_sentence_is_played_while_its_tokens_are_made(self, model: TinyChatterbox, tokens: int) -> None:
+        reports, played = list[float](), list[tuple[float, np.ndarray]]()
+
+        def play(samples: np.ndarray, rate: int) -> None:
+            assert RATE == rate
+            played.append((reports[-1], samples))
+
+        fields: dict[str, Any] = {"max_new_tokens": tokens, "seed": 5}
+        raw = run(model, play=play, report=lambda part, stage: reports.append(part), stream=True, **fields)
+        arrays, again = raw.arrays, run(model, stream=True, **fields).arrays
+
+        assert np.array_equal(arrays["samples"], np.concatenate([samples for _, samples in played]))
+        assert [len(samples) for _, samples in played] == list(arrays["parts"])
+        assert np.array_equal(arrays["samples"], again["samples"])
+        assert len(run(model, **fields).arrays["samples"]) == len(arrays["samples"])
+        assert np.isfinite(arrays["samples"]).all()
+        if tokens == 60 and len(arrays["samples"]) == 60 * RATE // 25:  # it did not end before
+            assert 3 == len(played)
+            assert played[0][0] < played[1][0] < played[2][0]
+
+    def test_streamed_chunks_join_without_a_click(self, model: TinyChatterbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(family, "MAX_CHUNK_TOKENS", 30)
+        text = "All work and no play makes Jack a dull boy. " * 20
+        sound = run(model, text, max_new_tokens=4000, stream=True).arrays["samples"]
         pauses = silences(sound, PAUSE_TOKENS * RATE // 25)
         assert 3 == len(pauses)
         for begin, end in pauses:

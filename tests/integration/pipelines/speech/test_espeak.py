@@ -189,3 +189,26 @@ def test_it_goes_through_the_encoder(tmp_path: Path) -> None:
     outputs = encoder(DEMO)(run("Hello"), params, tmp_path)
 
     assert ["0.ogg", "1.png"] == [file.path for file in outputs.files]
+
+
+class TestStream:
+    def test_each_sentence_is_played_before_the_next_one_is_spoken(self) -> None:
+        text, events = "This is the first sentence of a text that is long enough. " * 4, list[Any]()
+        context = RunContext(
+            seed=1,
+            progress=lambda part, stage: events.append(stage),
+            warn=lambda text: None,
+            play=lambda samples, rate: events.append((len(samples), rate)),
+        )
+        asked = SpeechParams(text=text, stream=True)
+        arrays = load(DEMO, Path("/nowhere"), Lock(), "cpu").run(asked, Inputs(), context).arrays
+        played = [event for event in events if isinstance(event, tuple)]
+        assert [(length, RATE) for length in arrays["parts"]] == played
+        assert 4 == len(played)
+        assert len(arrays["samples"]) == arrays["parts"].sum()
+        assert ["prepare", *[played[0], "step"]] == events[:3]
+
+    def test_it_is_cut_off_where_the_tokens_end(self) -> None:
+        raw = run("Good morning. How are you today? " * 20, stream=True, max_new_tokens=100)
+        assert 4.0 == pytest.approx(seconds(raw))
+        assert 1 == len(raw.warnings)

@@ -94,6 +94,7 @@ OWN = {
         "temperature": 0.8,
         "cfg_weight": 0.5,
         "seed": -1,
+        "stream": False,
         "apply_watermark": True,
     },
     "3d": {
@@ -315,6 +316,7 @@ EDGES = [
     ("speech", "exaggeration", 0, -0.01),
     ("speech", "exaggeration", 1, 1.01),
     ("speech", "apply_watermark", False, "no"),
+    ("speech", "stream", True, 1),
     ("speech", "target_voice_path", URL, ""),
     ("3d", "mode", "paint", "carve"),
     ("3d", "output_format", "stl", "usdz"),

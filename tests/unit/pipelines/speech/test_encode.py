@@ -14,7 +14,7 @@ from core.errors.failures import EncodeFailed, ModelLoadFailed
 from jobs.params.speech import SpeechParams
 from pipelines.audio.waveform import INK, draw_waveform
 from pipelines.runtime.protocol import Outputs, RawOutput
-from pipelines.speech import encode as module
+from pipelines.speech import recording
 from pipelines.speech.encode import encode
 from pipelines.speech.watermark import detect_watermark
 
@@ -129,7 +129,7 @@ def test_without_the_watermarker_no_file_is_made(tmp_path: Path, monkeypatch: py
     def missing(samples: np.ndarray, rate: int) -> np.ndarray:
         raise ModelLoadFailed("the watermarker is not installed")
 
-    monkeypatch.setattr(module, "add_watermark", missing)
+    monkeypatch.setattr(recording, "add_watermark", missing)
     with pytest.raises(ModelLoadFailed):
         encoded(tmp_path, "wav", tone(24_000), sample_rate=24_000, apply_watermark=True)
     assert [] == list(tmp_path.iterdir())

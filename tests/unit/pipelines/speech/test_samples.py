@@ -3,9 +3,28 @@
 import numpy as np
 import pytest
 
-from pipelines.speech.samples import change_tempo, join_chunks, truncate
+from pipelines.speech.samples import JoinedSpeech, TempoFilter
 
 RATE = 24_000
+
+
+def join(chunks: list[np.ndarray]) -> np.ndarray:
+    joined, last = JoinedSpeech(RATE), len(chunks) - 1
+    for number, chunk in enumerate(chunks):
+        joined.add(chunk, after_pause=number > 0, before_pause=number < last)
+    return joined.arrays()["samples"]
+
+
+def truncate(samples: np.ndarray, most: int) -> np.ndarray:
+    joined = JoinedSpeech(RATE, most)
+    joined.add(samples, after_pause=False, before_pause=False)
+    assert joined.is_cut == (len(samples) > most)
+    return joined.arrays()["samples"]
+
+
+def change_tempo(samples: np.ndarray, tempo: float, pieces: int = 1) -> np.ndarray:
+    changed = TempoFilter(RATE, tempo)
+    return np.concatenate([*(changed.change(part) for part in np.array_split(samples, pieces)), changed.finish()])
 
 
 def tone(seconds: float, value: float = 0.8) -> np.ndarray:
@@ -19,41 +38,41 @@ def largest_step(samples: np.ndarray) -> float:
 
 class TestJoin:
     def test_one_piece_stays_as_it_is(self) -> None:
-        assert np.array_equal(tone(1), join_chunks([tone(1)], RATE))
+        assert np.array_equal(tone(1), join([tone(1)]))
 
     def test_there_is_a_pause_of_five_tokens_between_two(self) -> None:
-        joined = join_chunks([tone(1), tone(2, -0.8)], RATE)
+        joined = join([tone(1), tone(2, -0.8)])
 
         assert RATE * 3 + RATE // 5 == len(joined)
         assert not joined[RATE : RATE + RATE // 5].any()
 
     def test_no_sample_jumps_where_pieces_meet(self) -> None:
-        joined = join_chunks([tone(1), tone(1, -0.8), tone(1)], RATE)
+        joined = join([tone(1), tone(1, -0.8), tone(1)])
 
         assert largest_step(joined) < 0.01
         assert np.float32(0.8) == joined[0] == joined[-1]
 
     def test_pieces_are_not_changed(self) -> None:
         chunk = tone(1)
-        join_chunks([chunk, chunk], RATE)
+        join([chunk, chunk])
         assert np.array_equal(tone(1), chunk)
 
     @pytest.mark.parametrize("length", [0, 1, 2, 3])
     def test_a_piece_may_be_nearly_nothing(self, length: int) -> None:
-        joined = join_chunks([tone(1), tone(1)[:length], tone(1)], RATE)
+        joined = join([tone(1), tone(1)[:length], tone(1)])
         assert 2 * RATE + length + 2 * (RATE // 5) == len(joined)
         assert np.isfinite(joined).all()
 
     def test_nothing_is_nothing(self) -> None:
-        assert 0 == len(join_chunks([], RATE))
+        assert 0 == len(join([]))
 
 
 class TestCut:
     def test_what_fits_stays_as_it_is(self) -> None:
-        assert np.array_equal(tone(1), truncate(tone(1), RATE, RATE))
+        assert np.array_equal(tone(1), truncate(tone(1), RATE))
 
     def test_what_is_cut_off_fades_out(self) -> None:
-        rest = truncate(tone(2), RATE, RATE)
+        rest = truncate(tone(2), RATE)
 
         assert RATE == len(rest)
         assert abs(rest[-1]) < 0.01
@@ -69,7 +88,7 @@ def pitch(samples):
 @pytest.mark.parametrize("seconds", [0.7, 6.0])
 def test_the_length_changes_and_the_pitch_stays(tempo, seconds):
     wave = (0.5 * np.sin(2 * np.pi * 220 * np.arange(int(seconds * RATE)) / RATE)).astype(np.float32)
-    made = change_tempo(wave, RATE, tempo)
+    made = change_tempo(wave, tempo)
     assert made.dtype == np.float32
     assert len(wave) / tempo == pytest.approx(len(made), rel=0.05, abs=0.05 * RATE)
     assert pitch(made) == pytest.approx(220, abs=4)
@@ -78,4 +97,22 @@ def test_the_length_changes_and_the_pitch_stays(tempo, seconds):
 
 def test_the_usual_tempo_changes_nothing():
     silence = np.zeros(100, np.float32)
-    assert change_tempo(silence, RATE, 1.0) is silence
+    assert TempoFilter(RATE, 1.0).change(silence) is silence
+
+
+def test_a_tempo_is_the_same_in_parts():
+    wave = (0.5 * np.sin(2 * np.pi * 220 * np.arange(3 * RATE) / RATE)).astype(np.float32)
+    assert np.array_equal(change_tempo(wave, 1.3), change_tempo(wave, 1.3, pieces=7))
+
+
+def test_what_is_played_is_what_is_joined():
+    played = []
+    joined = JoinedSpeech(RATE, 2 * RATE, lambda samples, rate: played.append((samples, rate)))
+    for number in range(4):
+        joined.add(tone(0.7), after_pause=number > 0, before_pause=number < 3)
+    arrays = joined.arrays()
+    assert joined.is_cut
+    assert np.array_equal(arrays["samples"], np.concatenate([samples for samples, _ in played]))
+    assert [len(samples) for samples, _ in played] == list(arrays["parts"])
+    assert {RATE} == {rate for _, rate in played}
+    assert 2 * RATE == len(arrays["samples"])

@@ -1,12 +1,13 @@
 """What a run shows of its steps: only what is asked for, once for each time."""
 
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.engine.run_reports import RunReports
-from workers.ipc.messages import PreviewPixels, PreviewText
+from workers.ipc.messages import PreviewPixels, PreviewText, SoundPart
 
 
 class Sent:
@@ -58,3 +59,16 @@ def test_a_preview_that_fails_costs_the_job_nothing() -> None:
     channel = Sent()
     RunReports(cast(Any, channel), {}, {"a"}, ["a"]).show_step("a")(2, 4, fail)
     assert [] == channel.messages
+
+
+def test_a_run_that_begins_again_counts_parts_from_the_first(tmp_path: Path) -> None:
+    channel = Sent()
+    reports = RunReports(cast(Any, channel), {}, set(), ["a"])
+    play = reports.play("a", tmp_path / "parts")
+    for value in (1, 2):
+        play(np.full(3, value, np.float32), 24_000)
+    reports.clear()
+    play(np.full(3, 3, np.float32), 24_000)
+    parts: list[SoundPart] = channel.messages
+    assert [(0, 24_000), (1, 24_000), (0, 24_000)] == [(part.number, part.rate) for part in parts]
+    assert [1, 2, 3] == [np.load(part.file)[0] for part in parts]

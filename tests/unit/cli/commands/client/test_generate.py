@@ -1,13 +1,15 @@
 """The files and fields of `atelier generate`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from cli.commands.client.generate import _follow, _upload, _with_paths
+from cli.commands.client.generate import _ended, _follow, _play, _upload, _with_paths
 from cli.main import atelier
 from cli.output.interrupts import TimedOut, TimeLimit
 from jobs.wire.jobs import WaitReason
@@ -46,12 +48,34 @@ class Late:
 def test_a_job_that_took_too_long_says_what_it_waited_for(waits_for, reason):
     late: Any = Late("cancelled", waits_for)
     with pytest.raises(TimedOut, match=f"job_1 was not done in time and was {reason}$"):
-        _follow(late, "job_1", None)
+        _ended(late, "job_1", None, _follow)
 
 
 def test_a_job_that_ended_at_its_limit_is_done():
     late: Any = Late("completed")
-    assert ["an output"] == _follow(late, "job_1", None).outputs
+    assert ["an output"] == _ended(late, "job_1", None, _follow).outputs
+
+
+class Speaking(Late):
+    """A service whose job has a sound."""
+
+    def listen(self, job_id: str) -> Iterator[bytes]:
+        yield from (b"go", b"od ", b"morning")
+
+    def job(self, job_id: str) -> SimpleNamespace:
+        return SimpleNamespace(job_id=job_id, status=self.end, error=None, outputs=["an output"])
+
+
+def test_a_sound_is_played_as_it_comes(capfdbinary):
+    speaking: Any = Speaking("completed")
+    assert ["an output"] == _ended(speaking, "job_1", None, _play).outputs
+    assert b"good morning" == capfdbinary.readouterr().out
+
+
+def test_a_sound_that_ends_early_is_a_failure(capfdbinary):
+    speaking: Any = Speaking("cancelled")
+    with pytest.raises(click.ClickException, match="was cancelled"):
+        _ended(speaking, "job_1", None, _play)
 
 
 def test_the_media_of_a_body_are_uploaded():

@@ -29,7 +29,7 @@ from tests.support.wait import until
 from workers.environment import environment_of
 from workers.gpu.job.upload import prefix_of
 from workers.ipc.child_process import ChildProcessDied, StageOverran
-from workers.ipc.messages import Computed, Failed, Ready
+from workers.ipc.messages import Computed, EncodePart, Failed, Ready, SoundPart
 
 PICTURE = {"modality": "image", "prompt": "null=1", "output_format": "png", "input_image": "inp_1"}
 
@@ -333,3 +333,28 @@ def test_the_stages_of_a_job_are_timed(bench: Bench) -> None:
     bench.engine.scripts = [[report(0.0, "prepare"), report(0.5), report(0.9, "decode"), Computed()]]
     bench.run(claimed)
     assert ["load", "compute", "encode", "upload"] == [phase.name for phase in claimed.activity.timer.phases]
+
+
+PARTS = [SoundPart(number=number, file=f"part_{number}.npy", rate=24_000) for number in range(3)]
+
+
+def test_parts_are_published_before_the_job_is_encoded(bench: Bench) -> None:
+    bench.engine.scripts = [[*PARTS, Computed()]]
+    assert JobStatus.COMPLETED == outcome(bench.run(bench.claim()))
+    assert [0, 7, 14] == [begin for _, _, begin, _ in bench.pieces.published]
+    assert b"part 0;part 1;part 2;" == b"".join(data for *_, data in bench.pieces.published)
+    assert [True] * 3 + [False] == [isinstance(one, EncodePart) for one in bench.encoder.requests]
+
+
+def test_a_part_that_cannot_be_encoded_costs_no_job(bench: Bench) -> None:
+    bench.engine.scripts = [[*PARTS, Computed()]]
+    bench.encoder.scripts = [[ChildProcessDied("encoder")]]
+    assert JobStatus.COMPLETED == outcome(bench.run(bench.claim()))
+    assert [] == bench.pieces.published
+
+
+def test_parts_of_a_cancelled_job_are_not_published(bench: Bench) -> None:
+    claimed = bench.claim()
+    bench.engine.scripts = [[PARTS[0], lambda: bench.lose_claim(claimed), *PARTS[1:], stopped()]]
+    bench.run(claimed)
+    assert b"part 0;" == b"".join(data for *_, data in bench.pieces.published)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from api.submit.endpoint import while_connected
+from api.follow.connection import while_connected
 
 
 async def stays():

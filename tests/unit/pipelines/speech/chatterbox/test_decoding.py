@@ -5,7 +5,7 @@ import torch
 from transformers import LlamaConfig, LlamaModel
 from transformers.generation.logits_process import RepetitionPenaltyLogitsProcessor
 
-from pipelines.speech.decoding import SeenPenalty, StaticKeys
+from pipelines.speech.chatterbox.decoding import SeenPenalty, StaticKeys
 
 
 @pytest.mark.parametrize("tokens", [[3], [3, 0, 3, 7], list(range(20))])

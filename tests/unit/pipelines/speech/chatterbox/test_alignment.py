@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipelines.speech.alignment import AlignmentWatch, prepare_watched_layers
+from pipelines.speech.chatterbox.alignment import AlignmentWatch, prepare_watched_layers
 
 BEGIN, STOP, VOCABULARY, LENGTH = 7, 5, 12, 128
 

@@ -15,8 +15,8 @@ from tokenizers import Tokenizer
 
 from core.errors.failures import ModelLoadFailed
 from pipelines.memory.weight_loader import WeightLoader, convert_floats_to
-from pipelines.speech.alignment import prepare_watched_layers
-from pipelines.speech.layouts import CONDITIONALS, MULTILINGUAL, SPEAKER, Layout, layout_of
+from pipelines.speech.chatterbox.alignment import prepare_watched_layers
+from pipelines.speech.chatterbox.layouts import CONDITIONALS, MULTILINGUAL, SPEAKER, Layout, layout_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of pkg_resources, which Perth uses

@@ -15,7 +15,7 @@ from chatterbox.models.t3.modules.cond_enc import T3Cond
 
 from core.errors.fields import NotThisModel
 from pipelines.catalog.requirements import check_voice_seconds
-from pipelines.speech.nets import Nets
+from pipelines.speech.chatterbox.nets import Nets
 from pipelines.speech.samples import Samples
 
 CAPACITY = 32

@@ -12,8 +12,8 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from pipelines.speech.alignment import AlignmentWatch
-from pipelines.speech.layouts import Layout
+from pipelines.speech.chatterbox.alignment import AlignmentWatch
+from pipelines.speech.chatterbox.layouts import Layout
 
 NOT_FINITE = -1
 """Written instead of a token that was drawn from probabilities that are not finite."""

@@ -19,12 +19,13 @@ from pipelines.catalog.spec import ModelSpec
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.matmul_precision import tensor_float_matmuls
 from pipelines.runtime.protocol import Inputs, MetadataValue, RawOutput, RunContext
+from pipelines.speech.chatterbox.nets import load_nets
+from pipelines.speech.chatterbox.streaming import StreamedDecoder
+from pipelines.speech.chatterbox.tokens import SamplingParams, TokenSampler
+from pipelines.speech.chatterbox.voices import SAMPLE_RATE, ReferenceVoice, VoiceCache
 from pipelines.speech.languages import language_for
-from pipelines.speech.nets import load_nets
-from pipelines.speech.samples import PAUSE_TOKENS, Samples, fade_out, join_chunks, truncation_warning
+from pipelines.speech.samples import PAUSE_TOKENS, JoinedSpeech, Samples, truncation_warning
 from pipelines.speech.text import clean_text, split_text
-from pipelines.speech.tokens import SamplingParams, TokenSampler
-from pipelines.speech.voices import SAMPLE_RATE, ReferenceVoice, VoiceCache
 
 MAX_CHUNK_TOKENS = 1000
 """Tokens of one chunk, 40 s: a model that goes on longer has lost its way."""
@@ -114,37 +115,53 @@ class Chatterbox:
             torch.Generator(self.nets.device).manual_seed(ctx.seed),
         )
         progress = _Progress(ctx, sum(map(len, chunks)))
-        samples, is_cut = self._speak(parts, _SpeechRun(params, voice, sampler, progress))
+        joined, is_cut = self._speak(parts, _SpeechRun(params, voice, sampler, progress))
         self.warnings = (sampler.defect,) if sampler.defect else ()
         if is_cut:
             warnings.append(truncation_warning(params.max_new_tokens))
             ctx.warn(warnings[-1])
         metadata: dict[str, MetadataValue] = {"seed": ctx.seed, "sample_rate": SAMPLE_RATE, "language": language}
-        return RawOutput(arrays={"samples": samples}, warnings=tuple(warnings), metadata=metadata)
+        return RawOutput(arrays=joined.arrays(), warnings=tuple(warnings), metadata=metadata)
 
-    def _speak(self, chunks: list[_Chunk], run: _SpeechRun) -> tuple[Samples, bool]:
-        """Return the samples, and whether the text was cut off."""
-        progress, parts = run.progress, list[Samples]()
-        remaining, is_cut = run.params.max_new_tokens, False
+    def _speak(self, chunks: list[_Chunk], run: _SpeechRun) -> tuple[JoinedSpeech, bool]:
+        """Return the speech, and whether the text was cut off."""
+        progress, params = run.progress, run.params
+        joined = JoinedSpeech(SAMPLE_RATE, play=progress.ctx.play if params.stream else None)
+        remaining, is_cut = params.max_new_tokens, False
         for chunk in chunks:
-            remaining -= PAUSE_TOKENS if parts else 0
+            remaining -= 0 if joined.is_empty else PAUSE_TOKENS
             if remaining < 1:
                 is_cut = True
                 break
-            tokens, is_ended = self._tokens(chunk, min(remaining, MAX_CHUNK_TOKENS), run)
+            most, is_last = min(remaining, MAX_CHUNK_TOKENS), chunk is chunks[-1]
+            decoder = self._streamed(joined, most, run) if params.stream else None
+            tokens, is_ended = self._tokens(chunk, most, run, decoder)
             is_cut = not is_ended and remaining <= MAX_CHUNK_TOKENS
             remaining -= len(tokens)
             progress.end(len(chunk.text))
-            if len(tokens):
-                parts.append(self._decode(tokens, run.voice, progress.ctx.seed))
+            if len(tokens) and decoder is not None:
+                decoder.finish(tokens, fades_out=is_cut or not is_last)
+            elif len(tokens):
+                wave = self._decode(tokens, run.voice, progress.ctx.seed)
+                joined.add(wave, after_pause=not joined.is_empty, before_pause=is_cut or not is_last)
             if is_cut:
                 break
-        if not parts:
+        if joined.is_empty:
             raise PipelineFailed(f"{self.spec.id} made no audio of this text; try another wording or seed.")
-        joined = join_chunks(parts, SAMPLE_RATE)
-        return (fade_out(joined, SAMPLE_RATE) if is_cut else joined), is_cut
+        return joined, is_cut
 
-    def _tokens(self, chunk: _Chunk, max_tokens: int, run: _SpeechRun) -> tuple[torch.Tensor, bool]:
+    def _streamed(self, joined: JoinedSpeech, most: int, run: _SpeechRun) -> StreamedDecoder:
+        """Return the decoder of a chunk of at most `most` tokens, whose pieces are joined to those before."""
+        follows = not joined.is_empty
+
+        def add(samples: Samples, is_first: bool, fades_out: bool) -> None:
+            joined.add(samples, after_pause=is_first and follows, before_pause=fades_out)
+
+        return StreamedDecoder(self.nets, run.voice, run.progress.ctx.seed, most, add)
+
+    def _tokens(
+        self, chunk: _Chunk, max_tokens: int, run: _SpeechRun, decoder: StreamedDecoder | None
+    ) -> tuple[torch.Tensor, bool]:
         """Return the speech tokens of a chunk with its closing silence, and whether the chunk is complete."""
         silence = self.nets.layout.closing_silence
         sampled = run.sampler.sample(
@@ -152,6 +169,7 @@ class Chatterbox:
             chunk.tokens,
             max_tokens,
             lambda count: run.progress.at(count, len(chunk.text)),
+            decoder.offer if decoder else lambda tokens: None,
         )
         closing = torch.full((min(silence, max_tokens - len(sampled.tokens)),), _SILENCE, device=self.nets.device)
         return (torch.cat([sampled.tokens, closing]) if len(sampled.tokens) else sampled.tokens), sampled.is_ended

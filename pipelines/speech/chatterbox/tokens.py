@@ -7,7 +7,7 @@ On a GPU a token is one launch, and the host looks at them every `STRIDE` tokens
 text has ended. Tokens past the end are thrown away, and so are their random numbers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -16,8 +16,8 @@ import torch
 
 from core.errors.failures import NotFinite
 from pipelines.runtime.cuda_graph import GraphedStep
-from pipelines.speech.decoding import NOT_FINITE, TokenDecoder, embed_token
-from pipelines.speech.nets import Nets
+from pipelines.speech.chatterbox.decoding import NOT_FINITE, TokenDecoder, embed_token
+from pipelines.speech.chatterbox.nets import Nets
 
 SPEECH_TOKENS = 6561
 """Number of tokens that are audio; larger ones are control tokens or unused."""
@@ -64,11 +64,16 @@ class TokenSampler:
 
     @torch.inference_mode()
     def sample(
-        self, condition: Any, text: torch.Tensor, max_tokens: int, report: Callable[[int], None]
+        self,
+        condition: Any,
+        text: torch.Tensor,
+        max_tokens: int,
+        report: Callable[[int], None],
+        offer: Callable[[Sequence[int]], None] = lambda tokens: None,
     ) -> SampledTokens:
         """Speak `text` (1 x n tokens) under a T3 `condition`; `report(count)` after every token may raise to stop it.
 
-        Raises `NotFinite`.
+        `offer` gets all tokens so far whenever the host looks at them. Raises `NotFinite`.
         """
         embedded, prefix = self._beginning(condition, text.to(self._nets.device))
         decoder, step = self._prepared(prefix)
@@ -87,6 +92,7 @@ class TokenSampler:
                 for token in fresh[: ends[0]] if ends else fresh:
                     made.append(token)
                     report(len(made))
+                offer(made)
                 if ends:
                     self._end(decoder, fresh[ends[0]], before, ends[0] + 1)
                     return self._sampled(made, is_ended=True)

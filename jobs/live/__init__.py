@@ -1,0 +1,1 @@
+"""What followers get of a job while it is made: pieces of its output, on their way through Redis."""
