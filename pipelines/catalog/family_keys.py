@@ -11,12 +11,14 @@ from pipelines.catalog.spec import ModelSpec, Preset
 
 IMAGE, VIDEO = "diffusers-image", "diffusers-video"
 DIFFUSERS = (IMAGE, VIDEO)
+PLAIN = ("chatterbox", "diffusers-music", "moss-sound", "real-esrgan", "transformers-text", "triposg")
+"""Families whose weights may have another precision in memory, and that have nothing more to choose."""
 FAMILIES_OF: dict[str, tuple[str, ...]] = {
     "attention": DIFFUSERS,
     "batch": (IMAGE,),
     "compile": DIFFUSERS,
     "cuda_graphs": DIFFUSERS,
-    "dtype": (*DIFFUSERS, "chatterbox", "real-esrgan", "transformers-text", "triposg"),
+    "dtype": (*DIFFUSERS, *PLAIN),
     "gpus": (VIDEO,),
     "loras": (IMAGE,),
     "offload_blocks": DIFFUSERS,

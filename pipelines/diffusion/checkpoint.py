@@ -4,8 +4,10 @@ Each model of the directory is loaded by itself first (`component`). diffusers t
 models and the rest of the directory.
 """
 
+import logging
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import diffusers
@@ -23,7 +25,13 @@ from pipelines.memory.block_offload import offload_blocks
 from pipelines.memory.float8 import TRANSFORMERS
 from pipelines.memory.weight_loader import WeightLoader
 
+logging.getLogger("diffusers.pipelines.pipeline_loading_utils").setLevel(
+    logging.ERROR
+)  # prints parts of `_PIPELINES_OWN`
+
 _QWEN_PROCESSORS = (Qwen2VLProcessor, Qwen2_5_VLProcessor)
+_PIPELINES_OWN = ("ace_step",)
+"""Folders of diffusers with a pipeline and parts of its own, as `model_index.json` names them."""
 _FULL_PRECISION = (AutoencoderKLWan,)
 """Models that are always loaded in float32: Wan's autoencoder is published so, and bfloat16 shows in its output."""
 
@@ -86,11 +94,18 @@ def classes(directory: Path) -> dict[str, type[Any]]:
     index = DiffusionPipeline.load_config(directory, local_files_only=True)
     found = {}
     for name, entry in index.items():
-        if isinstance(entry, list | tuple) and len(entry) == 2 and entry[0] in ("diffusers", "transformers"):
-            class_ = getattr(import_module(entry[0]), entry[1], None)
+        if isinstance(entry, list | tuple) and len(entry) == 2 and (library := _library(entry[0])) is not None:
+            class_ = getattr(library, entry[1], None)
             if isinstance(class_, type) and issubclass(class_, (ModelMixin, PreTrainedModel, *_QWEN_PROCESSORS)):
                 found[name] = class_
     return found
+
+
+def _library(name: str | None) -> ModuleType | None:
+    """Return the library of a component; diffusers has some parts beside the pipeline that they belong to."""
+    if name in ("diffusers", "transformers"):
+        return import_module(name)
+    return import_module(f"diffusers.pipelines.{name}") if name in _PIPELINES_OWN else None
 
 
 def _load_part(folder: Path, class_: type[Any], dtype: torch.dtype, loader: WeightLoader, spec: ModelSpec) -> Any:

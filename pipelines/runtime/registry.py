@@ -27,6 +27,8 @@ FAMILIES: dict[str, Family] = {
     "chatterbox": Family("pipelines.speech.chatterbox.family", "Chatterbox"),
     "espeak": Family("pipelines.speech.espeak", "EspeakVoice"),
     "demo-sound": Family("pipelines.sound.drawn", "DrawnSound"),
+    "moss-sound": Family("pipelines.sound.moss.family", "MossSound"),
+    "diffusers-music": Family("pipelines.music.diffusers_music", "DiffusersMusic"),
     "demo-music": Family("pipelines.music.drawn", "DrawnMusic"),
     "brand-kit": Family("pipelines.branding.brand_kit", "BrandKit"),
     "film-join": Family("pipelines.join.film_join", "FilmJoin"),

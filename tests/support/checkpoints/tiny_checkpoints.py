@@ -131,7 +131,7 @@ def zimage() -> DiffusionPipeline:
         scheduler=FlowMatchEulerDiscreteScheduler(),
         vae=_vae(16, scaling_factor=0.36, shift_factor=0.11),
         text_encoder=Qwen3Model(_qwen(hidden=32, layers=2, head=16)),
-        tokenizer=_qwen_tokenizer(),
+        tokenizer=qwen_tokenizer(),
         transformer=transformer,
     )
 
@@ -161,7 +161,7 @@ def flux2klein() -> DiffusionPipeline:
         scheduler=FlowMatchEulerDiscreteScheduler(),
         vae=vae,
         text_encoder=Qwen3ForCausalLM(_qwen(hidden=16, layers=28, head=8)),
-        tokenizer=_qwen_tokenizer(),
+        tokenizer=qwen_tokenizer(),
         transformer=transformer,
     )
 
@@ -219,7 +219,7 @@ def _t5_tokenizer() -> T5Tokenizer:
 
 def _qwen(hidden: int, layers: int, head: int) -> Qwen3Config:
     return Qwen3Config(
-        vocab_size=len(_qwen_tokenizer()),
+        vocab_size=len(qwen_tokenizer()),
         hidden_size=hidden,
         intermediate_size=hidden,
         num_hidden_layers=layers,
@@ -230,7 +230,7 @@ def _qwen(hidden: int, layers: int, head: int) -> Qwen3Config:
     )
 
 
-def _qwen_tokenizer() -> Qwen2Tokenizer:
+def qwen_tokenizer() -> Qwen2Tokenizer:
     tokens = [*sorted(ByteLevel.alphabet()), "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     tokenizer = Qwen2Tokenizer(
         vocab={token: n for n, token in enumerate(tokens)},
