@@ -17,6 +17,8 @@ const NEEDS = {
   image: { input_image: ["image-to-image", "references"], mask: ["mask"], strength: ["image-to-image"], reference_images: ["references"], elements: ["references"], negative_prompt: ["negative-prompt"] },
   video: { input_image: ["image-to-video"], last_image: ["first-last-frame"], motion_video: ["motion-control"], sound: ["sound"], negative_prompt: ["negative-prompt"] },
   speech: { target_voice_path: ["reference-voice"] },
+  sound: { negative_prompt: ["negative-prompt"] },
+  music: { lyrics: ["lyrics"] },
 };
 const LABELS = {
   num_images: "Images", num_inference_steps: "Steps", guidance_scale: "Guidance", output_format: "Format", input_image: "Image",
