@@ -49,7 +49,7 @@ class DiffusersMusic:
         steps = self.spec.steps_of(params) or STEPS
         asked = params.guidance_scale if params.guidance_scale is not None else self.spec.defaults.guidance_scale
         guidance = GUIDANCE if asked is None or self.pipe.is_turbo else asked
-        warnings = ()
+        warnings: tuple[str, ...] = ()
         if self.pipe.is_turbo and params.guidance_scale is not None:
             warnings = (f"{self.spec.id} does not use `guidance_scale`; it was ignored",)
             ctx.warn(warnings[0])

@@ -7,6 +7,7 @@ safetensors of it, in which both are tensors. Convolutions are stored as a direc
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import torch
@@ -48,12 +49,15 @@ class WaveDecoder(nn.Module):
         super().__init__()
         self.sizes = sizes
         self.first = nn.Conv1d(sizes.latent_dim, sizes.latent_dim, 1)
-        config = DacConfig(
-            hidden_size=sizes.latent_dim, decoder_hidden_size=sizes.decoder_dim, upsampling_ratios=list(sizes.rates)
-        )
-        self.decoder = DacDecoder(config)
-        for block, rate in zip(self.decoder.block, sizes.rates, strict=True):
+        options: dict[str, Any] = {
+            "hidden_size": sizes.latent_dim,
+            "decoder_hidden_size": sizes.decoder_dim,
+            "upsampling_ratios": list(sizes.rates),
+        }
+        decoder: Any = DacDecoder(DacConfig(**options))
+        for block, rate in zip(decoder.block, sizes.rates, strict=True):
             block.conv_t1.output_padding = (rate % 2,)
+        self.decoder = decoder
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
         """Return the samples."""
@@ -120,7 +124,8 @@ def _weight(tensors: Tensors, name: str, file: str) -> torch.Tensor:
     if f"{name}.weight" in tensors:
         return tensors[f"{name}.weight"]
     length, direction = (_named(tensors, f"{name}.weight_{part}", file) for part in "gv")
-    return direction * (length / direction.norm(dim=(1, 2), keepdim=True))
+    weight: torch.Tensor = direction * (length / direction.norm(dim=(1, 2), keepdim=True))
+    return weight
 
 
 def _named(tensors: Tensors, name: str, file: str) -> torch.Tensor:

@@ -5,6 +5,7 @@ evaluations of each step, and latents of 30 seconds whatever is asked for, of wh
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
@@ -90,7 +91,7 @@ class MossSound:
         sizes = self.decoder.sizes
         shape = (1, sizes.latent_dim, round(self.whole_seconds * sizes.sample_rate) // sizes.hop)
         latents = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(ctx.seed)).to(self.device)
-        scheduler = FlowMatchEulerDiscreteScheduler(shift=SHIFT)
+        scheduler: Any = FlowMatchEulerDiscreteScheduler(shift=SHIFT)  # type: ignore[no-untyped-call]
         scheduler.set_timesteps(sigmas=torch.linspace(1, 0, steps + 1)[:-1].numpy(), device=self.device)
         for number, timestep in enumerate(scheduler.timesteps, 1):
             velocity = self._velocity(latents, timestep, wanted)

@@ -63,7 +63,7 @@ def load_transformer(folder: Path, loader: WeightLoader, dtype: torch.dtype) -> 
         raise ModelLoadFailed(f"{folder.name}/config.json could not be read.") from error
     head = sizes.dim // sizes.num_heads
     with torch.device("meta"):
-        net: Any = WanTransformer3DModel(
+        net: Any = WanTransformer3DModel(  # type: ignore[no-untyped-call]
             patch_size=(1, 1, 1),
             num_attention_heads=sizes.num_heads,
             attention_head_dim=head,

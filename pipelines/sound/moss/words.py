@@ -21,7 +21,7 @@ class WordEncoder:
     def __init__(self, weights: Path, loader: WeightLoader, dtype: torch.dtype) -> None:
         transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(weights / "tokenizer", local_files_only=True)  # type: ignore[no-untyped-call]
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(weights / "tokenizer", local_files_only=True)
             self.net: Any = load_component(weights / "text_encoder", Qwen3Model, dtype, loader)
         except (OSError, RuntimeError, ValueError) as error:
             if is_out_of_memory(error) or is_device_fault(error):
@@ -39,4 +39,5 @@ class WordEncoder:
         if not mask.any():
             return torch.zeros(1, TOKENS, self.net.config.hidden_size, dtype=self.net.dtype, device=self.net.device)
         states: torch.Tensor = self.net(**made).last_hidden_state
-        return states * mask[..., None]
+        masked: torch.Tensor = states * mask[..., None]
+        return masked
