@@ -162,5 +162,5 @@ def _compute(orders: dict[str, str], steps: int, ctx: RunContext) -> None:
         ctx.progress((step + 1) / (steps + 1), "step" if step + 1 < steps else "decode")
 
 
-def _orders(text: str) -> dict[str, str]:
-    return dict(word.split("=", 1) for word in text.split() if "=" in word)
+def _orders(text: str | None) -> dict[str, str]:
+    return dict(word.split("=", 1) for word in (text or "").split() if "=" in word)
