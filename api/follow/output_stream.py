@@ -133,8 +133,9 @@ class OutputStream:
         with self._feed.limit.count_one(job.tenant):
             ending = asyncio.create_task(self._feed.watcher.wait(self.view, self._key_id, FOREVER))
             try:
-                async for data in self._live(job.id, ending):
-                    yield data
+                if not job.status.terminal:  # else the stored file is there, with its header
+                    async for data in self._live(job.id, ending):
+                        yield data
                 self.view = await ending
                 if self.view.job.outputs_removed_at is None:
                     async for data in self._rest(self.view.job.artifacts):
