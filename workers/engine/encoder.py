@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,10 +29,11 @@ from pipelines.catalog.loader import Catalog, load_catalog
 from pipelines.previews.maker import PreviewMaker
 from pipelines.runtime.protocol import load_raw
 from pipelines.runtime.registry import encoder
-from pipelines.speech.encode import open_recording
-from pipelines.speech.recording import GrowingRecording
 from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.messages import AnyMessage, Encode, Encoded, EncodedPart, EncodePart, Failed, Ready
+
+if TYPE_CHECKING:
+    from pipelines.speech.recording import GrowingRecording
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +79,8 @@ class _StreamedRecordings:
             self._open.pop(ticket).abandon()
 
     def _begin(self, request: EncodePart) -> None:
+        from pipelines.speech.encode import open_recording  # with codecs, which an encoder of images does without
+
         self.forget(request.ticket)
         while len(self._open) >= MOST_STREAMED:  # their jobs have ended otherwise
             self._open.popitem(last=False)[1].abandon()
