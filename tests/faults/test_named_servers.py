@@ -84,9 +84,9 @@ def test_cordoned_server_takes_nothing_until_it_is_uncordoned(fleet: Service) ->
 
 @pytest.mark.contract("F22")
 def test_drained_server_finishes_its_job_and_stays_up(fleet: Service) -> None:
-    runs, waits = fleet.submit("compute=1 steps=20", server_id="slow"), fleet.submit("null=1", server_id="slow")
+    runs, waits = fleet.submit("compute=4 steps=80", server_id="slow"), fleet.submit("null=1", server_id="slow")
     fleet.running(runs)
-    order(fleet, "drain", "slow")
+    order(fleet, "drain", "slow")  # the job computes longer than an order takes on a busy machine
     until(lambda: state(fleet, "slow") == "drained", 30, "nothing to be left")
     assert (JobStatus.COMPLETED, 1) == ((job := fleet.job(runs)).status, job.attempt)
     assert JobStatus.QUEUED == fleet.job(waits).status

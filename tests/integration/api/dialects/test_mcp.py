@@ -94,6 +94,8 @@ async def test_what_is_wrong_is_said_so_that_it_can_be_mended(api, all_models, w
         for sentence, arguments in refusals.items():
             result = await client.call_tool("generate_media", arguments)
             assert (True, True) == (result.is_error, sentence in said(result)), said(result)
+        beyond_all = {**STAR, "model": "veo-3", "source_media_urls": [PHOTO] * 9}
+        assert "no_model_for_task" in said(await client.call_tool("generate_media", beyond_all))
         unknown = await client.call_tool("get_generation_status", {"generation_id": "job_" + "0" * 32})
         assert unknown.is_error
         started = await call(client, "generate_media", **STAR)

@@ -48,5 +48,5 @@ def test_the_headers_that_they_take_are_those_that_they_name():
             named = handler.opt.get("plain_call")
             if named is not None:
                 taken = {parameter.field_alias.lower().encode() for parameter in model.expected_header_params}
-                assert taken == set(named), route.path
+                assert taken == {name for name, beginning in named if not beginning}, route.path
                 assert not model.expected_cookie_params, route.path

@@ -86,7 +86,7 @@ def test_a_family_of_another_package_may_read_any_key() -> None:
 def test_a_key_is_read_where_it_is_said_to_be(key: str) -> None:
     """`spec.KEY` stands in the rooms of the families that have the key, and in those of no others."""
     rooms = {"diffusion": "diffusers", "image": "diffusers", "video": "diffusers"}
-    rooms |= {"speech": "chatterbox", "mesh/triposg": "triposg", "cutout": "rembg", "text": "transformers"}
+    rooms |= {"speech/chatterbox": "chatterbox", "mesh/triposg": "triposg", "cutout": "rembg", "text": "transformers"}
     rooms |= {"sound": "demo", "music": "demo", "upscale": "real", "sound/moss": "moss"}
     said = {family.partition("-")[0] for family in FAMILIES_OF[key]}
     found = {
