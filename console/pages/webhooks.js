@@ -56,9 +56,10 @@ function Endpoint({ one, isWriter, reload }) {
 }
 
 function DeliveryRow({ one, isWriter, reload }) {
-  const subject = one.job_id ? html`<a class="mono" href=${to(`/jobs/${one.job_id}`)}>${one.job_id.slice(0, 16)}…</a>` : one.chain_id ? html`<a class="mono" href=${to(`/chains/${one.chain_id}`)}>${one.chain_id.slice(0, 16)}…</a>` : html`<span class="mono">${one.media_id ?? ""}</span>`;
-  return html`<li><details><summary><${State} kind=${STATES[one.state]}>${words(one.state)}<//> <code>${one.type}</code> ${subject} <span class="clip-text soft">${one.url}</span> <time class="num quiet" title=${moment(one.created_at)} datetime=${one.created_at}>${ago(one.created_at)}</time></summary>
-    <div class="inside">${one.problem && html`<${Note} kind="bad">${one.problem}<//>`}
+  const subject = one.job_id ?? one.chain_id ?? one.media_id ?? "";
+  const page = one.job_id ? ["Job", `/jobs/${one.job_id}`] : one.chain_id ? ["Chain", `/chains/${one.chain_id}`] : null;
+  return html`<li><details><summary><${State} kind=${STATES[one.state]}>${words(one.state)}<//> <code>${one.type}</code> <span class="mono">${subject.slice(0, 16)}…</span> <span class="clip-text soft">${one.url}</span> <time class="num quiet" title=${moment(one.created_at)} datetime=${one.created_at}>${ago(one.created_at)}</time></summary>
+    <div class="inside">${page && html`<p>${page[0]} <a class="mono" href=${to(page[1])}>${subject}</a></p>`}${one.problem && html`<${Note} kind="bad">${one.problem}<//>`}
       ${one.attempts.length ? html`<table><thead><tr><th>Attempt</th><th>At</th><th>Answer</th><th class="r">Took</th></tr></thead><tbody>${one.attempts.map((each) => html`<tr key=${each.attempt}><td class="num">${each.attempt}</td><td class="num">${moment(each.at)}</td><td>${each.status ?? each.problem}</td><td class="r num">${each.milliseconds} ms</td></tr>`)}</tbody></table>` : html`<p class="quiet">Not tried yet.</p>`}
       <p class="acts left">${one.next_attempt_at && html`<span class="quiet">Next attempt ${ago(one.next_attempt_at)}</span>`}${isWriter && one.state !== "pending" && html`<button class="btn sm" onClick=${() => attempt(async () => { await post(`/webhooks/v1/deliveries/${one.delivery_id}/replay`); reload(); }, "On its way again")}>Send again</button>`}</p></div></details></li>`;
 }
