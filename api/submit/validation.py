@@ -20,7 +20,7 @@ from jobs.params.image import ImageParams
 from jobs.params.media import Element, media_of
 from jobs.params.registry import AnyParams
 from jobs.params.sound import MusicParams
-from jobs.params.speech import SpeechParams, is_speakable
+from jobs.params.speech import LONGEST_TEXT, SpeechParams, is_speakable
 from jobs.params.text import TextParams
 from jobs.params.upscale import UpscaleParams
 from jobs.scopes import UNMARKED
@@ -65,8 +65,8 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
     """
     refuse_unbuilt(params)
     refuse_nul(params)
-    if isinstance(params, SpeechParams) and not is_speakable(params.text):
-        raise OutOfRange("`text` has nothing that can be spoken; write words or numbers.", field="$.text")
+    if isinstance(params, SpeechParams):
+        _check_speech(params)
     if isinstance(params, MusicParams) and params.instrumental and params.lyrics is not None:
         raise InvalidRequest("`lyrics` are sung, and `instrumental` is without a voice; remove one.", field="$.lyrics")
     if isinstance(params, BrandingParams) and params.logo_url is None and not params.palette:
@@ -91,6 +91,21 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
             advice = f"`{name}` requires `{required}`; add it, or remove `{name}`."
             raise MissingField(advice, field=f"$.{companion}")
     return for_caller(params, caller, settings)
+
+
+def _check_speech(params: SpeechParams) -> None:
+    """Raise `OutOfRange` for a text without words, or with too many, and `InvalidRequest` for a word named twice."""
+    words = [each.word.strip().lower() for each in params.replacements]
+    for number, word in enumerate(words):
+        if word in words[:number]:
+            advice = f"Two of `replacements` are for {word!r}; remove one."
+            raise InvalidRequest(advice, field=f"$.replacements[{number}].word")
+    spelled = params.spelled
+    if not is_speakable(spelled):
+        raise OutOfRange("`text` has nothing that can be spoken; write words or numbers.", field="$.text")
+    if len(spelled) > LONGEST_TEXT:
+        advice = f"`text` must have at most {LONGEST_TEXT} characters with its `replacements`; this has {len(spelled)}."
+        raise OutOfRange(advice, field="$.replacements")
 
 
 def _check_one(picture: str | None, film: str | None) -> None:

@@ -1,8 +1,10 @@
 """Parameters of text to speech (contract C33-C40, and the native extras)."""
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
+import msgspec
 from msgspec import Meta
 
 from jobs.params.base import Params, Seed
@@ -18,6 +20,21 @@ LONGEST_TEXT = 10_000
 """Characters of a text that is spoken."""
 TOKENS_PER_CHARACTER, LEAST_TOKENS, MOST_TOKENS = 4, 256, 4096
 Text = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S", description="The text to speak.")]
+
+
+class Pronunciation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a word is spoken."""
+
+    word: Annotated[
+        str,
+        Meta(
+            min_length=1, max_length=100, pattern=r"\S", description="A whole word or several, in any case of letters."
+        ),
+    ]
+    say: Annotated[
+        str,
+        Meta(min_length=1, max_length=200, pattern=r"\S", description="What is spoken instead, spelled as it sounds."),
+    ]
 
 
 class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="speech"):
@@ -46,13 +63,67 @@ class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
     exaggeration: Annotated[float, Meta(ge=0, le=1, description="0 neutral, 1 most expressive.")] = 0.5
     temperature: Annotated[float, Meta(ge=0.05, le=2, description="How freely the model chooses.")] = 0.8
     cfg_weight: Annotated[float, Meta(ge=0, le=1, description="Adherence to text and voice; 0 paces calmly.")] = 0.5
+    replacements: Annotated[
+        tuple[Pronunciation, ...],
+        Meta(max_length=50, description="Words that are pronounced in another way, as names and abbreviations are."),
+    ] = ()
     speed: Annotated[float, Meta(ge=0.25, le=4, description="How fast it is spoken; the pitch stays.")] = 1.0
+    loudness: (
+        Annotated[
+            float,
+            Meta(
+                ge=-36, le=-10, description="How loud it is, in LUFS, with true peaks below -1 dB; null: as it is made."
+            ),
+        ]
+        | None
+    ) = -18.0
     seed: Seed = -1
     stream: Annotated[
         bool,
         Meta(description="Send the sound while it is made: `/jobs/v1/{job_id}/sound`. It is spoken in shorter parts."),
     ] = False
     apply_watermark: Annotated[bool, Meta(description="Add an inaudible mark that identifies generated audio.")] = True
+
+    @property
+    def spelled(self) -> str:
+        """The text with its `replacements`."""
+        return replace_words(self.text, self.replacements)
+
+
+def replace_words(text: str, replacements: Sequence[Pronunciation]) -> str:
+    """Return the text with each word replaced, once: what is put in its place is not looked at again.
+
+    A word is whole where no letter, digit or mark of another one touches it; characters of Chinese, Japanese and Korean
+    are words of their own. Of words that begin at the same place the longest counts.
+    """
+    instead = {_spaced(each.word).lower(): each.say for each in replacements}
+    if not instead:
+        return text
+    lengths = sorted({len(_spaced(each.word)) for each in replacements}, reverse=True)
+    firsts = {word[0] for word in instead}
+    spaced, made, place = _spaced(text), [], 0
+    while place < len(spaced):
+        found = ""
+        if spaced[place].lower()[0] in firsts and _is_between(spaced, place):
+            near = (spaced[place : place + length] for length in lengths)
+            found = next((w for w in near if w.lower() in instead and _is_between(spaced, place + len(w))), "")
+        made.append(instead[found.lower()] if found else spaced[place])
+        place += len(found) or 1
+    return "".join(made)
+
+
+def _spaced(text: str) -> str:
+    """Return the text with single spaces, and with letters and their accents as one, where there is one."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _is_between(text: str, place: int) -> bool:
+    """Return whether a word may begin or end before this place."""
+    return not 0 < place < len(text) or not all(map(_is_in_word, text[place - 1 : place + 1]))
+
+
+def _is_in_word(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LMN" and unicodedata.east_asian_width(character) != "W"
 
 
 def tokens_for(text: str) -> int:
@@ -91,6 +162,7 @@ SPEECH = ModalitySpec(
         "language_id": ("--language",),
         "target_voice_path": ("--voice",),
         "max_new_tokens": ("--max-tokens",),
+        "replacements": ("--replace",),
     },
     streams=True,
 )

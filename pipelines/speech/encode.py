@@ -17,7 +17,7 @@ from pipelines.speech.samples import Samples
 def encode(raw: RawOutput, params: SpeechParams, folder: Path) -> Outputs:
     """Write `raw.arrays["samples"]`, of one channel, as `0.wav`, `0.mp3` and so on, and the waveform as `1.png`.
 
-    They get the speed and the watermark of `params` here. Where there are `raw.arrays["parts"]`, the lengths of parts
+    They get speed, watermark and loudness of `params` here. Where there are `raw.arrays["parts"]`, the lengths of parts
     that were streamed, the file is made as it was streamed. Image formats give wav and a warning. Raises what
     `read_samples` and `audio_outputs` raise, `EncodeFailed`, and `ModelLoadFailed` without the watermarker.
     """

@@ -6,7 +6,9 @@ import numpy as np
 
 from jobs.params.speech import SpeechParams
 from pipelines.audio.files import check_finite, open_audio
-from pipelines.speech.samples import Samples, TempoFilter
+from pipelines.speech.filters import TempoFilter
+from pipelines.speech.loudness import LoudnessFilter
+from pipelines.speech.samples import Samples
 from pipelines.speech.watermark import add_watermark
 
 HEADER_BYTES = 44
@@ -14,7 +16,7 @@ HEADER_BYTES = 44
 
 
 class GrowingRecording:
-    """A file `<folder>/0.<name>` of `rate` samples a second, with the speed and the watermark of `params`.
+    """A file `<folder>/0.<name>` of `rate` samples a second, with speed, watermark and loudness of `params`.
 
     With `is_streamed` it can be read while it grows, as `open_audio` describes. The same parts give the same bytes.
     """
@@ -23,7 +25,7 @@ class GrowingRecording:
         """Begin the file. Raises `EncodeFailed`, and `OSError` for a disk that is full or missing."""
         self.path, self.rate = folder / f"0.{name}", rate
         self._params = params
-        self._tempo = TempoFilter(rate, params.speed)
+        self._tempo, self._loudness = TempoFilter(rate, params.speed), LoudnessFilter(rate, params.loudness)
         self._made: list[Samples] = []
         self._file = self.path.open("wb", buffering=0)
         try:
@@ -45,12 +47,13 @@ class GrowingRecording:
     def add(self, samples: Samples) -> None:
         """Write the next part. Raises `EncodeFailed`, and `ModelLoadFailed` without the watermarker."""
         check_finite(samples)
-        self._write(self._tempo.change(samples))
+        self._write(self._levelled(self._tempo.change(samples)))
 
     def close(self) -> None:
         """Write what is left, and close the file. Raises `EncodeFailed`."""
         try:
-            self._write(self._tempo.finish())
+            self._write(self._levelled(self._tempo.finish()))
+            self._write(self._loudness.finish())
             self._audio.close()
         finally:
             self._file.close()
@@ -60,10 +63,13 @@ class GrowingRecording:
         self._file.close()
         self.path.unlink(missing_ok=True)
 
-    def _write(self, samples: Samples) -> None:
-        if not len(samples):
-            return
-        if self._params.apply_watermark:
+    def _levelled(self, samples: Samples) -> Samples:
+        """Return what follows with watermark and loudness; the loudness comes last, so that no peak is added to it."""
+        if self._params.apply_watermark and len(samples):
             samples = add_watermark(samples, self.rate)
-        self._made.append(samples)
-        self._audio.write(samples)
+        return self._loudness.change(samples)
+
+    def _write(self, samples: Samples) -> None:
+        if len(samples):
+            self._made.append(samples)
+            self._audio.write(samples)

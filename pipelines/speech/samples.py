@@ -1,15 +1,12 @@
-"""Audio samples: chunks joined without a click, fades and another tempo. No torch.
+"""Audio samples: chunks joined without a click. No torch.
 
 Samples are float32 in -1 to 1, one channel.
 """
 
 from collections.abc import Callable
-from math import sqrt
-from typing import Any
+from typing import Any, Literal
 
-import av
 import numpy as np
-from av.filter import Graph
 from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
@@ -19,15 +16,23 @@ TOKENS_PER_SECOND = 25
 PAUSE_TOKENS = 5
 """The pause between two chunks: 0.2 s, like a breath."""
 FADE_SECONDS = 0.01
-TEMPO_CHUNK = 1 << 16
-"""Samples that the filter of `TempoFilter` is given at once."""
+CROSS_FADE_SECONDS = 0.04
+"""In which one chunk goes over into the next one."""
+LEAST_SILENCE_SECONDS = 0.06
+"""What is left of the silence at an end that is cross-faded; models begin and end each chunk with more."""
+SILENT = 0.003
+"""Height of a wave that is not heard, -50 dB."""
+
+Edge = Literal["cut", "pause", "cross-fade"]
+"""How a chunk meets its neighbor: as it is, with a pause between the two, or in the middle of a phrase."""
 
 
 class JoinedSpeech:
-    """Chunks of speech with a pause between each two; ends that meet a pause fade, so that no step is audible.
+    """Chunks of speech, joined so that no step is audible.
 
-    At most `max_samples` are kept, and the end fades out where something is cut off. Each part is given to `play` as
-    soon as it is there, if there is one.
+    Ends that meet a pause fade, and those that meet in the middle of a phrase are cross-faded. At most `max_samples`
+    are kept, and the end fades out where something is cut off. Each part is given to `play` as soon as it is there, if
+    there is one.
     """
 
     def __init__(
@@ -36,16 +41,39 @@ class JoinedSpeech:
         self.is_cut = False
         self._rate, self._room, self._play = rate, max_samples, play
         self._parts: list[Samples] = []
+        self._tail = np.zeros(0, np.float32)
+        """What the last chunk has kept back, to be cross-faded with the next one."""
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was added yet."""
         return not self._parts
 
-    def add(self, samples: Samples, *, after_pause: bool, before_pause: bool) -> None:
-        """Add a chunk, or a piece of one, which has a pause on one of its sides or on none."""
-        pause = np.zeros(PAUSE_TOKENS * self._rate // TOKENS_PER_SECOND if after_pause else 0, np.float32)
-        part = np.concatenate([pause, _faded(samples, self._rate, begin=after_pause, end=before_pause)])
+    def add(self, samples: Samples, *, after: Edge, before: Edge) -> None:
+        """Add a chunk, or a piece of one; `after` is how it begins and `before` how it ends."""
+        part = _faded(samples, self._rate, begin=after == "pause", end=before == "pause")
+        if after == "cross-fade":
+            part = _cross_faded(self._tail, part[_silence(part, self._rate) :])
+        else:
+            pause = np.zeros(PAUSE_TOKENS * self._rate // TOKENS_PER_SECOND if after == "pause" else 0, np.float32)
+            part = np.concatenate([self._tail, pause, part])
+        kept = 0
+        if before == "cross-fade":
+            part = part[: len(part) - _silence(part[::-1], self._rate)]
+            kept = min(round(CROSS_FADE_SECONDS * self._rate), len(part) // 2)
+        self._tail = part[len(part) - kept :]
+        self._keep(part[: len(part) - kept])
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what `pipelines.speech.encode` takes: the samples, and the lengths of the parts that were played."""
+        self._keep(fade_out(self._tail, self._rate))
+        self._tail = self._tail[:0]
+        arrays: dict[str, NDArray[Any]] = {"samples": np.concatenate([np.zeros(0, np.float32), *self._parts])}
+        if self._play is not None:
+            arrays["parts"] = np.array([len(part) for part in self._parts], np.int64)
+        return arrays
+
+    def _keep(self, part: Samples) -> None:
         if self._room is not None:
             self.is_cut = self.is_cut or len(part) > self._room
             part = fade_out(part[: self._room], self._rate) if len(part) > self._room else part
@@ -54,13 +82,6 @@ class JoinedSpeech:
             self._parts.append(part)
             if self._play is not None:
                 self._play(part, self._rate)
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return what `pipelines.speech.encode` takes: the samples, and the lengths of the parts that were played."""
-        arrays: dict[str, NDArray[Any]] = {"samples": np.concatenate([np.zeros(0, np.float32), *self._parts])}
-        if self._play is not None:
-            arrays["parts"] = np.array([len(part) for part in self._parts], np.int64)
-        return arrays
 
 
 def fade_out(samples: Samples, rate: int) -> Samples:
@@ -84,55 +105,16 @@ def _faded(samples: Samples, rate: int, *, begin: bool, end: bool) -> Samples:
     return faded
 
 
-class TempoFilter:
-    """Samples that take `tempo` times less time, 0.25 to 4, at the same pitch, a part at a time; unchanged for 1.
-
-    ffmpeg's filter `atempo` overlaps pieces where their waves are most similar. Beyond 2 it leaves
-    pieces out, so it is applied twice there, and below 0.5, which it does not take.
-    """
-
-    def __init__(self, rate: int, tempo: float) -> None:
-        self._rate, self._pushed = rate, 0
-        self._graph = None if tempo == 1.0 else _tempo_graph(rate, tempo)
-
-    def change(self, samples: Samples) -> Samples:
-        """Return what follows of the changed samples, now that these have come."""
-        if self._graph is None:
-            return samples
-        made = [np.zeros(0, np.float32)]
-        for start in range(0, len(samples), TEMPO_CHUNK):
-            part = np.ascontiguousarray(samples[None, start : start + TEMPO_CHUNK])
-            frame = av.AudioFrame.from_ndarray(part, format="flt", layout="mono")
-            frame.sample_rate, frame.pts = self._rate, self._pushed
-            self._pushed += part.shape[1]
-            self._graph.push(frame)
-            made += _pulled(self._graph)
-        return np.concatenate(made)
-
-    def finish(self) -> Samples:
-        """Return what is left at the end."""
-        if self._graph is None or not self._pushed:
-            return np.zeros(0, np.float32)
-        self._graph.push(None)
-        return np.concatenate([np.zeros(0, np.float32), *_pulled(self._graph)])
+def _silence(samples: Samples, rate: int) -> int:
+    """Return how many samples at the beginning are more silence than is left of it."""
+    loud = np.flatnonzero(np.abs(samples) > SILENT)
+    return max(0, int(loud[0]) - round(LEAST_SILENCE_SECONDS * rate)) if len(loud) else 0
 
 
-def _tempo_graph(rate: int, tempo: float) -> Graph:
-    graph = Graph()
-    last = graph.add_abuffer(sample_rate=rate, format="flt", layout="mono")
-    for step in [tempo] if 0.5 <= tempo <= 2 else [sqrt(tempo)] * 2:
-        filter_ = graph.add("atempo", f"{step:.6f}")
-        last.link_to(filter_)
-        last = filter_
-    last.link_to(graph.add("abuffersink"))
-    graph.configure()
-    return graph
-
-
-def _pulled(graph: Graph) -> list[NDArray[np.float32]]:
-    found: list[NDArray[np.float32]] = []
-    while True:
-        try:
-            found.append(np.asarray(graph.pull().to_ndarray())[0])
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return found
+def _cross_faded(before: Samples, after: Samples) -> Samples:
+    """Return both as one, where the end of the first goes over into the beginning of the second."""
+    length = min(len(before), len(after))
+    ramp = ((1 - np.cos(np.linspace(0, np.pi, length))) / 2).astype(np.float32)
+    start = len(before) - length
+    over = before[start:] * ramp[::-1] + after[:length] * ramp
+    return np.concatenate([before[:start], over, after[length:]])

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from core.errors.fields import OutOfRange
+from pipelines.speech.samples import Edge
 
 MAX_CHARACTERS = 300
 """Characters that a model speaks well in one go; it loses its way in a longer text."""
@@ -41,6 +42,11 @@ def split_sentences(text: str, least: int = SHORT_CHARACTERS) -> list[str]:
     """Return the sentences of the text, in order: short ones together, long ones cut as by `split_text`."""
     fitting = (part for sentence in _parts(text, _SENTENCES) for part in split_text(sentence))
     return list(_packed(fitting, least))
+
+
+def edge_after(chunk: str) -> Edge:
+    """Return how the chunk meets the next one of its text: a phrase that was cut in the middle has no pause there."""
+    return "pause" if unicodedata.category(chunk[-1])[0] == "P" else "cross-fade"
 
 
 def _fitting(text: str, limit: int, marks: tuple[re.Pattern[str], ...]) -> Iterator[str]:

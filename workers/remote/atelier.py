@@ -27,7 +27,7 @@ SPEECH_FIELDS = (
     *("text", "language_id", "max_new_tokens", "exaggeration", "temperature", "cfg_weight"),
     "apply_watermark",
 )
-"""What the other service is asked for; palettes, logos, tempo and formats are the business of this one's encoder."""
+"""What the other service is asked for; palettes, logos, tempo, loudness and formats are for this one's encoder."""
 
 
 class _Output(msgspec.Struct):
@@ -121,6 +121,8 @@ class AtelierJob:
         if isinstance(params, ImageParams):
             width, height = request.size or (params.width, params.height)
             return body | {"width": width, "height": height, "output_format": "png"}
+        if isinstance(params, SpeechParams):
+            body["text"] = params.spelled
         return body | {"output_format": "wav"}
 
     def _media(self) -> dict[str, Any]:

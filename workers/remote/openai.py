@@ -89,7 +89,7 @@ class OpenAIJob:
             raise RemoteRefused("This backend speaks with voices of its own only; leave `target_voice_path` out.")
         fields = {
             "model": self._request.model,
-            "input": params.text,
+            "input": params.spelled,
             "voice": self._request.place.voice or self._request.spec.voice or "alloy",
             "response_format": "wav",
         }

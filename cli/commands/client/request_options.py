@@ -28,6 +28,7 @@ HELP = {
     "prefer_seconds": "With --server-id: on any server after this many seconds.",
     "target_voice_path": "The voice to speak with: a recording as file or URL, or an id of `atelier voices list`.",
     "variables": "What stands in a place of the template, as place:words; may be repeated.",
+    "replacements": "A word and how to pronounce it, as word:spelling; may be repeated.",
 }
 """Texts of options that the API's own description does not fit."""
 DRAWN = -1
@@ -55,6 +56,9 @@ def request_body(values: dict[str, Any]) -> dict[str, Any]:
     for name, flag in PAIRS.items():
         if name in body:
             body[name] = read_pairs(body[name], flag)
+    if "replacements" in body:
+        pairs = read_pairs(body["replacements"], "--replace")
+        body["replacements"] = [{"word": word, "say": spelling} for word, spelling in pairs.items()]
     return body | ({"pin": "prefer"} if "prefer_seconds" in body else {})
 
 

@@ -24,8 +24,8 @@ from pipelines.speech.chatterbox.streaming import StreamedDecoder
 from pipelines.speech.chatterbox.tokens import SamplingParams, TokenSampler
 from pipelines.speech.chatterbox.voices import SAMPLE_RATE, ReferenceVoice, VoiceCache
 from pipelines.speech.languages import language_for
-from pipelines.speech.samples import PAUSE_TOKENS, JoinedSpeech, Samples, truncation_warning
-from pipelines.speech.text import clean_text, split_text
+from pipelines.speech.samples import PAUSE_TOKENS, Edge, JoinedSpeech, Samples, truncation_warning
+from pipelines.speech.text import clean_text, edge_after, split_text
 
 MAX_CHUNK_TOKENS = 1000
 """Tokens of one chunk, 40 s: a model that goes on longer has lost its way."""
@@ -95,7 +95,7 @@ class Chatterbox:
         made no audio.
         """
         check_media(self.spec, inputs.files)
-        chunks = split_text(clean_text(params.text))
+        chunks = split_text(clean_text(params.spelled))
         language = language_for(params.language_id, self.nets.languages, self.spec)
         ctx.progress(0.0, "prepare")
         recording = inputs.files.get("target_voice_path")
@@ -128,34 +128,35 @@ class Chatterbox:
         progress, params = run.progress, run.params
         joined = JoinedSpeech(SAMPLE_RATE, play=progress.ctx.play if params.stream else None)
         remaining, is_cut = params.max_new_tokens, False
+        after: Edge = "cut"
         for chunk in chunks:
-            remaining -= 0 if joined.is_empty else PAUSE_TOKENS
+            remaining -= PAUSE_TOKENS if after == "pause" else 0
             if remaining < 1:
                 is_cut = True
                 break
             most, is_last = min(remaining, MAX_CHUNK_TOKENS), chunk is chunks[-1]
-            decoder = self._streamed(joined, most, run) if params.stream else None
+            decoder = self._streamed(joined, after, most, run) if params.stream else None
             tokens, is_ended = self._tokens(chunk, most, run, decoder)
             is_cut = not is_ended and remaining <= MAX_CHUNK_TOKENS
             remaining -= len(tokens)
             progress.end(len(chunk.text))
+            before: Edge = "pause" if is_cut else "cut" if is_last else edge_after(chunk.text)
             if len(tokens) and decoder is not None:
-                decoder.finish(tokens, fades_out=is_cut or not is_last)
+                decoder.finish(tokens, before)
             elif len(tokens):
-                wave = self._decode(tokens, run.voice, progress.ctx.seed)
-                joined.add(wave, after_pause=not joined.is_empty, before_pause=is_cut or not is_last)
+                joined.add(self._decode(tokens, run.voice, progress.ctx.seed), after=after, before=before)
+            after = after if joined.is_empty else before
             if is_cut:
                 break
         if joined.is_empty:
             raise PipelineFailed(f"{self.spec.id} made no audio of this text; try another wording or seed.")
         return joined, is_cut
 
-    def _streamed(self, joined: JoinedSpeech, most: int, run: _SpeechRun) -> StreamedDecoder:
+    def _streamed(self, joined: JoinedSpeech, after: Edge, most: int, run: _SpeechRun) -> StreamedDecoder:
         """Return the decoder of a chunk of at most `most` tokens, whose pieces are joined to those before."""
-        follows = not joined.is_empty
 
-        def add(samples: Samples, is_first: bool, fades_out: bool) -> None:
-            joined.add(samples, after_pause=is_first and follows, before_pause=fades_out)
+        def add(samples: Samples, is_first: bool, before: Edge) -> None:
+            joined.add(samples, after=after if is_first else "cut", before=before)
 
         return StreamedDecoder(self.nets, run.voice, run.progress.ctx.seed, most, add)
 

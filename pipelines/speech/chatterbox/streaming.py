@@ -17,7 +17,7 @@ from pipelines.runtime.matmul_precision import tensor_float_matmuls
 from pipelines.speech.chatterbox.nets import Nets
 from pipelines.speech.chatterbox.tokens import SPEECH_TOKENS
 from pipelines.speech.chatterbox.voices import ReferenceVoice
-from pipelines.speech.samples import Samples
+from pipelines.speech.samples import Edge, Samples
 
 FIRST_TOKENS, MOST_TOKENS = 20, 160
 """Tokens of the first piece, 0.8 s, and the most that a later one has more than the one before."""
@@ -28,8 +28,8 @@ OVERLAP = 8
 FRAMES_PER_TOKEN, FRAME = 2, 480
 """A frame is 480 samples, 20 ms."""
 
-Play = Callable[[Samples, bool, bool], None]
-"""Takes a piece, whether it is the first one, and whether it is to fade out."""
+Play = Callable[[Samples, bool, Edge], None]
+"""Takes a piece, whether it is the first one, and how it ends."""
 
 
 class StreamedDecoder:
@@ -57,14 +57,14 @@ class StreamedDecoder:
         speech = [token for token in tokens if token < SPEECH_TOKENS]
         if len(speech) >= self._next:
             tensor = torch.tensor(speech, dtype=torch.long, device=self._nets.device)
-            self._play(self._piece(tensor, is_last=False), self._pieces == 1, False)
+            self._play(self._piece(tensor, is_last=False), self._pieces == 1, "cut")
             self._next = len(speech) + self._grows_by
             self._grows_by = min(2 * self._grows_by, MOST_TOKENS)
 
-    def finish(self, tokens: torch.Tensor, *, fades_out: bool) -> None:
+    def finish(self, tokens: torch.Tensor, before: Edge) -> None:
         """Make the last piece; `tokens` are all."""
         samples = self._piece(tokens, is_last=True)
-        self._play(samples, self._pieces == 1, fades_out)
+        self._play(samples, self._pieces == 1, before)
 
     @torch.inference_mode()
     def _piece(self, tokens: torch.Tensor, *, is_last: bool) -> Samples:

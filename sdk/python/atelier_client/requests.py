@@ -20,6 +20,15 @@ class Element(TypedDict, total=False):
     """Or one film of it: MP4 or MOV, at most 50 MB; its middle frame is used."""
 
 
+class Pronunciation(TypedDict, total=False):
+    """How a word is spoken."""
+
+    word: Required[str]
+    """A whole word or several, in any case of letters."""
+    say: Required[str]
+    """What is spoken instead, spelled as it sounds."""
+
+
 class ChatMessage(TypedDict, total=False):
     """One turn of a chat."""
 
@@ -255,8 +264,12 @@ class SpeechRequest(TypedDict, total=False):
     """How freely the model chooses."""
     cfg_weight: float
     """Adherence to text and voice; 0 paces calmly."""
+    replacements: Sequence[Pronunciation]
+    """Words that are pronounced in another way, as names and abbreviations are."""
     speed: float
     """How fast it is spoken; the pitch stays."""
+    loudness: float | None
+    """How loud it is, in LUFS, with true peaks below -1 dB; null: as it is made."""
     seed: int
     """-1 draws a fresh seed; any other value repeats itself."""
     stream: bool

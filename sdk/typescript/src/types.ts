@@ -40,6 +40,14 @@ export interface Element {
   element_input_video_urls?: string[];
 }
 
+/** How a word is spoken. */
+export interface Pronunciation {
+  /** A whole word or several, in any case of letters. */
+  word: string;
+  /** What is spoken instead, spelled as it sounds. */
+  say: string;
+}
+
 /** One turn of a chat. */
 export interface ChatMessage {
   /** Whose words they are; `system` says how to answer. */
@@ -192,8 +200,12 @@ export interface SpeechParams extends CommonParams {
   temperature?: number;
   /** Adherence to text and voice; 0 paces calmly. */
   cfg_weight?: number;
+  /** Words that are pronounced in another way, as names and abbreviations are. */
+  replacements?: Pronunciation[];
   /** How fast it is spoken; the pitch stays. */
   speed?: number;
+  /** How loud it is, in LUFS, with true peaks below -1 dB; null: as it is made. */
+  loudness?: number;
   /** -1 draws a fresh seed; any other value repeats itself. */
   seed?: number;
   /** Send the sound while it is made: `/jobs/v1/{job_id}/sound`. It is spoken in shorter parts. */

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors.failures import PipelineFailed
 from core.errors.fields import NotThisModel, OutOfRange
-from jobs.params.speech import SpeechParams
+from jobs.params.speech import Pronunciation, SpeechParams
 from pipelines.catalog.loader import load_catalog
 from pipelines.runtime.device import load
 from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext
@@ -117,6 +117,11 @@ class TestLength:
         assert len(log) >= 4
         assert () == raw.warnings
 
+    def test_a_phrase_that_was_cut_has_no_pause_in_it(self) -> None:
+        words = "all work and no play makes Jack a dull boy " * 12
+        loud = np.flatnonzero(np.abs(run(words, max_new_tokens=4096).arrays["samples"]) > 0.003)
+        assert np.diff(loud).max() < 0.15 * RATE
+
     def test_a_longer_text_takes_longer(self) -> None:
         assert seconds(run("One. Two. Three. Four.")) > seconds(run("One."))
 
@@ -125,6 +130,12 @@ class TestWishes:
     def test_exaggeration_moves_the_pitch(self) -> None:
         flat, lively = run(exaggeration=0.0), run(exaggeration=1.0)
         assert not np.array_equal(flat.arrays["samples"][:20_000], lively.arrays["samples"][:20_000])
+
+    def test_a_word_is_pronounced_as_it_is_spelled(self) -> None:
+        replacements = (Pronunciation(word="sql", say="sequel"),)
+        asked = run("Our SQL course", replacements=replacements).arrays["samples"]
+        assert np.array_equal(run("Our sequel course").arrays["samples"], asked)
+        assert not np.array_equal(run("Our SQL course").arrays["samples"], asked)
 
     def test_what_it_cannot_do_is_said(self) -> None:
         raw = run(temperature=1.0, cfg_weight=0.1)

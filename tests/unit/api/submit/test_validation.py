@@ -8,7 +8,7 @@ from core.errors.fields import ForbiddenUrl, InvalidRequest, MissingField, NotSu
 from core.settings import Settings
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams
-from jobs.params.speech import SpeechParams
+from jobs.params.speech import Pronunciation, SpeechParams
 from jobs.params.video import VideoParams
 
 CALLER = Caller("ten_1", "key_1", 5)
@@ -157,3 +157,22 @@ def test_minus_one_draws_a_seed_and_any_other_is_kept():
 
 def test_a_modality_without_a_seed_has_none():
     assert draw_seed(CutoutParams(image_url=URL)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "error", "field"),
+    [
+        ("a b", [("SQL", "sequel"), (" sql ", "s q l")], InvalidRequest, "$.replacements[1].word"),
+        ("a " * 200, [("a", "b" * 100)], OutOfRange, "$.replacements"),
+        ("a", [("a", "...")], OutOfRange, "$.text"),
+    ],
+)
+def test_replacements_that_leave_nothing_or_too_much_to_say(text, words, error, field):
+    replacements = tuple(Pronunciation(word=word, say=say) for word, say in words)
+    with pytest.raises(error) as caught:
+        check(SpeechParams(text=text, replacements=replacements), CALLER, CLOSED)
+    assert field == caught.value.field
+
+
+def test_a_text_fits_with_its_replacements():
+    check(SpeechParams(text="a " * 200, replacements=(Pronunciation(word="a", say="b" * 40),)), CALLER, CLOSED)

@@ -13,7 +13,7 @@ from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams
 from jobs.params.mesh import MeshParams
 from jobs.params.registry import MODALITIES, PARAMS_OF, AnyParams, Modality
-from jobs.params.speech import SpeechParams
+from jobs.params.speech import Pronunciation, SpeechParams
 from jobs.params.video import VideoParams
 
 URL = "https://example.com/a.png"
@@ -85,7 +85,9 @@ OWN = {
         "seed": 42,
     },
     "speech": {
+        "replacements": (),
         "speed": 1.0,
+        "loudness": -18.0,
         "output_format": "wav",
         "language_id": "en",
         "target_voice_path": None,
@@ -303,6 +305,14 @@ EDGES = [
     ("speech", "text", "t" * 10000, "t" * 10001),
     ("speech", "text", "t", ""),
     ("speech", "text", " t\n", " \n\u3000"),
+    ("speech", "replacements", (Pronunciation(word="SQL", say="s"),) * 50, ({"word": "SQL", "say": "s"},) * 51),
+    ("speech", "replacements", (Pronunciation(word="w" * 100, say="s" * 200),), ({"word": "w" * 101, "say": "s"},)),
+    ("speech", "replacements", (), ({"word": "SQL", "say": " "},)),
+    ("speech", "replacements", (), ({"word": " ", "say": "s"},)),
+    ("speech", "replacements", (), ({"word": "SQL"},)),
+    ("speech", "loudness", -36, -36.1),
+    ("speech", "loudness", -10, -9.9),
+    ("speech", "loudness", None, "loud"),
     ("speech", "output_format", "ogg", "mp4"),
     ("speech", "output_format", "jpeg", "m4a"),
     ("speech", "temperature", 0.05, 0.04),

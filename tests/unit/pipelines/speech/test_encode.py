@@ -28,11 +28,18 @@ def tone(rate: int, seconds: float = 1.5) -> np.ndarray:
 
 
 def encoded(
-    folder: Path, output_format: Any, samples: np.ndarray, *, apply_watermark: bool = False, **facts: Any
+    folder: Path,
+    output_format: Any,
+    samples: np.ndarray,
+    *,
+    apply_watermark: bool = False,
+    loudness: float | None = None,
+    **facts: Any,
 ) -> Outputs:
     folder.mkdir(exist_ok=True)
     raw = RawOutput(arrays={"samples": samples}, metadata={"seed": 1, **facts})
-    params = SpeechParams(text="Hello", output_format=output_format, apply_watermark=apply_watermark)
+    asked = {"output_format": output_format, "apply_watermark": apply_watermark, "loudness": loudness}
+    params = SpeechParams(text="Hello", **asked)
     return encode(raw, params, folder)
 
 
@@ -114,11 +121,12 @@ def test_too_loud_is_clipped_and_does_not_turn_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.contract("C39")
-def test_the_watermark_is_there_when_it_is_wanted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("loudness", [None, -18.0, -10.0])
+def test_the_watermark_is_there_when_it_is_wanted(tmp_path: Path, loudness: float | None) -> None:
     noise = (0.1 * np.random.default_rng(3).normal(size=48_000)).astype(np.float32)
     found = []
     for wanted in (True, False):
-        encoded(tmp_path, "wav", noise, sample_rate=24_000, apply_watermark=wanted)
+        encoded(tmp_path, "wav", noise, sample_rate=24_000, apply_watermark=wanted, loudness=loudness)
         samples, rate, _ = decoded(tmp_path / "0.wav")
         found.append(detect_watermark(samples, rate))
     assert found[0] > 0.9

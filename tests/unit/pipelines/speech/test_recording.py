@@ -23,8 +23,9 @@ def tone(seconds: float = 3.0) -> np.ndarray:
     return (0.5 * np.sin(2 * np.pi * 330 * np.arange(round(seconds * RATE)) / RATE)).astype(np.float32)
 
 
-def params(output_format: Any, speed: float = 1.0) -> SpeechParams:
-    return SpeechParams(text="Hello", output_format=output_format, apply_watermark=False, speed=speed, stream=True)
+def params(output_format: Any, speed: float = 1.0, loudness: float | None = -18) -> SpeechParams:
+    asked = {"output_format": output_format, "speed": speed, "loudness": loudness}
+    return SpeechParams(text="Hello", apply_watermark=False, stream=True, **asked)
 
 
 def seconds(content: bytes) -> float:
@@ -33,10 +34,10 @@ def seconds(content: bytes) -> float:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("speed", [1.0, 1.5])
-def test_the_stored_file_is_what_was_streamed(tmp_path: Path, name: str, speed: float) -> None:
+@pytest.mark.parametrize(("speed", "loudness"), [(1.0, None), (1.5, -18)])
+def test_the_stored_file_is_what_was_streamed(tmp_path: Path, name: str, speed: float, loudness: float | None) -> None:
     parts, grown = np.array_split(tone(), 6), []
-    recording, _ = open_recording(params(name, speed), RATE, tmp_path, is_streamed=True)
+    recording, _ = open_recording(params(name, speed, loudness), RATE, tmp_path, is_streamed=True)
     for part in parts:
         recording.add(part)
         grown.append(recording.path.read_bytes())
@@ -45,7 +46,7 @@ def test_the_stored_file_is_what_was_streamed(tmp_path: Path, name: str, speed: 
     (tmp_path / "stored").mkdir()
     arrays = {"samples": tone(), "parts": np.array([len(part) for part in parts])}
     raw = RawOutput(arrays=arrays, metadata={"seed": 1, "sample_rate": RATE})
-    encode(raw, params(name, speed), tmp_path / "stored")
+    encode(raw, params(name, speed, loudness), tmp_path / "stored")
     stored = (tmp_path / "stored" / f"0.{name}").read_bytes()
 
     assert recording.path.read_bytes() == stored

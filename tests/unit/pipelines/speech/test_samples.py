@@ -3,21 +3,22 @@
 import numpy as np
 import pytest
 
-from pipelines.speech.samples import JoinedSpeech, TempoFilter
+from pipelines.speech.filters import TempoFilter
+from pipelines.speech.samples import Edge, JoinedSpeech
 
 RATE = 24_000
 
 
-def join(chunks: list[np.ndarray]) -> np.ndarray:
+def join(chunks: list[np.ndarray], edge: Edge = "pause") -> np.ndarray:
     joined, last = JoinedSpeech(RATE), len(chunks) - 1
     for number, chunk in enumerate(chunks):
-        joined.add(chunk, after_pause=number > 0, before_pause=number < last)
+        joined.add(chunk, after=edge if number else "cut", before=edge if number < last else "cut")
     return joined.arrays()["samples"]
 
 
 def truncate(samples: np.ndarray, most: int) -> np.ndarray:
     joined = JoinedSpeech(RATE, most)
-    joined.add(samples, after_pause=False, before_pause=False)
+    joined.add(samples, after="cut", before="cut")
     assert joined.is_cut == (len(samples) > most)
     return joined.arrays()["samples"]
 
@@ -67,6 +68,40 @@ class TestJoin:
         assert 0 == len(join([]))
 
 
+class TestCrossFade:
+    def test_one_chunk_goes_over_into_the_next(self) -> None:
+        joined = join([tone(1), tone(2, -0.8), tone(1)], "cross-fade")
+
+        assert 4 * RATE - 2 * round(0.04 * RATE) == len(joined)
+        assert largest_step(joined) < 0.01
+        assert np.array_equal(tone(0.95), joined[: round(0.95 * RATE)])
+
+    def test_silence_around_it_is_left_out(self) -> None:
+        silence = np.zeros(RATE, np.float32)
+        joined = join([np.concatenate([tone(1), silence]), np.concatenate([silence, tone(1)])], "cross-fade")
+
+        assert 2 * RATE + round(0.08 * RATE) == len(joined)
+
+    def test_a_voice_that_goes_on_is_as_loud_in_between(self) -> None:
+        time = np.arange(2 * RATE) / RATE
+        hum = (0.5 * np.sin(2 * np.pi * 250 * time)).astype(np.float32)
+        joined = join([hum[:RATE], hum[RATE - round(0.04 * RATE) :]], "cross-fade")
+        assert np.abs(joined - hum).max() < 1e-6
+
+    def test_what_was_kept_back_is_heard_when_nothing_follows(self) -> None:
+        played: list[int] = []
+        joined = JoinedSpeech(RATE, play=lambda samples, rate: played.append(len(samples)))
+        joined.add(tone(1), after="cut", before="cross-fade")
+        samples = joined.arrays()["samples"]
+        assert [round(0.96 * RATE), round(0.04 * RATE)] == played
+        assert RATE == len(samples)
+        assert abs(samples[-1]) < 0.01
+
+    @pytest.mark.parametrize("length", [0, 1, 2, 3])
+    def test_a_chunk_may_be_nearly_nothing(self, length: int) -> None:
+        assert np.isfinite(join([tone(1), tone(1)[:length], tone(1)], "cross-fade")).all()
+
+
 class TestCut:
     def test_what_fits_stays_as_it_is(self) -> None:
         assert np.array_equal(tone(1), truncate(tone(1), RATE))
@@ -109,7 +144,7 @@ def test_what_is_played_is_what_is_joined():
     played = []
     joined = JoinedSpeech(RATE, 2 * RATE, lambda samples, rate: played.append((samples, rate)))
     for number in range(4):
-        joined.add(tone(0.7), after_pause=number > 0, before_pause=number < 3)
+        joined.add(tone(0.7), after="pause" if number else "cut", before="pause" if number < 3 else "cut")
     arrays = joined.arrays()
     assert joined.is_cut
     assert np.array_equal(arrays["samples"], np.concatenate([samples for samples, _ in played]))

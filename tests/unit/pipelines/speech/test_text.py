@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors.fields import OutOfRange
-from pipelines.speech.text import clean_text, split_text
+from pipelines.speech.text import clean_text, edge_after, split_text
 
 SENTENCE = "The ship sailed at dawn."
 
@@ -67,3 +67,11 @@ class TestSplit:
 
         assert text.split() == " ".join(chunks).split()
         assert all(0 < len(chunk) <= 300 for chunk in chunks)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "edge"),
+    [("It is.", "pause"), ("of it,", "pause"), ("“Yes!”", "pause"), ("是。", "pause"), ("and so", "cross-fade")],
+)
+def test_there_is_a_pause_where_the_text_has_one(chunk: str, edge: str) -> None:
+    assert edge == edge_after(chunk)
