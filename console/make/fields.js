@@ -15,7 +15,7 @@ const ELSEWHERE = ["modality", "model", "enhance_prompt"];
 /** What a model must be able to do for a field to be there. */
 const NEEDS = {
   image: { input_image: ["image-to-image", "references"], mask: ["mask"], strength: ["image-to-image"], reference_images: ["references"], elements: ["references"], negative_prompt: ["negative-prompt"] },
-  video: { input_image: ["image-to-video"], last_image: ["first-last-frame"], motion_video: ["motion-control"], sound: ["sound"], negative_prompt: ["negative-prompt"] },
+  video: { input_image: ["image-to-video"], last_image: ["first-last-frame"], reference_images: ["references"], motion_video: ["motion-control"], sound: ["sound"], negative_prompt: ["negative-prompt"] },
   speech: { target_voice_path: ["reference-voice"] },
   sound: { negative_prompt: ["negative-prompt"] },
   music: { lyrics: ["lyrics"] },

@@ -8,6 +8,8 @@ from jobs.params.base import Params, Prompt, Quality, Seed, Watermark
 from jobs.params.media import NAMED, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
+MOST_REFERENCES = 4
+"""Reference images of a video."""
 MOST_SHOTS = 12
 """Shots of a storyboard, which is made of videos (`jobs.params.requests.storyboard`)."""
 Side = Annotated[int, Meta(ge=64, le=1536, multiple_of=32, description="Pixels, a multiple of 32.")]
@@ -16,12 +18,21 @@ Side = Annotated[int, Meta(ge=64, le=1536, multiple_of=32, description="Pixels, 
 class VideoParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="video"):
     """A video from an image, or from the prompt alone without `input_image`, where the model supports it."""
 
-    media: ClassVar[dict[str, MediaKind]] = {"input_image": "image", "last_image": "image", "motion_video": "video"}
+    media: ClassVar[dict[str, MediaKind]] = {
+        "input_image": "image",
+        "last_image": "image",
+        "reference_images": "image",
+        "motion_video": "video",
+    }
 
     input_image: (
         Annotated[Source, Meta(description=f"The first frame; not needed by a text-to-video model. {NAMED}")] | None
     ) = None
     last_image: Annotated[Source, Meta(description="The last frame, for a model that supports one.")] | None = None
+    reference_images: Annotated[
+        tuple[Source, ...],
+        Meta(max_length=MOST_REFERENCES, description="What is to be seen in the video, for a model that can."),
+    ] = ()
     motion_video: (
         Annotated[Source, Meta(description="A film whose motion `input_image` follows, for a model that can.")] | None
     ) = None
@@ -72,6 +83,7 @@ VIDEO = ModalitySpec(
     flags={
         "input_image": ("--input",),
         "last_image": ("--last",),
+        "reference_images": ("--reference",),
         "motion_video": ("--motion",),
         "duration_seconds": ("--duration",),
         "num_inference_steps": ("--steps",),

@@ -95,7 +95,7 @@ def plan_request(spec: ModelSpec, request: MediaRequest) -> PlannedRequest:
     or another `InvalidRequest` with the name of the field in `MediaRequest`, and a sentence with the rule.
     """
     sources, film = split_sources(spec, request.source_media_urls)
-    choose_type(spec, request.generation_type, len(sources))
+    chosen = choose_type(spec, request.generation_type, len(sources))
     size, warnings = size_for(spec, request.aspect_ratio, request.resolution)
     quality = QUALITIES.get((request.quality or "standard").strip().lower())
     fields: dict[str, Any] = {
@@ -115,9 +115,12 @@ def plan_request(spec: ModelSpec, request: MediaRequest) -> PlannedRequest:
     else:
         if request.duration is not None:
             fields["duration_seconds"] = parse_seconds(request.duration)
-        last = sources[1] if len(sources) > 1 else None
+        if chosen == "text-to-video" and "references" in spec.capabilities:
+            fields |= {"input_image": None, "reference_images": tuple(sources)}
+        elif len(sources) > 1:
+            fields["last_image"] = sources[1]
         sound = request.sound and "sound" in spec.capabilities
-        asked = VideoParams(**fields, last_image=last, motion_video=film, sound=sound)
+        asked = VideoParams(**fields, motion_video=film, sound=sound)
     for unmet in unmet_requirements(spec, asked, ignores_unsupported=True):
         raise unmet.error(_in_own_words(unmet.sentence) + ".", field=_in_own_words(unmet.field))
     settled = settle(spec, asked)

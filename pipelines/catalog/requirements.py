@@ -31,6 +31,8 @@ MOTION = "motion_video"
 """The film of a request for a video; its other media are pictures."""
 MASK = "mask"
 """What belongs to `input_image`; it is not counted as a picture."""
+REFERENCES = "reference_images"
+"""Pictures of what is to be seen."""
 FILM = "input_video"
 """The film of a request whose modality takes pictures, too."""
 _MADE = {"video": "videos", "sound": "sounds", "music": "music"}
@@ -99,7 +101,8 @@ def settle(spec: ModelSpec, params: Params) -> SettledParams:
 def input_counts(spec: ModelSpec) -> dict[GenerationType, tuple[int, int]]:
     """Return what a model of images or videos may be asked to do, with the least and the most pictures that it takes.
 
-    The capabilities say it, and `limits.inputs` where an entry has it.
+    The capabilities say it, and `limits.inputs` where an entry has it. What comes first is meant where a request says
+    nothing: pictures are frames of a video rather than references.
     """
     able, references = set(spec.capabilities), spec.limits.max_references
     counts: dict[GenerationType, tuple[int, int]] = {}
@@ -107,10 +110,12 @@ def input_counts(spec: ModelSpec) -> dict[GenerationType, tuple[int, int]]:
         counts["text-to-image"] = (0, 0)
     if "references" in able or "image-to-image" in able:
         counts["image-to-image"] = (1, max(1, references + ("image-to-image" in able)))
-    if "text-to-video" in able:
+    if "text-to-video" in able and "references" not in able:
         counts["text-to-video"] = (0, 0)
     if "image-to-video" in able or "motion-control" in able:
         counts["image-to-video"] = (1, 2 if "first-last-frame" in able else 1)
+    if {"text-to-video", "references"} <= able:
+        counts["text-to-video"] = (0, references)
     return counts | spec.limits.inputs
 
 
@@ -292,7 +297,7 @@ def _is_reference(spec: ModelSpec, media: Collection[str]) -> bool:
 def _unmet_images(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequirement]:
     able, counted = spec.capabilities, _is_reference(spec, media)
     of_elements = sum(name.startswith(f"{ELEMENTS}.") for name in media)
-    references = of_elements + sum(name.startswith("reference_images.") for name in media)
+    references = of_elements + sum(name.startswith(f"{REFERENCES}.") for name in media)
     if not media and "text-to-image" not in able:
         yield _missing(spec, "input_image")
     if "input_image" in media and not counted and "image-to-image" not in able:
@@ -302,16 +307,17 @@ def _unmet_images(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequ
     elif MASK in media and "input_image" not in media:
         yield _missing(spec, "input_image")
     if references and "references" not in able:
-        yield _unsupported(spec, ELEMENTS if of_elements else "reference_images")
+        yield _unsupported(spec, ELEMENTS if of_elements else REFERENCES)
     elif references + counted > spec.limits.max_references:
         count = f"{spec.limits.max_references} entries" + (", `input_image` counted as one," if counted else "")
         count += f" with the pictures of `{ELEMENTS}`" if of_elements else ""
-        sentence = f"`reference_images` must have at most {count} for {spec.id}"
-        yield UnmetRequirement(error=OutOfRange, field="$.reference_images", sentence=sentence)
+        sentence = f"`{REFERENCES}` must have at most {count} for {spec.id}"
+        yield UnmetRequirement(error=OutOfRange, field=f"$.{REFERENCES}", sentence=sentence)
 
 
 def _unmet_frames(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequirement]:
     able, moves = spec.capabilities, MOTION in media
+    references = sum(name.startswith(f"{REFERENCES}.") for name in media)
     if moves and "motion-control" not in able:
         yield _unsupported(spec, MOTION)
     if "input_image" not in media and (moves or "last_image" in media or "text-to-video" not in able):
@@ -322,6 +328,11 @@ def _unmet_frames(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequ
         yield _missing(spec, MOTION)
     if "last_image" in media and "first-last-frame" not in able:
         yield _unsupported(spec, "last_image")
+    if references and "references" not in able:
+        yield _unsupported(spec, REFERENCES)
+    elif references > spec.limits.max_references:
+        sentence = f"`{REFERENCES}` must have at most {spec.limits.max_references} entries for {spec.id}"
+        yield UnmetRequirement(error=OutOfRange, field=f"$.{REFERENCES}", sentence=sentence)
 
 
 def _unmet_counts(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequirement]:

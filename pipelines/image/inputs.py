@@ -40,18 +40,22 @@ def gather_images(spec: ModelSpec, inputs: Inputs) -> ImageInputs:
     `check_media` and `read_mask` raise.
     """
     check_media(spec, inputs.files)
-    start = inputs.files.get("input_image")
-    names = sorted((name for name in inputs.files if name.startswith("reference_images.")), key=_number)
-    references = [inputs.files[name] for name in names]
+    start, references = inputs.files.get("input_image"), read_references(inputs)
     if start is not None and takes_input_as_reference(spec):
-        references.insert(0, start)
+        references.insert(0, fit_reference(read_image(start)))
         start = None
     image, mask = None if start is None else read_image(start), inputs.files.get("mask")
     return ImageInputs(
         start=image,
         mask=None if image is None or mask is None else read_mask(mask, image.size),
-        references=tuple(fit_reference(read_image(file)) for file in references),
+        references=tuple(references),
     )
+
+
+def read_references(inputs: Inputs) -> list[Image.Image]:
+    """Return the images of `reference_images.0`, `.1`, ... as `fit_reference` makes them."""
+    names = sorted((name for name in inputs.files if name.startswith("reference_images.")), key=_number)
+    return [fit_reference(read_image(inputs.files[name])) for name in names]
 
 
 def read_image(file: Path) -> Image.Image:

@@ -1,4 +1,4 @@
-"""The family `diffusers-video`: videos from text or a still, with Wan and LTX, by their `model_index.json`."""
+"""The family `diffusers-video`: videos from text or stills, with Wan, VACE and LTX, by their `model_index.json`."""
 
 from functools import partial
 from inspect import signature
@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-from diffusers import LTXImageToVideoPipeline, LTXPipeline, WanImageToVideoPipeline, WanPipeline
+from diffusers import LTXImageToVideoPipeline, LTXPipeline, WanImageToVideoPipeline, WanPipeline, WanVACEPipeline
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -34,9 +34,14 @@ from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.video.arguments import call_arguments
 from pipelines.video.color import empty_video, fill_planes
 from pipelines.video.frames import plan_frames
+from pipelines.video.vace import known_frames
 
-PAIRS: tuple[tuple[Any, Any], ...] = ((WanPipeline, WanImageToVideoPipeline), (LTXPipeline, LTXImageToVideoPipeline))
-"""For text, and for a still: two pipelines of the same components. A repository names one of them."""
+PAIRS: tuple[tuple[Any, Any], ...] = (
+    (WanPipeline, WanImageToVideoPipeline),
+    (LTXPipeline, LTXImageToVideoPipeline),
+    (WanVACEPipeline, WanVACEPipeline),
+)
+"""For text, and for a still: two pipelines of the same components, or one that does both. A repository names one."""
 MULTIPLE = 32
 """Sides must be multiples of this where the catalog does not say: `VideoParams` accepts no others."""
 CHUNK = 8
@@ -57,8 +62,7 @@ class DiffusersVideo:
         self.pipes = {
             capability: _as(class_, loaded) for capability, class_ in classes.items() if capability in spec.capabilities
         }
-        if "first-last-frame" in self.pipes:
-            _check_last_frame(self.pipes["first-last-frame"])
+        _check_capabilities(spec, self.pipes)
         pipes = set(self.pipes.values())
         for pipe in pipes if spec.gpus > 1 else ():
             check_context_parallel(pipe, spec.gpus)
@@ -104,7 +108,11 @@ class DiffusersVideo:
         if drawing is not None:
             progress = msgspec.structs.replace(progress, on_latents=drawing.on_latents)
         progress.begin()
-        make = partial(_make, pipe, arguments | _stills(inputs, size.make), ctx, progress)
+        if isinstance(pipe, WanVACEPipeline):
+            pictures = known_frames(inputs, size.make, frame_plan.frames)
+        else:
+            pictures = _stills(inputs, size.make)
+        make = partial(_make, pipe, arguments | pictures, ctx, progress)
         try:
             with shared_steps(pipe, ranks):
                 made = self.acceleration.run(pipe, reuse, make)
@@ -197,9 +205,15 @@ def _as(class_: Any, pipe: Any) -> Any:
     return made
 
 
-def _check_last_frame(pipe: Any) -> None:
-    """Raise `ModelLoadFailed` for a pipeline that ignores a last frame or takes none."""
-    if "last_image" not in signature(pipe.__call__).parameters or pipe.config.get("expand_timesteps"):
+def _check_capabilities(spec: ModelSpec, pipes: dict[str, Any]) -> None:
+    """Raise `ModelLoadFailed` where a pipeline ignores or does not take what the catalog says that the model uses."""
+    able = [isinstance(pipe, WanVACEPipeline) for pipe in pipes.values()]
+    if "references" in spec.capabilities and not all(able):
+        raise ModelLoadFailed("This model cannot follow references; remove `references` from the catalog.")
+    last = pipes.get("first-last-frame")
+    if last is None or isinstance(last, WanVACEPipeline):
+        return
+    if "last_image" not in signature(last.__call__).parameters or last.config.get("expand_timesteps"):
         raise ModelLoadFailed("This model cannot end at an image; remove `first-last-frame` from the catalog.")
 
 

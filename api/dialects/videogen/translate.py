@@ -81,19 +81,21 @@ def clip_params(body: GenerateVideoClip) -> VideoParams:
         if getattr(body, name):
             shown = body.__struct_encode_fields__[body.__struct_fields__.index(name)]
             raise NotThisModel(f"No model here can use `{shown}`; leave it out.", field=f"$.{shown}")
-    pictures = [one for one in (body.start_frame_file_id, *(body.image_file_ids or ())) if one]
-    if not pictures and not body.prompt:
+    start, pictures = body.start_frame_file_id, body.image_file_ids or ()
+    if start is None and len(pictures) == 1:
+        start, pictures = pictures[0], ()  # which any model can begin with
+    if start is None and not pictures and not body.prompt:
         raise MissingField("`prompt` or `startFrameFileId` is required; add one of them.", field="$.prompt")
-    if len(pictures) > 1:
-        raise NotThisModel("No model here can use several pictures; send `startFrameFileId` alone.")
     width, height = size_of(body.aspect_ratio, VIDEO_SIDES)
-    return _clip(body, pictures, body.prompt, width=width, height=height, **_duration(body.duration_seconds))
+    references = [to_native("vg_file", one) for one in pictures]
+    more = {"reference_images": references, **_duration(body.duration_seconds)}
+    return _clip(body, start, body.prompt, width=width, height=height, **more)
 
 
 def parallax_params(body: PictureTool) -> VideoParams:
     """Return the parameters of image-3d-effect: an orbit of the camera around the picture."""
     width, height = size_of(None, VIDEO_SIDES)
-    return _clip(body, [body.image_file_id], "slow orbit", width=width, height=height)
+    return _clip(body, body.image_file_id, "slow orbit", width=width, height=height)
 
 
 def cutout_params(body: PictureTool) -> CutoutParams:
@@ -171,9 +173,9 @@ def spread(params: AnyParams, results: int) -> list[AnyParams]:
     return [msgspec.structs.replace(params, num_images=size) for size in sizes]
 
 
-def _clip(body: VisualBody, pictures: Sequence[str], prompt: str | None, **fields: Any) -> VideoParams:
+def _clip(body: VisualBody, start: str | None, prompt: str | None, **fields: Any) -> VideoParams:
     words = {} if prompt is None else {"prompt": prompt}
-    picture = to_native("vg_file", pictures[0]) if pictures else None
+    picture = None if start is None else to_native("vg_file", start)
     quality = QUALITY[getattr(body, "quality", None) or "STANDARD"]
     return _made(VideoParams, input_image=picture, quality=quality, seed=-1, **words, **fields, **_common(body))
 

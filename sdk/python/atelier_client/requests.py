@@ -152,6 +152,8 @@ class VideoRequest(TypedDict, total=False):
     """The first frame; not needed by a text-to-video model. Read as `image_path` and `image_url`, too."""
     last_image: str | None
     """The last frame, for a model that supports one."""
+    reference_images: Sequence[str]
+    """What is to be seen in the video, for a model that can."""
     motion_video: str | None
     """A film whose motion `input_image` follows, for a model that can."""
     prompt: str
@@ -608,7 +610,7 @@ PATHS = {
 
 MEDIA = {
     "image": ["input_image", "logo_url", "mask", "reference_images", "subject_image"],
-    "video": ["input_image", "last_image", "motion_video"],
+    "video": ["input_image", "last_image", "motion_video", "reference_images"],
     "remove-background": ["image_url", "input_video"],
     "speech": ["target_voice_path"],
     "3d": ["image_path"],

@@ -116,6 +116,8 @@ export interface VideoParams extends CommonParams {
     input_image?: string;
     /** The last frame, for a model that supports one. */
     last_image?: string;
+    /** What is to be seen in the video, for a model that can. */
+    reference_images?: string[];
     /** A film whose motion `input_image` follows, for a model that can. */
     motion_video?: string;
     /** What to make, in plain words. */

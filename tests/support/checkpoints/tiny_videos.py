@@ -6,6 +6,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import (
@@ -19,6 +20,8 @@ from diffusers import (
     WanImageToVideoPipeline,
     WanPipeline,
     WanTransformer3DModel,
+    WanVACEPipeline,
+    WanVACETransformer3DModel,
 )
 from transformers import (
     T5Config,
@@ -95,6 +98,19 @@ def wan22a14b() -> DiffusionPipeline:
     )
 
 
+def vace() -> DiffusionPipeline:
+    """Wan2.1-VACE-1.3B: Wan2.1 with blocks beside some of its own, which read what is known of the film."""
+    return WanVACEPipeline(
+        tokenizer=_tokenizer(),
+        text_encoder=_umt5(),
+        transformer=_transformer(
+            WanVACETransformer3DModel, in_channels=16, out_channels=16, vace_layers=[0], vace_in_channels=96
+        ),
+        vae=AutoencoderKLWan(base_dim=4, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1),
+        scheduler=_unipc(3.0),
+    )
+
+
 def ltx() -> DiffusionPipeline:
     """LTX-Video: T5, latents packed into tokens, 32x32 pixels and 8 frames each."""
     return LTXPipeline(
@@ -120,11 +136,16 @@ def ltx() -> DiffusionPipeline:
     )
 
 
-BUILDERS: dict[str, Callable[[], DiffusionPipeline]] = {"wan22": wan22, "wan22a14b": wan22a14b, "ltx": ltx}
+BUILDERS: dict[str, Callable[[], DiffusionPipeline]] = {
+    "wan22": wan22,
+    "wan22a14b": wan22a14b,
+    "vace": vace,
+    "ltx": ltx,
+}
 
 
-def _transformer(**config: int) -> WanTransformer3DModel:
-    return WanTransformer3DModel(
+def _transformer(type_: Any = WanTransformer3DModel, **config: Any) -> Any:
+    return type_(
         num_attention_heads=2,
         attention_head_dim=16,
         text_dim=32,

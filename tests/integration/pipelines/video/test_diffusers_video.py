@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import DiffusionPipeline, LTXImageToVideoPipeline, WanImageToVideoPipeline
+from diffusers import DiffusionPipeline, LTXImageToVideoPipeline, WanImageToVideoPipeline, WanVACEPipeline
 from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 
 from core.errors.failures import GpuOutOfMemory, ModelLoadFailed, PipelineFailed
-from core.errors.fields import NotThisModel
+from core.errors.fields import NotThisModel, OutOfRange
 from jobs.params.video import VideoParams
 from pipelines.catalog.spec import ModelSpec, Stage
 from pipelines.runtime.device import load
@@ -25,14 +25,15 @@ from tests.support.media.videos import decode_video, planes, psnr, scene
 
 PROMPT = "a red apple"
 VIDEO = {"width": 64, "height": 96, "duration_seconds": 0.5, "num_inference_steps": 3}
-FRAMES = {"wan22": 13, "ltx": 9, "wan22a14b": 13}
-STEPS = {"wan22": 4, "ltx": 8, "wan22a14b": 4}
+FRAMES = {"wan22": 13, "ltx": 9, "wan22a14b": 13, "vace": 13}
+STEPS = {"wan22": 4, "ltx": 8, "wan22a14b": 4, "vace": 4}
 BOTH = ("wan22", "ltx")
 STILLS = {"wan22": WanImageToVideoPipeline, "ltx": LTXImageToVideoPipeline, "wan22a14b": WanImageToVideoPipeline}
 CAPABILITIES = {
     "wan22": ["text-to-video", "image-to-video", "negative-prompt"],
     "ltx": ["text-to-video", "image-to-video", "negative-prompt"],
     "wan22a14b": ["image-to-video", "first-last-frame", "negative-prompt"],
+    "vace": ["text-to-video", "image-to-video", "first-last-frame", "references", "negative-prompt"],
 }
 
 
@@ -66,7 +67,13 @@ def model(name: str, **changes: Any) -> ModelSpec:
         "modality": "video",
         "source": {"path": name},
         "capabilities": CAPABILITIES[name],
-        "limits": {"frame_step": STEPS[name], "max_side": 1280, "max_seconds": 5, "side_multiple": 32},
+        "limits": {
+            "frame_step": STEPS[name],
+            "max_side": 1280,
+            "max_seconds": 5,
+            "side_multiple": 32,
+            "max_references": 3,
+        },
         "defaults": {"fps": 24},
     }
     return spec(**{**entry, **changes})
@@ -279,6 +286,102 @@ class TestFirstAndLastFrame:
     def test_a_last_frame_needs_a_first(self, videos_dir: Path, ends: Inputs) -> None:
         with pytest.raises(NotThisModel, match="`input_image` is required"):
             run(loaded("wan22a14b", videos_dir), Inputs({"last_image": ends.files["last_image"]}))
+
+
+GIVEN = {
+    "nothing": (),
+    "first": ("input_image",),
+    "both ends": ("input_image", "last_image"),
+    "references": ("reference_images.0", "reference_images.1"),
+    "all": ("input_image", "last_image", "reference_images.0", "reference_images.1"),
+}
+
+
+@pytest.fixture(scope="module")
+def pictures(ends: Inputs, tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    files = dict(ends.files)
+    for number, size in enumerate(((80, 160), (160, 80))):
+        files[f"reference_images.{number}"] = tmp_path_factory.mktemp("reference") / "reference.png"
+        scene(size, seed=7 + number).save(files[f"reference_images.{number}"])
+    return Inputs(files)
+
+
+@pytest.mark.contract("B49", "B50")
+class TestVace:
+    """Start and end frame and references, against diffusers' own pipeline called as VACE's guide says."""
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            pytest.param(names, id=name, marks=[] if name == "all" else pytest.mark.long)
+            for name, names in GIVEN.items()
+        ],
+    )
+    def test_frames_equal_those_of_diffusers(self, videos_dir: Path, pictures: Inputs, given: tuple[str, ...]) -> None:
+        found = {name: Image.open(pictures.files[name]).convert("RGB") for name in given}
+        call: dict[str, Any] = {}
+        if "input_image" in found:
+            gray, white, black = (Image.new("RGB", (64, 96), color) for color in ("#808080", "white", "black"))
+            cropped = {
+                place: ImageOps.fit(found[name], (64, 96), Image.Resampling.LANCZOS)
+                for name, place in (("input_image", 0), ("last_image", 12))
+                if name in found
+            }
+            call["video"] = [cropped.get(place, gray) for place in range(13)]
+            call["mask"] = [black if place in cropped else white for place in range(13)]
+        if "reference_images.0" in found:
+            call["reference_images"] = [found["reference_images.0"], found["reference_images.1"]]
+        pipe = WanVACEPipeline.from_pretrained(videos_dir / "vace", dtype=torch.float32)
+        pipe.set_progress_bar_config(disable=True)
+        own = pipe(
+            prompt=PROMPT,
+            width=64,
+            height=96,
+            num_frames=13,
+            num_inference_steps=3,
+            generator=torch.Generator().manual_seed(1),
+            output_type="np",
+            **call,
+        ).frames[0]
+
+        made = frames(run(loaded("vace", videos_dir), Inputs({name: pictures.files[name] for name in given})))
+
+        assert (13, 144, 64) == made.shape
+        assert np.array_equal(planes(own), made)
+
+    @pytest.mark.long
+    def test_each_picture_changes_the_film(self, videos_dir: Path, pictures: Inputs) -> None:
+        pipeline = loaded("vace", videos_dir)
+        made = [
+            frames(run(pipeline, Inputs({name: pictures.files[name] for name in given}))).tobytes()
+            for given in GIVEN.values()
+        ]
+
+        assert len(made) == len(set(made))
+
+    def test_more_references_than_the_model_takes(self, videos_dir: Path, pictures: Inputs) -> None:
+        pipeline = loaded("vace", videos_dir, limits={"frame_step": 4, "max_references": 1})
+
+        with pytest.raises(OutOfRange, match="`reference_images` must have at most 1 entries for vace"):
+            run(pipeline, pictures)
+
+    def test_its_layout_is_the_published_one(self, videos_dir: Path) -> None:
+        parts = tiny_videos.components(videos_dir / "vace")
+        assert ["diffusers", "WanVACETransformer3DModel"] == parts["transformer"]
+
+    def test_a_tensor_less_is_an_error(self, tmp_path: Path) -> None:
+        folder = tiny_videos.save("vace", tmp_path / "vace")
+        file = folder / "transformer" / "diffusion_pytorch_model.safetensors"
+        tensors = load_file(file)
+        del tensors["vace_blocks.0.proj_out.weight"]
+        save_file(tensors, file, metadata={"format": "pt"})
+
+        with pytest.raises(ModelLoadFailed, match=r"vace_blocks\.0\.proj_out"):
+            loaded("vace", tmp_path)
+
+    def test_a_catalogue_that_gives_references_to_others(self, videos_dir: Path) -> None:
+        with pytest.raises(ModelLoadFailed, match="cannot follow references"):
+            loaded("wan22", videos_dir, capabilities=["text-to-video", "references"])
 
 
 class TestRefused:

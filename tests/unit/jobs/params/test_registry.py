@@ -73,6 +73,7 @@ OWN = {
         "output_format": "mp4",
         "prompt": "cinematic motion",
         "last_image": None,
+        "reference_images": (),
         "motion_video": None,
         "sound": False,
         "negative_prompt": None,

@@ -149,6 +149,24 @@ def test_the_source_media_say_the_generation_type(count: int, last: str | None) 
     assert (URLS[0] if count else None, last) == (params.input_image, params.last_image)
 
 
+def test_pictures_of_a_film_are_frames_or_by_its_mode_references() -> None:
+    model = spec(
+        id="caster",
+        modality="video",
+        capabilities=["text-to-video", "image-to-video", "first-last-frame", "references"],
+        limits={"max_references": 3},
+    )
+    frames = planned(model, source_media_urls=URLS[:2]).params
+    named = planned(model, source_media_urls=URLS[:1], generation_type="text-to-video").params
+    many = planned(model, source_media_urls=URLS[:3]).params
+    assert isinstance(frames, VideoParams)
+    assert isinstance(named, VideoParams)
+    assert isinstance(many, VideoParams)
+    assert (URLS[0], URLS[1], ()) == (frames.input_image, frames.last_image, frames.reference_images)
+    assert (None, None, (URLS[0],)) == (named.input_image, named.last_image, named.reference_images)
+    assert (None, tuple(URLS[:3])) == (many.input_image, many.reference_images)
+
+
 def test_the_first_of_many_pictures_is_edited() -> None:
     editor = spec(id="many", capabilities=["references"], limits={"max_references": 16})
     params = planned(editor, source_media_urls=URLS[:16]).params

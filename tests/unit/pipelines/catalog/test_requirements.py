@@ -24,6 +24,12 @@ EDITOR = spec(id="editor", capabilities=["references"], limits={"max_references"
 BOTH = spec(id="both", capabilities=["image-to-image", "references"], limits={"max_references": 2})
 PAINTER = spec(id="painter", capabilities=["text-to-image", "image-to-image", "mask"], limits={"inputs": COUNTS})
 CAMERA = spec(id="camera", modality="video", capabilities=["image-to-video"], limits={"max_seconds": 3})
+CASTER = spec(
+    id="caster",
+    modality="video",
+    capabilities=["text-to-video", "image-to-video", "references"],
+    limits={"max_references": 2},
+)
 ENDER = spec(id="ender", modality="video", capabilities=["text-to-video", "image-to-video", "first-last-frame"])
 BRITON = spec(id="briton", modality="speech", capabilities=[], languages=["en"])
 
@@ -43,6 +49,11 @@ BRITON = spec(id="briton", modality="speech", capabilities=[], languages=["en"])
         (CAMERA, [], NotThisModel, "`input_image` is required by camera; add it."),
         (CAMERA, ["input_image", "last_image"], NotThisModel, "`last_image` is not supported by camera; remove it."),
         (ENDER, ["last_image"], NotThisModel, "`input_image` is required by ender; add it."),
+        (ENDER, ["reference_images.0"], NotThisModel, "`reference_images` is not supported by ender; remove it."),
+        (
+            *(CASTER, [f"reference_images.{n}" for n in range(3)], OutOfRange),
+            "`reference_images` must have at most 2 entries for caster.",
+        ),
         (
             *(BRITON, ["target_voice_path"], NotThisModel),
             "Voice cloning is not supported by briton; remove `target_voice_path`.",
@@ -65,6 +76,7 @@ def test_media_without_support_are_refused(model, media, error, message):
         (CAMERA, ["input_image"]),
         (ENDER, ["input_image", "last_image"]),
         (ENDER, []),
+        (CASTER, ["input_image", "reference_images.0", "reference_images.1"]),
         (BRITON, []),
     ],
 )
@@ -266,12 +278,13 @@ def test_the_rule_of_the_pictures_is_said():
 
 
 def test_capabilities_say_how_many_pictures_a_model_takes():
-    counts = [input_counts(model) for model in (WRITER, EDITOR, BOTH, CAMERA, ENDER, BRITON)]
+    counts = [input_counts(model) for model in (WRITER, EDITOR, BOTH, CAMERA, ENDER, CASTER, BRITON)]
     assert [
         {"text-to-image": (0, 0)},
         {"image-to-image": (1, 2)},
         {"image-to-image": (1, 3)},
         {"image-to-video": (1, 1)},
         {"text-to-video": (0, 0), "image-to-video": (1, 2)},
+        {"image-to-video": (1, 1), "text-to-video": (0, 2)},
         {},
     ] == counts

@@ -56,11 +56,17 @@ def test_one_picture_of_a_clip_is_its_first_frame():
     assert MEDIA[0] == clip_params(read(GenerateVideoClip, imageFileIds=FILES[:1])).input_image
 
 
+def test_further_pictures_of_a_clip_are_references():
+    several = clip_params(read(GenerateVideoClip, imageFileIds=FILES[:2]))
+    assert (None, tuple(MEDIA[:2])) == (several.input_image, several.reference_images)
+    beside = clip_params(read(GenerateVideoClip, startFrameFileId=FILES[0], imageFileIds=FILES[1:2]))
+    assert (MEDIA[0], tuple(MEDIA[1:2])) == (beside.input_image, beside.reference_images)
+
+
 @pytest.mark.parametrize(
     ("body", "error", "named"),
     [
         ({}, MissingField, "startFrameFileId"),
-        ({"imageFileIds": FILES}, NotThisModel, "startFrameFileId"),
         ({"prompt": "a", "videoFileIds": FILES}, NotThisModel, "videoFileIds"),
         ({"prompt": "a", "generateAudio": True}, NotThisModel, "generateAudio"),
         ({"prompt": "a", "spokenDialogue": "hello"}, NotThisModel, "spokenDialogue"),

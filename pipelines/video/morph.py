@@ -1,0 +1,114 @@
+"""The family `demo-morph`: one still becomes another. Pillow, NumPy and scikit-image, one core, no weights.
+
+Each still is bent towards the other along the optical flow between them (TV-L1, Zach, Pock and Bischof, 2007), and the
+one fades into the other. What moves a little between the stills moves; what differs is cross-faded.
+"""
+
+from collections.abc import Iterator
+from math import cos, pi
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.registration import optical_flow_tvl1
+
+from jobs.params.video import VideoParams
+from pipelines.catalog.requirements import check_media
+from pipelines.catalog.sizes import Size
+from pipelines.catalog.spec import ModelSpec
+from pipelines.diffusion.sampling_settings import ignored_field_warnings
+from pipelines.image.arguments import cover
+from pipelines.image.inputs import read_image
+from pipelines.runtime.protocol import Inputs, MetadataValue, RawOutput, RunContext
+from pipelines.video.color import empty_video, fill_planes
+from pipelines.video.frames import plan_frames
+
+FLOW_SIDE = 96
+"""The longer side of the copies of the stills between which the flow is found, in pixels."""
+CELLS = 48
+"""Cells of the mesh that bends a still, along its longer side."""
+SAID = "interpolated: its two pictures are bent and faded into each other; nothing is drawn, and the prompt is not read"
+
+Flow = NDArray[np.float32]
+"""For each pixel of the small copy where it goes, to the right and down, as parts of the sides: 2 x height x width."""
+
+
+class Morph:
+    """A video from `input_image` to `last_image`."""
+
+    def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
+        self.spec = spec
+
+    def run(self, params: VideoParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
+        """Make `frames` for `params`; report after every frame. Raises what `check_media` raises."""
+        check_media(self.spec, inputs.files)
+        plan = plan_frames(self.spec, params.duration_seconds)
+        warnings = (
+            SAID,
+            *([plan.warning] if plan.warning else []),
+            *ignored_field_warnings(self.spec, params, frozenset()),
+        )
+        for warning in warnings:
+            ctx.warn(warning)
+        ctx.progress(0.0, "prepare")
+        size = (params.width, params.height)
+        frames = empty_video(ctx, plan.frames, *size)
+        ends = [cover(read_image(inputs.files[name]), size) for name in ("input_image", "last_image")]
+        for number, frame in enumerate(morphed(*ends, plan.frames)):
+            rgb = np.asarray(frame, np.float32) / 255
+            fill_planes(frames[number : number + 1], rgb.transpose(2, 0, 1)[None])
+            ctx.progress((number + 1) / (plan.frames + 1), "step" if number + 1 < plan.frames else "encode")
+        metadata: dict[str, MetadataValue] = {"seed": ctx.seed, "fps": plan.fps, "frames": plan.frames}
+        return RawOutput(arrays={"frames": frames}, warnings=warnings, metadata=metadata)
+
+
+def morphed(first: Image.Image, last: Image.Image, count: int) -> Iterator[Image.Image]:
+    """Yield so many frames, at least 2, from one RGB still to another of its size; the ends are the stills."""
+    there, back = _flow(first, last), _flow(last, first)
+    for number in range(count):
+        part = (1 - cos(pi * number / (count - 1))) / 2
+        yield Image.blend(_bent(first, there * part), _bent(last, back * (1 - part)), part)
+
+
+def _flow(one: Image.Image, other: Image.Image) -> Flow:
+    scale = min(1.0, FLOW_SIDE / max(one.size))
+    size = (max(8, round(one.width * scale)), max(8, round(one.height * scale)))
+    small = [np.asarray(each.resize(size, Image.Resampling.BOX), np.float32) / 255 for each in (one, other)]
+    clearest = int(np.argmax(np.stack(small).std(axis=(0, 1, 2))))  # of red, green and blue; gray may hide an edge
+    down, right = optical_flow_tvl1(*(each[..., clearest] for each in small))
+    return np.stack([right / size[0], down / size[1]]).astype(np.float32)
+
+
+def _bent(still: Image.Image, flow: Flow) -> Image.Image:
+    """Return the still with each place moved along the flow, as far as a mesh of cells can."""
+    if not flow.any():
+        return still
+    cell = max(still.size) / CELLS
+    columns, rows = (max(1, round(side / cell)) for side in still.size)
+    shown = _corners(still.size, columns, rows)
+    seen = shown - _at_corners(flow, columns, rows) * np.array(still.size, np.float32)
+    mesh = []
+    for row in range(rows):
+        for column in range(columns):
+            left, top = shown[row, column]
+            right, bottom = shown[row + 1, column + 1]
+            corners = (seen[row, column], seen[row + 1, column], seen[row + 1, column + 1], seen[row, column + 1])
+            mesh.append(
+                ((int(left), int(top), int(right), int(bottom)), tuple(float(value) for at in corners for value in at))
+            )
+    return still.transform(still.size, Image.Transform.MESH, mesh, Image.Resampling.BICUBIC)
+
+
+def _corners(size: Size, columns: int, rows: int) -> Flow:
+    """Return the corners of the cells in whole pixels: rows + 1 x columns + 1 x 2."""
+    across, along = (
+        np.rint(np.linspace(0, side, count + 1)) for side, count in zip(size, (columns, rows), strict=True)
+    )
+    return np.stack(np.meshgrid(across, along), -1).astype(np.float32)
+
+
+def _at_corners(flow: Flow, columns: int, rows: int) -> Flow:
+    """Return the flow at the corners of the cells: rows + 1 x columns + 1 x 2."""
+    parts = [Image.fromarray(part).resize((columns + 1, rows + 1), Image.Resampling.BILINEAR) for part in flow]
+    return np.stack([np.asarray(part) for part in parts], -1)
