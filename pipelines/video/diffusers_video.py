@@ -1,5 +1,6 @@
 """The family `diffusers-video`: videos from text or stills, with Wan, VACE and LTX, by their `model_index.json`."""
 
+from collections.abc import Mapping
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -205,7 +206,7 @@ def _as(class_: Any, pipe: Any) -> Any:
     return made
 
 
-def _check_capabilities(spec: ModelSpec, pipes: dict[str, Any]) -> None:
+def _check_capabilities(spec: ModelSpec, pipes: Mapping[Any, Any]) -> None:
     """Raise `ModelLoadFailed` where a pipeline ignores or does not take what the catalog says that the model uses."""
     able = [isinstance(pipe, WanVACEPipeline) for pipe in pipes.values()]
     if "references" in spec.capabilities and not all(able):

@@ -54,8 +54,8 @@ class Morph:
         ctx.progress(0.0, "prepare")
         size = (params.width, params.height)
         frames = empty_video(ctx, plan.frames, *size)
-        ends = [cover(read_image(inputs.files[name]), size) for name in ("input_image", "last_image")]
-        for number, frame in enumerate(morphed(*ends, plan.frames)):
+        first, last = (cover(read_image(inputs.files[name]), size) for name in ("input_image", "last_image"))
+        for number, frame in enumerate(morphed(first, last, plan.frames)):
             rgb = np.asarray(frame, np.float32) / 255
             fill_planes(frames[number : number + 1], rgb.transpose(2, 0, 1)[None])
             ctx.progress((number + 1) / (plan.frames + 1), "step" if number + 1 < plan.frames else "encode")
@@ -76,7 +76,8 @@ def _flow(one: Image.Image, other: Image.Image) -> Flow:
     size = (max(8, round(one.width * scale)), max(8, round(one.height * scale)))
     small = [np.asarray(each.resize(size, Image.Resampling.BOX), np.float32) / 255 for each in (one, other)]
     clearest = int(np.argmax(np.stack(small).std(axis=(0, 1, 2))))  # of red, green and blue; gray may hide an edge
-    down, right = optical_flow_tvl1(*(each[..., clearest] for each in small))
+    one_channel = (each[..., clearest] for each in small)
+    down, right = optical_flow_tvl1(*one_channel)  # type: ignore[no-untyped-call]
     return np.stack([right / size[0], down / size[1]]).astype(np.float32)
 
 
