@@ -108,7 +108,7 @@ def input_counts(spec: ModelSpec) -> dict[GenerationType, tuple[int, int]]:
     counts: dict[GenerationType, tuple[int, int]] = {}
     if "text-to-image" in able:
         counts["text-to-image"] = (0, 0)
-    if "references" in able or "image-to-image" in able:
+    if spec.modality == "image" and ("references" in able or "image-to-image" in able):
         counts["image-to-image"] = (1, max(1, references + ("image-to-image" in able)))
     if "text-to-video" in able and "references" not in able:
         counts["text-to-video"] = (0, 0)

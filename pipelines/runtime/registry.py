@@ -23,6 +23,7 @@ FAMILIES: dict[str, Family] = {
     "diffusers-image": Family("pipelines.image.diffusers_image", "DiffusersImage"),
     "diffusers-video": Family("pipelines.video.diffusers_video", "DiffusersVideo"),
     "demo-camera": Family("pipelines.video.camera", "CameraMove"),
+    "demo-morph": Family("pipelines.video.morph", "Morph"),
     "rembg": Family("pipelines.cutout.rembg_cutout", "RembgCutout"),
     "chatterbox": Family("pipelines.speech.chatterbox.family", "Chatterbox"),
     "espeak": Family("pipelines.speech.espeak", "EspeakVoice"),

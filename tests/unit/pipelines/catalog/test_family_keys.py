@@ -31,7 +31,8 @@ MODALITIES = {"chatterbox": "speech", "espeak": "speech", "rembg": "remove-backg
 MODALITIES |= {"transformers-text": "text"}
 MODALITIES |= {"brand-kit": "branding", "film-join": "join", "vtracer": "vectorize", "real-esrgan": "upscale"}
 MODALITIES |= {"demo-sound": "sound", "demo-music": "music", "moss-sound": "sound", "diffusers-music": "music"}
-MODALITIES |= {"demo-relief": "3d", "diffusers-video": "video", "demo-camera": "video", "diffusers-image": "image"}
+MODALITIES |= {"demo-relief": "3d", "diffusers-video": "video", "demo-camera": "video", "demo-morph": "video"}
+MODALITIES |= {"diffusers-image": "image"}
 
 
 def catalog(folder: Path, family: str, line: str) -> Path:
