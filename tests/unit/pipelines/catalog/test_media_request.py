@@ -149,7 +149,7 @@ def test_the_source_media_say_the_generation_type(count: int, last: str | None) 
     assert (URLS[0] if count else None, last) == (params.input_image, params.last_image)
 
 
-def test_pictures_of_a_film_are_frames_or_by_its_mode_references() -> None:
+def test_pictures_of_a_film_are_frames_or_references() -> None:
     model = spec(
         id="caster",
         modality="video",
