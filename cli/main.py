@@ -57,7 +57,15 @@ COMMANDS = {
 """Place and summary of every command; the summary is the first sentence of the command's own help."""
 
 
+HELP = {
+    "options_table_column_types": ["required", "opt_all", "metavar_short", "help"],
+    "options_table_help_sections": ["help", "range", "envvar", "default"],
+}
+"""What a help shows of an option: the range of a number, which is long, stands after the sentence about it."""
+
+
 @click.group(cls=LazyGroup, commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.rich_config(HELP)
 @click.version_option(package_name="atelier", prog_name="atelier")
 def atelier() -> None:
     """Run a self-hosted GPU service for generated media.

@@ -52,10 +52,10 @@ class UsageReports:
         """
         until = datetime.now(UTC) if until is None else until.astimezone(UTC)
         since = until - timedelta(days=DEFAULT_DAYS) if since is None else since.astimezone(UTC)
-        if not since < until <= since + timedelta(days=KEPT_DAYS):
-            raise OutOfRange(
-                f"`from` must be before `to`, by {KEPT_DAYS} days at most; correct one of them.", field="query.from"
-            )
+        if since >= until:
+            raise OutOfRange("`from` must be before `to`; correct one of them.", field="query.from")
+        if until - since > timedelta(days=KEPT_DAYS):
+            raise OutOfRange(f"A report covers {KEPT_DAYS} days at most; choose a later `from`.", field="query.from")
         owner = await self._owner(caller, tenant)
         rows = await self._database.rows(
             usage_of(owner, since=since, until=until, step=SECONDS[step], by=by, limit=MOST_ROWS + 1)

@@ -32,8 +32,7 @@ class WeightsContext(NamedTuple):
         try:
             return [self.catalog.get(name) for name in names] if names else list(self.catalog.models)
         except UnknownModel as error:
-            known = ", ".join(spec.id for spec in self.catalog.models)
-            raise click.UsageError(f"{error.detail.partition(';')[0]}; there are {known}") from None
+            raise click.UsageError(error.detail.replace("GET /models/v1", "`atelier weights list`")) from None
 
     def states(self, specs: Iterable[ModelSpec]) -> list[ModelState]:
         """Return how many of the files of each model are on this machine."""

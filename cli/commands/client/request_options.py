@@ -7,6 +7,7 @@ import msgspec
 import rich_click as click
 from msgspec import inspect
 
+from cli.choices import show_values
 from cli.http.problems import in_commands
 from jobs.params.base import Params
 from jobs.params.media import NAMED
@@ -27,6 +28,9 @@ HELP = {
     "labels": "A pair of your own, as key:value, to filter by; may be repeated.",
     "prefer_seconds": "With --server-id: on any server after this many seconds.",
     "target_voice_path": "The voice to speak with: a recording as file or URL, or an id of `atelier voices list`.",
+    "apply_watermark": "Leave out the inaudible mark that identifies generated audio.",
+    "auto_unload": "Keep the model in memory after the job.",
+    "stream": "Speak it in parts, to be heard while it is made; `-o -` does so by itself.",
     "variables": "What stands in a place of the template, as place:words; may be repeated.",
     "replacements": "A word and how to pronounce it, as word:spelling; may be repeated.",
 }
@@ -95,12 +99,12 @@ def _option(modality: ModalitySpec, field: inspect.Field) -> click.Option:
     settings: dict[str, Any] = {"help": HELP.get(field.name) or _in_options(modality, description)}
     match type_:
         case inspect.BoolType():
-            flags = (f"{flags[0]}/--no-{flags[0].removeprefix('--')}",) if field.default else flags
-            settings |= {"is_flag": True, "default": None}
+            flags = (f"--no-{flags[0].removeprefix('--')}",) if field.default else flags
+            settings |= {"is_flag": True, "flag_value": not field.default, "default": None}
         case inspect.LiteralType() if field.name in modality.switches:
             settings["flag_value"] = modality.switches[field.name]
         case inspect.LiteralType():
-            settings["metavar"] = "|".join(map(str, type_.values))
+            settings["metavar"] = show_values(type_.values)
         case inspect.IntType():
             settings["type"] = int
         case inspect.FloatType():

@@ -60,6 +60,15 @@ def test_no_help_speaks_of_routes(words):
 
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_no_word_of_a_help_is_broken_at_80_columns(words):
+    def shown(columns):
+        page = CliRunner(env={"COLUMNS": columns}).invoke(atelier, [*words, "--help"]).output
+        return set(re.split(r"[\s│╭╮╰╯─|]+", page))
+
+    assert shown("300") >= shown("80")
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
 def test_every_option_has_a_help(words):
     undocumented = [p.name for p in ALL[words].params if p.param_type_name == "option" and not p.help]
     assert [] == undocumented

@@ -51,5 +51,5 @@ def test_usage_is_json_for_a_program(usage):
 
 
 def test_what_the_api_refuses_of_usage_is_an_option(usage):
-    assert "`--since` must be before `to`, by 400 days at most" in usage("--since", "900d", status=1).output
+    assert "A report covers 400 days at most; choose a later `--since`." in usage("--since", "900d", status=1).output
     assert "The usage of other tenants is an operator's" in usage("--tenant", "other", status=1).output

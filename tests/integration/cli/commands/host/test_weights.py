@@ -202,7 +202,10 @@ def test_a_license_that_is_not_allowed_is_not_fetched(machine: Machine) -> None:
 
 
 def test_an_unknown_model_is_a_usage_error(machine: Machine) -> None:
-    assert "there are tiny" in machine.run_here("fetch", "nonsense", status=2)
+    assert "Unknown model 'nonsense'; `atelier weights list` lists the models." in machine.run_here(
+        "fetch", "nonsense", status=2
+    )
+    assert "did you mean 'tiny'?" in machine.run_here("fetch", "tinny", status=2)
 
 
 def test_a_local_folder_is_locked_as_it_is(machine: Machine, tmp_path: Path) -> None:
