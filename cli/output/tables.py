@@ -15,6 +15,8 @@ GAP = 2
 """Characters between two columns."""
 LEAST = 6
 """Characters of a column to which the first one does not give way."""
+ENOUGH = 24
+"""Characters of a column that is folded rather than left out."""
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]], *, optional: Sequence[str] = ()) -> None:
@@ -87,6 +89,7 @@ def _on_one_line(cell: object) -> str:
 def _left_out(titles: Sequence[str], widths: Sequence[int], optional: Sequence[str], most: int) -> set[str]:
     """Return the titles of the optional columns that a table of `most` characters has no room for."""
     left_out = set[str]()
+    widths = [widths[0], *(min(width, ENOUGH) for width in widths[1:])]
     for title in reversed(optional):
         if sum(width + GAP for name, width in zip(titles, widths, strict=True) if name not in left_out) - GAP <= most:
             break

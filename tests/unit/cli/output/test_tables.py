@@ -27,8 +27,16 @@ def test_a_terminal_leaves_optional_columns_out(terminal, capsys):
 
 
 def test_only_as_many_columns_are_left_out_as_must_be(terminal, capsys):
-    print_table(["job", "status", "place", "seconds"], [[JOB, "queued", 3, "x" * 40]], optional=["place", "seconds"])
-    assert [JOB, "queued", "3"] == capsys.readouterr().out.splitlines()[1].split()
+    titles, row = ["job", "status", "model", "seconds"], [JOB, "completed", "y" * 20, "x" * 20]
+    print_table(titles, [row], optional=["model", "seconds"])
+    assert row[:3] == capsys.readouterr().out.splitlines()[1].split()
+
+
+def test_an_optional_column_is_folded_where_there_is_room(terminal, capsys):
+    print_table(["job", "status", "title"], [[JOB, "completed", "a red circle on white " * 3]], optional=["title"])
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert ["job", "status", "title"] == head.split()
+    assert (f"{JOB}  completed  a red", 3) == (rows[0][: len(JOB) + 18], len(rows))
 
 
 def test_a_pipe_has_every_column_and_folds_nothing(capsys):
