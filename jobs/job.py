@@ -32,6 +32,8 @@ class JobStatus(StrEnum):
         return self in TERMINAL
 
 
+REVISED_PROMPT = "revised_prompt"
+"""What of the metadata of an output is the prompt that it was made of, where a text model wrote it anew."""
 WAITING = (JobStatus.PENDING, JobStatus.QUEUED)
 ACTIVE = (*WAITING, JobStatus.PROCESSING)
 TERMINAL = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
@@ -168,6 +170,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             return None
         noted = self.backend or LOCAL_BACKEND
         return msgspec.structs.replace(noted, reason="pinned") if self.server_id == self.worker else noted
+
+    @property
+    def revised_prompt(self) -> str | None:
+        """The prompt that its outputs were made of, where a text model wrote it anew, as long as they are known."""
+        return self.artifacts[0].metadata.get(REVISED_PROMPT) if self.artifacts else None
 
     def read_params(self) -> AnyParams:
         """Return the parameters as the struct of this job's modality."""

@@ -50,9 +50,9 @@ def parts_of_requests() -> list[type[msgspec.Struct]]:
 
 
 def fields_of(cls: type[msgspec.Struct]) -> list[types.Field]:
-    """Return the fields of a struct; those whose feature is not built are left out."""
+    """Return the fields of a struct."""
     fields: list[types.Field] = list(types.type_info(cls).fields)  # type: ignore[attr-defined]
-    return [field for field in fields if field.name not in getattr(cls, "unbuilt", ())]
+    return fields
 
 
 def base_of(cls: type[msgspec.Struct], answers: tuple[type[msgspec.Struct], ...]) -> type[msgspec.Struct] | None:

@@ -15,6 +15,7 @@ from api.submit.groups import Place, at, check_together
 from api.submit.idempotency import claim_key, find_repeated
 from api.submit.media_intake import MediaIntake
 from api.submit.model_choice import choose_model, modality_of
+from api.submit.prompt_enhancement import beside_text
 from api.submit.service import Submission, accepted, facts_of, refusals, with_input_rules
 from api.submit.validation import IdempotencyKey, check_url
 from core.errors.fields import InvalidRequest
@@ -168,7 +169,8 @@ class ChainSubmissions:
                 spec = await choose_model(
                     connection, self._catalog, each.params, asked.origin.dialect, each.caller.tenant
                 )
-            job, given = self._new_job(each, spec), with_input_rules(sources[number], spec)
+                job = await beside_text(connection, self._catalog, self._new_job(each, spec))
+            given = with_input_rules(sources[number], spec)
             seconds += job.deadline
             wait = None
             if outputs[number]:

@@ -135,6 +135,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "input_tokens": "Tokens that the model has read; null for what is not a text.",
     "output_tokens": "Tokens that the model has written; null for what is not a text.",
     "finish_reason": "Why a text ended: by itself or at a stop sequence, or at `max_tokens`.",
+    "revised_prompt": "What the text model made of the prompt, with `enhance_prompt`; null without it.",
     "previews": "Small copies, each with its link; empty where none was made, or not yet.",
     "PreviewAnswer.name": "`thumbnail`, `web`, `poster`, `strip` or `peaks`.",
     "PreviewAnswer.url": "The link of the preview, which lives as long as the output and needs no key.",
@@ -143,7 +144,6 @@ DESCRIPTIONS: Mapping[str, str] = {
     "signature": "As in the link.",
     "name_signature": "As in the link.",
     # parameters of requests
-    "enhance_prompt": "Not supported yet: leave it out.",
     "profile_id": "The id of the profile.",
     # models
     "models": "The models.",

@@ -14,6 +14,7 @@ from api.submit.idempotency import claim_key, find_repeated
 from api.submit.media_intake import MediaIntake, needs_store
 from api.submit.model_choice import choose_model
 from api.submit.profiles import with_profile
+from api.submit.prompt_enhancement import beside_text
 from api.submit.service import (
     Submission,
     SubmittedJob,
@@ -122,7 +123,9 @@ class GroupSubmissions:
             params: AnyParams = each.params
             spill_seconds = params.prefer_seconds if params.pin == "prefer" else None
             facts = facts_of(each, params, self._settings)
-            added.append(new_job(offers=[Offer(spec.id, spec.price_of(params))], spill_seconds=spill_seconds, **facts))
+            job = new_job(offers=[Offer(spec.id, spec.price_of(params))], spill_seconds=spill_seconds, **facts)
+            with at(place(number)):
+                added.append(await beside_text(connection, self._catalog, job))
             inputs.append(with_input_rules(sources[number], spec))
         rows = (await connection.execute(submit(*added))).all()
         for each, found in zip(submissions, inputs, strict=True):

@@ -75,12 +75,15 @@ class Reproductions:
         sources = _sources(params, copies)
         spec = await choose_model(connection, self._catalog, params, NATIVE, caller.tenant)
         _refuse_changed(spec, environment)
+        made_in = None if original.run is None else original.run.environment
+        if original.revised_prompt is not None and environment is not None:
+            made_in = self._without_writer(environment).digest
         submission = Submission(
             job_id=job_id,
             caller=caller,
             params=params,
             traceparent=traceparent,
-            origin=Origin(reproduces=original.id, environment=original.run.environment if original.run else None),
+            origin=Origin(reproduces=original.id, environment=made_in),
         )
         facts = facts_of(submission, params, self._settings) | {"seed": original.seed}
         spill_seconds = params.prefer_seconds if params.pin == "prefer" else None
@@ -90,9 +93,17 @@ class Reproductions:
             await connection.execute(add_inputs(job_id, caller.tenant, sources))
         return job
 
+    def _without_writer(self, environment: Environment) -> Environment:
+        """Return an environment without the model of texts that wrote the prompt, which is a field by now."""
+        writers = {spec.id for spec in self._catalog.of("text")}
+        weights = tuple(one for one in environment.weights if one.bundle.partition("+")[0] not in writers)
+        return msgspec.structs.replace(environment, weights=weights)
+
     def _params_of(self, original: Job, caller: Caller) -> AnyParams:
-        """Return the parameters of a job, with the model that made it and a priority that the key may ask for."""
-        params = original.read_params()
+        """Return the parameters of a job, with the model and the prompt that made it, and a priority of the key."""
+        params: Any = original.read_params()
+        if original.revised_prompt is not None:
+            params = msgspec.structs.replace(params, prompt=original.revised_prompt, enhance_prompt=False)
         priority = min(params.priority, caller.priority_ceiling)
         named: AnyParams = msgspec.structs.replace(params, model=original.model, priority=priority)
         return for_caller(named, caller, self._settings)

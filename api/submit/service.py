@@ -1,7 +1,7 @@
 """Submitting a job: one statement or one transaction, then the notification.
 
-A request that names neither media nor a server is one statement. Where that finds no model or the Idempotency-Key
-taken, the transaction decides, as it does for every other request.
+A request that names neither media nor a server, and needs no second model, is one statement. Where that finds no model
+or the Idempotency-Key taken, the transaction decides, as it does for every other request.
 
 A request that brings media is looked up first, so that a repeated Idempotency-Key or a refusal needs no store. Then the
 media are stored, and the objects are removed again when no job comes of them.
@@ -27,9 +27,10 @@ from api.submit.idempotency import claim_key, find_repeated
 from api.submit.media_intake import IngestedRequest, MediaIntake, needs_store
 from api.submit.model_choice import choose_model, models_without_server
 from api.submit.profiles import with_profile
+from api.submit.prompt_enhancement import beside_text, enhances_prompt
 from api.submit.validation import IdempotencyKey, check, draw_seed
 from core.database import state_of
-from core.errors.fields import InvalidRequest, NoModelForTask, NoSuchProfile
+from core.errors.fields import InvalidRequest, NoModelForTask, NoSuchProfile, NotSupportedYet
 from core.errors.limits import BudgetExhausted, TooManyJobs
 from core.errors.unavailable import DatabaseUnavailable
 from core.metrics import JOBS_SUBMITTED
@@ -109,7 +110,7 @@ class Submissions:
         params = check(params, submission.caller, self._settings)
         submission = msgspec.structs.replace(submission, params=params)
         stored = dict[str, str]()
-        if params.server_id is None and not any(media_of(params)):
+        if params.server_id is None and not any(media_of(params)) and not enhances_prompt(params):
             job = await self._submit_at_once(submission)
             if job is not None:
                 return accepted(job, self._notifier)
@@ -131,6 +132,10 @@ class Submissions:
         Raises what `submit` raises for a wrong field or model; the database is not asked.
         """
         params = check(submission.params, submission.caller, self._settings)
+        if enhances_prompt(params):
+            raise NotSupportedYet(
+                "`enhance_prompt` is not supported in batches yet; leave it out.", field="$.enhance_prompt"
+            )
         job = self._offered(msgspec.structs.replace(submission, params=params))
         if job is None:
             raise NoModelForTask
@@ -205,6 +210,7 @@ class Submissions:
         offers = [Offer(spec.id, spec.price_of(params))]
         spill_seconds = params.prefer_seconds if params.pin == "prefer" else None
         added = new_job(offers=offers, spill_seconds=spill_seconds, **facts_of(submission, params, self._settings))
+        added = await beside_text(connection, self._catalog, added)
         job = job_from_row((await connection.execute(submit(added))).one())
         if ingested.sources:
             await connection.execute(add_inputs(submission.job_id, tenant, with_input_rules(ingested.sources, spec)))

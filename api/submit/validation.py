@@ -13,7 +13,7 @@ from core.errors.access import NotEntitled
 from core.errors.fields import ForbiddenUrl, InvalidRequest, MissingField, OutOfRange
 from core.net.url_guard import check_literal
 from core.settings import Settings
-from jobs.params.base import Params, changed_fields, refuse_nul, refuse_unbuilt
+from jobs.params.base import Params, changed_fields, refuse_nul
 from jobs.params.branding import BrandingParams
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams
@@ -60,10 +60,9 @@ class IdempotencyKey(msgspec.Struct, frozen=True):
 def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
     """Return the parameters, with the default priority lowered to the ceiling of the key.
 
-    Raises `NotSupportedYet`, `NulInText`, `MissingField`, `OutOfRange`, `NotEntitled`, and what `check_url` and
+    Raises `NulInText`, `MissingField`, `OutOfRange`, `NotEntitled`, and what `check_url` and
     `check_conversation` raise.
     """
-    refuse_unbuilt(params)
     refuse_nul(params)
     if isinstance(params, SpeechParams):
         _check_speech(params)

@@ -11,7 +11,7 @@ const MEDIA_CHARS = 1_000_000;
 const FIRST = ["prompt", "text", "input_image", "mask", "reference_images", "last_image", "target_voice_path", "language_id", "quality", "size", "duration_seconds", "num_images", "seed"];
 /** Fields of any job, which say where and when it runs. */
 const OF_JOB = ["server_id", "pin", "prefer_seconds", "priority", "deadline_seconds", "start_within_seconds", "callback_url", "labels"];
-const ELSEWHERE = ["modality", "model", "enhance_prompt"];
+const ELSEWHERE = ["modality", "model"];
 /** What a model must be able to do for a field to be there. */
 const NEEDS = {
   image: { input_image: ["image-to-image", "references"], mask: ["mask"], strength: ["image-to-image"], reference_images: ["references"], elements: ["references"], negative_prompt: ["negative-prompt"] },

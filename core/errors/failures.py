@@ -38,6 +38,15 @@ class NoBackgroundRemoval(JobFailed):
     advice = "This server has no model that cuts a subject out; ask the operator for one of `remove-background`."
 
 
+class NoTextModel(JobFailed):
+    """A prompt to write anew on a server without a model for it."""
+
+    code = "no_text_model"
+    advice = (
+        "This server has no text model that writes the prompt anew; leave `enhance_prompt` out, or ask the operator."
+    )
+
+
 class ModelLoadFailed(JobFailed):
     """A model that did not load."""
 

@@ -97,6 +97,7 @@
         ├── PipelineFailed                   pipeline_failed
         │   └── NotFinite                    not_finite
         ├── NoBackgroundRemoval              no_background_removal
+        ├── NoTextModel                      no_text_model
         ├── ModelLoadFailed                  model_load_failed
         ├── WeightsNotLocked                 weights_not_locked
         ├── LicenseRefused                   licence_refused

@@ -50,10 +50,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a completed job was made of, and with.
 
     `params` are the fields of its submit, with the values of those that were left out; null once the retention of
-    prompts has removed them. `inputs` and `outputs` are empty once those were removed. `environment_sha256` names the
-    environment: model, weights, settings of the catalog, versions and device. Equal fields, inputs and environments
-    make equal pixels. What no environment was written for, since an earlier version has completed it, has no weights
-    and no versions. `backend` is who made it, and why. `timings` are the seconds of the phases of the attempt that
+    prompts has removed them. `revised_prompt` is what a text model made of the prompt, with `enhance_prompt`. `inputs`
+    and `outputs` are empty once those were removed. `environment_sha256` names the environment: model, weights,
+    settings of the catalog, versions and device. Equal fields, inputs and environments make equal pixels. What no
+    environment was written for, since an earlier version has completed it, has no weights and no versions. `backend` is
+    who made it, and why. `timings` are the seconds of the phases of the attempt that
     completed it, and `gpu_seconds` and `load_seconds` those of all attempts. `jobs_in_run` is how many jobs of one
     image were computed in one run with it, itself included: above 1 the seconds on the device are this job's part of
     the run, and the pixels of the same job computed alone may differ by a level of 255.
@@ -67,6 +68,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     revision: str | None
     seed: int | None
     params: dict[str, Any] | None
+    revised_prompt: str | None = None
     inputs: list[ManifestInput]
     outputs: list[ManifestOutput]
     warnings: list[str]
@@ -102,6 +104,7 @@ def manifest_of(job: Job, environment: Environment | None, inputs: Iterable[Row[
         revision=own.revision if own else None,
         seed=job.seed,
         params=documented(job.params),
+        revised_prompt=job.revised_prompt,
         inputs=[
             ManifestInput(name=row.name, media_type=row.media_type, bytes=row.bytes, sha256=row.sha256)
             for row in inputs

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from core.errors.fields import NotSupportedYet, NulInText
+from core.errors.fields import NulInText
 
 OutputFormat = Literal["webp", "jpeg", "png"]
 Quality = Literal["fast", "standard", "pro", "ultra"]
@@ -23,6 +23,9 @@ Url = Annotated[str, Meta(min_length=1, max_length=4096, description="A public h
 Palette = Annotated[tuple[HexColor, ...], Meta(max_length=16, description="Brand colors, as hex codes.")]
 Corner = Annotated[
     Literal["bottom_right", "bottom_left", "top_right", "top_left"], Meta(description="The corner of the logo.")
+]
+EnhancePrompt = Annotated[
+    bool, Meta(description="A text model writes a better prompt first; the output's `revised_prompt` is what was made.")
 ]
 Seed = Annotated[int, Meta(ge=-1, le=2**53 - 1, description="-1 draws a fresh seed; any other value repeats itself.")]
 
@@ -43,8 +46,6 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     A submit refuses unknown fields; `read_params` ignores them, since a newer API may have written the row.
     """
 
-    unbuilt: ClassVar[dict[str, str]] = {}
-    """Fields of the contract whose feature is not built, with the reason: any value but the default is refused."""
     media: ClassVar[dict[str, Literal["image", "audio", "video"]]] = {}
     """Fields that name inputs, with what each must be (`jobs.params.media`)."""
 
@@ -99,14 +100,6 @@ def _defaults(type_: type[Params]) -> dict[str, Any]:
         field.name: field.default_factory() if callable(field.default_factory) else field.default
         for field in msgspec.structs.fields(type_)
     }
-
-
-def refuse_unbuilt(params: Params) -> None:
-    """Raise `NotSupportedYet` for the first field whose feature is not built and that the caller set."""
-    for name, _ in changed_fields(params) if params.unbuilt else ():
-        if name in params.unbuilt:
-            reason = params.unbuilt[name]
-            raise NotSupportedYet(f"`{name}` is not supported yet: {reason}; leave it out.", field=f"$.{name}")
 
 
 def refuse_nul(params: Params) -> None:

@@ -4,7 +4,18 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from jobs.params.base import Corner, OutputFormat, Palette, Params, Prompt, Quality, Resolution, Seed, Watermark
+from jobs.params.base import (
+    Corner,
+    EnhancePrompt,
+    OutputFormat,
+    Palette,
+    Params,
+    Prompt,
+    Quality,
+    Resolution,
+    Seed,
+    Watermark,
+)
 from jobs.params.media import NAMED, Elements, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
@@ -21,7 +32,6 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     the first of them). Image n of `num_images` has the seed `seed + n`.
     """
 
-    unbuilt: ClassVar[dict[str, str]] = {"enhance_prompt": "no text model rewrites prompts yet"}
     media: ClassVar[dict[str, MediaKind]] = {
         "input_image": "image",
         "mask": "image",
@@ -62,7 +72,7 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     guidance_scale: Annotated[float, Meta(ge=0, le=30, description="Adherence to the prompt.")] | None = None
     seed: Seed = -1
     watermark: Watermark = "auto"
-    enhance_prompt: bool = False
+    enhance_prompt: EnhancePrompt = False
     logo_url: Annotated[Source, Meta(description="A logo to stamp on the image at half opacity.")] | None = None
     logo_position: Corner = "bottom_right"
     palette: Palette = ()

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from jobs.params.base import Params, Prompt, Quality, Seed, Watermark
+from jobs.params.base import EnhancePrompt, Params, Prompt, Quality, Seed, Watermark
 from jobs.params.media import NAMED, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
@@ -37,6 +37,7 @@ class VideoParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
         Annotated[Source, Meta(description="A film whose motion `input_image` follows, for a model that can.")] | None
     ) = None
     prompt: Prompt = "cinematic motion"
+    enhance_prompt: EnhancePrompt = False
     negative_prompt: Annotated[str, Meta(max_length=4000, description="What to avoid.")] | None = None
     output_format: Annotated[
         Literal["mp4", "webm", "webp", "jpeg", "png"],

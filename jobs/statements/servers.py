@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Insert, Select, Update, case, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Insert, Select, Update, any_, case, exists, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from jobs.job import WAITING
@@ -73,6 +73,11 @@ def living() -> Select[Any]:
     c = servers.c
     shown = (c.server_id, c.serves, c.state, c.desired, c.dedicated, c.backend.is_not(None).label("remote"))
     return select(*shown).where(c.lease_until > tx_now, c.removed_at.is_(None))
+
+
+def serving(model: str, tenant: str) -> Select[Any]:
+    """Return those of `living` that serve a model to a tenant."""
+    return living().where(literal(model) == any_(servers.c.serves), is_open_to(literal(tenant)))
 
 
 def _seen() -> tuple[ColumnElement[Any], ...]:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from core.settings import Settings
-from jobs.job import Artifact, Job, JobBackend, JobError, JobStatus
+from jobs.job import REVISED_PROMPT, Artifact, Job, JobBackend, JobError, JobStatus
 from jobs.previews import Preview
 from jobs.wire.links import signed_link
 from jobs.wire.values import UtcTime
@@ -33,7 +33,8 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     Of a text, `text` is all of it (null above 100,000 characters: then it is in the file alone), `input_tokens` what
     the model has read and `output_tokens` what it has written; `finish_reason` is `stop` where it ended by itself or at
     a stop sequence, `length` where `max_tokens` ended it.
-    Of an enlarged picture or film, `method` is what enlarged it.
+    Of an enlarged picture or film, `method` is what enlarged it. With `enhance_prompt`, `revised_prompt` is what the
+    text model made of the prompt.
     """
 
     url: str
@@ -53,6 +54,7 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int | None = None
     finish_reason: Literal["stop", "length"] | None = None
     method: str | None = None
+    revised_prompt: str | None = None
 
 
 class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,7 +176,7 @@ def _output(job: Job, number: int, artifact: Artifact, settings: Settings) -> Ou
         name: artifact.metadata.get(name)
         for name in (
             *("width", "height", "duration_seconds", "name"),
-            *("palette_distance", "palette_distance_before", "method"),
+            *("palette_distance", "palette_distance_before", "method", REVISED_PROMPT),
             *("text", "input_tokens", "output_tokens", "finish_reason"),
         )
     }

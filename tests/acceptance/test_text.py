@@ -14,6 +14,7 @@ import pytest
 from atelier_client import Atelier
 from jobs.job import JobStatus
 from pipelines.catalog.prompts.templates import MARKDOWN
+from pipelines.text.enhancement import MOST_TOKENS, as_prompt
 from tests.support.checkpoints import tiny_texts
 from tests.support.checkpoints.specs import entry
 from tests.support.servers.databases import Databases
@@ -49,6 +50,7 @@ def writers(
         for name in names
     )
     folder = tmp_path_factory.mktemp("writers")
+    catalog += entry("shapes", family="diffusers-image", modality="image", source={"shipped": "pipelines/demo/weights"})
     with model_service(folder, catalog, weights, server_id="writers", postgres=postgres, broker_url=valkey) as made:
         yield made
 
@@ -97,6 +99,27 @@ def test_a_template_is_the_prompt_that_it_says(writers: Service) -> None:
     ]
     one, other = (make(writers, **chat(**fields))["outputs"][0] for fields in (asked, {"messages": filled}))
     assert (one["text"], one["input_tokens"]) == (other["text"], other["input_tokens"])
+
+
+@pytest.mark.contract("C19")
+def test_a_better_prompt_is_written_before_the_picture(writers: Service) -> None:
+    size = {"width": 64, "height": 64, "num_inference_steps": 1, "output_format": "png"}
+    asked = {"prompt": "a red circle", "seed": 7, **size}
+    enhanced = finished.make(writers, "image", **asked, enhance_prompt=True)
+    template = chat(template="image-prompt", variables={"prompt": "a red circle"})
+    revised = as_prompt(make(writers, **template, max_tokens=MOST_TOKENS)["outputs"][0]["text"])
+    output = enhanced["outputs"][0]
+    plain = finished.make(writers, "image", **{**asked, "prompt": revised})["outputs"][0]
+    assert (revised, None) == (output["revised_prompt"], plain["revised_prompt"])
+    assert revised != asked["prompt"]
+    assert plain["sha256"] == output["sha256"]
+    manifest = writers.client.get(f"/jobs/v1/{enhanced['job_id']}/manifest").json()
+    assert ("a red circle", revised) == (manifest["params"]["prompt"], manifest["revised_prompt"])
+    assert ["qwen3.5", "shapes"] == sorted(one["bundle"] for one in manifest["weights"])[-2:]
+    again = writers.client.post(f"/jobs/v1/{enhanced['job_id']}/reproduce").raise_for_status().json()["job_id"]
+    assert () == writers.ended(again, 60).warnings
+    made = writers.client.get(f"/jobs/v1/{again}/manifest").json()
+    assert (True, revised) == (made["reproduces"]["identical"], made["params"]["prompt"])
 
 
 def test_a_stop_sequence_ends_it(writers: Service) -> None:

@@ -8,16 +8,18 @@ from typing import TypeVar
 
 import msgspec
 
-from core.errors.failures import GpuOutOfMemory, NoBackgroundRemoval
+from core.errors.failures import GpuOutOfMemory, NoBackgroundRemoval, NoTextModel
+from jobs.job import REVISED_PROMPT
 from jobs.manifests.environment import BundleWeights
 from jobs.params.base import Params, read_params
 from jobs.params.image import ImageParams
 from jobs.params.registry import PARAMS_OF
+from jobs.params.video import VideoParams
 from jobs.server_commands import Preload, Unload
 from pipelines.branding.finish import SUBJECT
 from pipelines.branding.guidance import for_model, with_palette, with_subject
 from pipelines.catalog.elements import resolve_elements
-from pipelines.catalog.requirements import settle
+from pipelines.catalog.requirements import SettledParams, settle
 from pipelines.catalog.spec import Stage
 from pipelines.catalog.variants import model_of, variant_id
 from pipelines.image.batching import images_at_once
@@ -29,6 +31,7 @@ from pipelines.runtime.protocol import (
     save_raw,
 )
 from pipelines.runtime.torch_errors import is_out_of_memory
+from pipelines.text.enhancement import enhance_prompt
 from workers.engine.auto_cutout import after_cutouts, cut_out, find_opaque
 from workers.engine.model_loader import ModelLoader
 from workers.engine.residency import Residency
@@ -207,17 +210,29 @@ class RequestExecutor:
         """Run the jobs as their model makes them, which the warnings say where it was asked for otherwise."""
         settled = []
         for job, ctx in jobs:
-            settled.append(settle(self._loader.spec(job.model), read_params(job.params, PARAMS_OF[job.modality])))
+            params = self._with_enhanced_prompt(read_params(job.params, PARAMS_OF[job.modality]), ctx)
+            settled.append(settle(self._loader.spec(job.model), params))
             for warning in settled[-1].warnings:
                 ctx.warn(warning)
         if len(jobs) == 1:
             outputs = [self._run_settled(*jobs[0], settled[0].params)]
         else:
             outputs = self._run_shared(jobs, [each.params for each in settled])
-        return [
-            msgspec.structs.replace(raw, warnings=(*each.warnings, *raw.warnings)) if each.warnings else raw
-            for raw, each in zip(outputs, settled, strict=True)
-        ]
+        return [_said(raw, each) for raw, each in zip(outputs, settled, strict=True)]
+
+    def _with_enhanced_prompt(self, params: Params, ctx: RunContext) -> Params:
+        """Return the parameters with the prompt that a text model writes, where it is asked to.
+
+        That is one in memory rather than another. Raises `NoTextModel`.
+        """
+        if not isinstance(params, ImageParams | VideoParams) or not params.enhance_prompt:
+            return params
+        writer = self._loader.first("text", [model.id for model in self._residency.models])
+        if writer is None:
+            raise NoTextModel
+        with self._residency.using(writer.id, lambda: ctx.progress(0.0, "load")) as used:
+            self._note_weights(writer.id)
+            return enhance_prompt(used.pipeline, params, ctx)
 
     def _run_shared(self, jobs: Sequence[tuple[Compute, RunContext]], params: Sequence[Params]) -> list[RawOutput]:
         (first, ctx), *_ = jobs
@@ -302,6 +317,16 @@ class RequestExecutor:
         with self._residency.using(remover, lambda: ctx.progress(0.0, "load")) as used:
             self._note_weights(remover)
             return cut_out(used.pipeline, images, folder, ctx)
+
+
+def _said(raw: RawOutput, settled: SettledParams) -> RawOutput:
+    """Return the output with what the parameters that it was made of say beside it: warnings, and a revised prompt."""
+    params = settled.params
+    revised = {REVISED_PROMPT: params.prompt} if getattr(params, "enhance_prompt", False) else {}
+    if not revised and not settled.warnings:
+        return raw
+    warnings = (*settled.warnings, *raw.warnings)
+    return msgspec.structs.replace(raw, warnings=warnings, metadata={**raw.metadata, **revised})
 
 
 def _model_of(request: ComputeRequest | EngineRequest) -> str | None:

@@ -2,7 +2,7 @@
 
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -111,10 +111,11 @@ class ModelLoader:
         """Return the catalog entry of a model. Raises `UnknownModel`."""
         return self._catalog.get(model_id)
 
-    def first(self, modality: Modality) -> ModelSpec | None:
-        """Return the first model of a modality that can be loaded here."""
-        offered = servable(self._catalog, self._locks(), self._weights, self._allowed)
-        return next((spec for spec in offered if spec.modality == modality), None)
+    def first(self, modality: Modality, resident: Collection[str] = ()) -> ModelSpec | None:
+        """Return the first model of a modality that can be loaded here, one of those in memory before others."""
+        able = servable(self._catalog, self._locks(), self._weights, self._allowed)
+        offered = [spec for spec in able if spec.modality == modality]
+        return min(offered, key=lambda spec: spec.id not in resident, default=None)
 
     def load(self, model_id: str) -> LoadedPipeline:
         """See `model_source.ModelSource`. Raises `LicenseRefused`, `WeightsNotLocked` and `ModelLoadFailed`."""

@@ -45,6 +45,7 @@ class ImagePipelineStatus(msgspec.Struct, frozen=True, kw_only=True):
     retryable: bool | None
     warnings: list[str]
     prompt_hash: str | None
+    revised_prompt: str | None
     queue_position: int | None
     estimated_time_seconds: int | None
     queue_wait_seconds: float | None
@@ -93,6 +94,7 @@ def imagepipeline_status(job: Job, answer: StatusAnswer) -> ImagePipelineStatus:
         retryable=reason.retryable if reason else None,
         warnings=[*job.origin.warnings, *job.warnings],
         prompt_hash=_hash(job.params),
+        revised_prompt=job.revised_prompt,
         queue_position=_position(answer.queue_position),
         estimated_time_seconds=None if answer.estimated_seconds is None else ceil(answer.estimated_seconds),
         queue_wait_seconds=_seconds(job.created_at, job.started_at),

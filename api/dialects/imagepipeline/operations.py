@@ -55,9 +55,7 @@ IN_VELVET = {"input_image": CHAIR, "prompt": "the same chair in green velvet"}
 AT_SEA = {"input_image": ANNA, "prompt": "the person on a beach at sunset"}
 
 OPERATIONS = (
-    Operation(
-        "generate/image/v1", "Make an image from a prompt", IMAGES, schema.ImagePipelineImage, translate.generate_image
-    ),
+    Operation("generate/image/v1", "Make an image from a prompt", IMAGES, schema.ImagePipelineImage, translate.plain),
     Operation(
         "generate/video/v1",
         "Make a video from an image",

@@ -11,7 +11,6 @@ from api.dialects.imagepipeline.schema import (
     ChangeBackground,
     EditImage,
     ImagePipelineBody,
-    ImagePipelineImage,
     InstaModel,
     PersonPrompt,
     RemoveBackground,
@@ -19,7 +18,7 @@ from api.dialects.imagepipeline.schema import (
     UpscaleImage,
     VoiceClone,
 )
-from core.errors.fields import NoCapableModel, OutOfRange
+from core.errors.fields import OutOfRange
 from jobs.params.branding import BrandingParams
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams
@@ -30,7 +29,6 @@ from pipelines.catalog.sizes import fit_sides
 
 SHORTEST, LONGEST, MULTIPLE = 64, 1024, 8
 """The sides of `ImageParams`, and what those that are made smaller are a multiple of."""
-NEEDS_TEXT = "`enhance_prompt` needs a text model, and no running server has one; leave it out."
 MOST_PICTURES = 16
 """Of `ImageParams.reference_images`."""
 NO_EDITOR = "No model that is served edits images; the image was made from the picture as a start."
@@ -64,13 +62,6 @@ class Translation(msgspec.Struct, frozen=True):
 
 def plain(body: AnyParams) -> Translation:
     """Return a body that has the native fields."""
-    return Translation(body)
-
-
-def generate_image(body: ImagePipelineImage) -> Translation:
-    """Return the parameters of an image. Raises `NoCapableModel` for a prompt that a text model should enhance."""
-    if body.enhance_prompt:
-        raise NoCapableModel(NEEDS_TEXT, capability="text", field="$.enhance_prompt")
     return Translation(body)
 
 

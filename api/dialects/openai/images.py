@@ -51,6 +51,7 @@ def image_jobs(
         output_format=asked.output_format or "png",
         negative_prompt=asked.negative_prompt,
         seed=asked.seed,
+        enhance_prompt=asked.enhance_prompt,
     )
     wanted = asked.n or 1
     counts = [min(MAX_IMAGES, wanted - done) for done in range(0, wanted, MAX_IMAGES)]

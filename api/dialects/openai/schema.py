@@ -26,7 +26,7 @@ class OpenAIRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ImageOptions(OpenAIRequest, frozen=True, kw_only=True):
-    """What every request for images may say; `seed` and `negative_prompt` are this service's own."""
+    """What every request for images may say; `seed`, `negative_prompt` and `enhance_prompt` are this service's own."""
 
     n: Count | None = None
     size: ImageSize | None = None
@@ -41,6 +41,7 @@ class ImageOptions(OpenAIRequest, frozen=True, kw_only=True):
     partial_images: Annotated[int, Meta(ge=0, le=3)] | None = None
     seed: Seed = -1
     negative_prompt: Annotated[str, Meta(max_length=4000)] | None = None
+    enhance_prompt: bool = False
 
 
 class GenerationRequest(ImageOptions, frozen=True, kw_only=True):

@@ -46,11 +46,10 @@ def request_options(modality: ModalitySpec) -> list[click.Parameter]:
     """Return the positional argument, then an option per field: those of the modality before the shared ones."""
     fields = {field.name: field for field in _struct(modality).fields}
     argument = fields.pop(modality.argument)
-    hidden = {*HIDDEN, *modality.params.unbuilt}
     ordered = sorted(fields.values(), key=lambda field: field.name in SHARED)
     return [
         _argument(argument),
-        *(_option(modality, field) for field in ordered if field.name not in hidden),
+        *(_option(modality, field) for field in ordered if field.name not in HIDDEN),
     ]
 
 

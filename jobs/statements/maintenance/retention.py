@@ -52,6 +52,11 @@ from jobs.statements.webhooks.deliveries import open_
 
 BATCH = 500
 CLASSES = ("prompts", "inputs", "outputs", "deliveries", "jobs", "rows")
+_without_revised_prompt = literal_column(
+    "coalesce((SELECT jsonb_agg(one #- '{metadata,revised_prompt}' ORDER BY place) "
+    "FROM jsonb_array_elements(artifacts) WITH ORDINALITY AS each(one, place)), '[]')",
+    JSONB,
+)
 
 
 def kept(tenant: str) -> Select[Any]:
@@ -69,7 +74,11 @@ def scrub_prompts(default: float) -> Select[Any]:
     """Remove the prompts of jobs past their retention, and of their items in the library; returns the jobs' ids."""
     old = _old_jobs("prompts", default, text(has_prompt))
     scrubbed = (
-        update(jobs).where(jobs.c.id.in_(old)).values(params=literal({}, JSONB)).returning(jobs.c.id).cte("scrubbed")
+        update(jobs)
+        .where(jobs.c.id.in_(old))
+        .values(params=literal({}, JSONB), artifacts=_without_revised_prompt)
+        .returning(jobs.c.id)
+        .cte("scrubbed")
     )
     items = update(media).where(media.c.job_id == scrubbed.c.id).values(without_prompt()).cte("items")
     return select(scrubbed.c.id).add_cte(items)

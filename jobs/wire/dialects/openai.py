@@ -50,10 +50,11 @@ class ErrorBody(msgspec.Struct, frozen=True):
 
 
 class ImageData(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One image: base64 of its file, or a link to it."""
+    """One image: base64 of its file, or a link to it, and the prompt that a text model wrote for it."""
 
     b64_json: str | None = None
     url: str | None = None
+    revised_prompt: str | None = None
 
 
 class ImageUsage(msgspec.Struct, frozen=True):
@@ -106,9 +107,10 @@ def images_answer(
         shown = status_answer(job, settings, QueueEstimate()).outputs
         for artifact, output in zip(job.artifacts, shown, strict=True):
             if read is None:
-                data.append(ImageData(url=output.url))
+                data.append(ImageData(url=output.url, revised_prompt=job.revised_prompt))
             else:
-                data.append(ImageData(b64_json=base64.b64encode(read(artifact)).decode()))
+                file = base64.b64encode(read(artifact)).decode()
+                data.append(ImageData(b64_json=file, revised_prompt=job.revised_prompt))
     first = jobs[0].artifacts[0]
     return OpenAIImagesAnswer(
         created=int(jobs[0].created_at.timestamp()),

@@ -66,7 +66,8 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     Of a text, `text` is all of it (null above 100,000 characters: then it is in the file alone), `input_tokens` what
     the model has read and `output_tokens` what it has written; `finish_reason` is `stop` where it ended by itself or at
     a stop sequence, `length` where `max_tokens` ended it.
-    Of an enlarged picture or film, `method` is what enlarged it.
+    Of an enlarged picture or film, `method` is what enlarged it. With `enhance_prompt`, `revised_prompt` is what the
+    text model made of the prompt.
     """
 
     url: str
@@ -86,6 +87,7 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int | None = None
     finish_reason: str | None = None
     method: str | None = None
+    revised_prompt: str | None = None
 
 
 class JobError(msgspec.Struct, frozen=True, kw_only=True):
@@ -314,10 +316,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a completed job was made of, and with.
 
     `params` are the fields of its submit, with the values of those that were left out; null once the retention of
-    prompts has removed them. `inputs` and `outputs` are empty once those were removed. `environment_sha256` names the
-    environment: model, weights, settings of the catalog, versions and device. Equal fields, inputs and environments
-    make equal pixels. What no environment was written for, since an earlier version has completed it, has no weights
-    and no versions. `backend` is who made it, and why. `timings` are the seconds of the phases of the attempt that
+    prompts has removed them. `revised_prompt` is what a text model made of the prompt, with `enhance_prompt`. `inputs`
+    and `outputs` are empty once those were removed. `environment_sha256` names the environment: model, weights,
+    settings of the catalog, versions and device. Equal fields, inputs and environments make equal pixels. What no
+    environment was written for, since an earlier version has completed it, has no weights and no versions. `backend` is
+    who made it, and why. `timings` are the seconds of the phases of the attempt that
     completed it, and `gpu_seconds` and `load_seconds` those of all attempts. `jobs_in_run` is how many jobs of one
     image were computed in one run with it, itself included: above 1 the seconds on the device are this job's part of
     the run, and the pixels of the same job computed alone may differ by a level of 255.
@@ -331,6 +334,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     revision: str | None
     seed: int | None
     params: dict[str, Any] | None
+    revised_prompt: str | None = None
     inputs: list[ManifestInput]
     outputs: list[ManifestOutput]
     warnings: list[str]

@@ -111,6 +111,8 @@ class ImageRequest(TypedDict, total=False):
     """-1 draws a fresh seed; any other value repeats itself."""
     watermark: Literal["always", "auto", "never"]
     """A visible `Made with AI` at the bottom left; `auto`: where the operator wants it."""
+    enhance_prompt: bool
+    """A text model writes a better prompt first; the output's `revised_prompt` is what was made."""
     logo_url: str | None
     """A logo to stamp on the image at half opacity."""
     logo_position: Literal["bottom_left", "bottom_right", "top_left", "top_right"]
@@ -158,6 +160,8 @@ class VideoRequest(TypedDict, total=False):
     """A film whose motion `input_image` follows, for a model that can."""
     prompt: str
     """What to make, in plain words."""
+    enhance_prompt: bool
+    """A text model writes a better prompt first; the output's `revised_prompt` is what was made."""
     negative_prompt: str | None
     """What to avoid."""
     quality: Literal["fast", "pro", "standard", "ultra"]

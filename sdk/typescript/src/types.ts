@@ -104,6 +104,8 @@ export interface ImageParams extends CommonParams {
   seed?: number;
   /** A visible `Made with AI` at the bottom left; `auto`: where the operator wants it. */
   watermark?: "always" | "auto" | "never";
+  /** A text model writes a better prompt first; the output's `revised_prompt` is what was made. */
+  enhance_prompt?: boolean;
   /** A logo to stamp on the image at half opacity. */
   logo_url?: string;
   /** The corner of the logo. */
@@ -132,6 +134,8 @@ export interface VideoParams extends CommonParams {
   motion_video?: string;
   /** What to make, in plain words. */
   prompt?: string;
+  /** A text model writes a better prompt first; the output's `revised_prompt` is what was made. */
+  enhance_prompt?: boolean;
   /** What to avoid. */
   negative_prompt?: string;
   /** A preset of the model; fields that you set win over it. */
@@ -462,6 +466,7 @@ export interface Output {
   output_tokens: number | null;
   finish_reason: "length" | "stop" | null;
   method: string | null;
+  revised_prompt: string | null;
 }
 
 /** Why a job failed: a stable code and a sentence. */
@@ -637,6 +642,7 @@ export interface Manifest {
   revision: string | null;
   seed: number | null;
   params: Record<string, unknown> | null;
+  revised_prompt: string | null;
   inputs: ManifestInput[];
   outputs: ManifestOutput[];
   warnings: string[];

@@ -41,7 +41,7 @@ import { readFileSync } from "node:fs";
 import vm from "node:vm";
 for (const file of process.argv.slice(1)) new vm.SourceTextModule(readFileSync(file, "utf-8"), { identifier: file });
 """
-ELSEWHERE = {"modality", "model", "enhance_prompt", "width", "height", "resolution"}
+ELSEWHERE = {"modality", "model", "width", "height", "resolution"}
 """Fields that the form has in another place: the tabs, the menu of models, the size."""
 
 

@@ -58,7 +58,7 @@ def problem(answer, status, code, field=None):
         ({"deadline_seconds": 0}, 422, "out_of_range", "$.deadline_seconds"),
         ({"modality": "video"}, 422, "out_of_range", "$.modality"),
         ({"callback_url": "ftp://x"}, 422, "invalid_request", "$.callback_url"),
-        ({"enhance_prompt": True}, 422, "not_supported_yet", "$.enhance_prompt"),
+        ({"enhance_prompt": True}, 422, "no_capable_model", "$.enhance_prompt"),
         ({"logo_position": "top_left"}, 422, "missing_field", "$.logo_url"),
         ({"palette_mode": "similar"}, 422, "missing_field", "$.subject_image"),
         ({"palette": ["red"]}, 422, "out_of_range", "$.palette[0]"),
@@ -75,7 +75,7 @@ def test_a_field_at_fault(client, server, fields, status, code, field):
 @pytest.mark.parametrize(
     "fields", [{"enhance_prompt": False}, {"palette": []}, {"logo_url": None}, {"profile_id": None}]
 )
-def test_an_unbuilt_field_at_its_default_is_no_fault_of_its_own(client, fields):
+def test_a_field_at_its_default_is_no_fault_of_its_own(client, fields):
     """It passes that check and fails on the next: no server serves the modality here."""
     problem(client.post(ROUTE, json=GOOD | fields), 503, "no_model_available")
 

@@ -4,7 +4,7 @@ import pytest
 
 from api.http.auth import Caller
 from api.submit.validation import check, draw_seed
-from core.errors.fields import ForbiddenUrl, InvalidRequest, MissingField, NotSupportedYet, NulInText, OutOfRange
+from core.errors.fields import ForbiddenUrl, InvalidRequest, MissingField, NulInText, OutOfRange
 from core.settings import Settings
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams
@@ -129,7 +129,6 @@ def test_a_server_may_be_preferred_for_a_while():
     [
         ({"prompt": "a\0b"}, NulInText, "$.prompt"),
         ({"prompt": "a", "server_id": "x\0"}, NulInText, "$.server_id"),
-        ({"prompt": "a", "enhance_prompt": True}, NotSupportedYet, "$.enhance_prompt"),
         ({"prompt": "a", "priority": 6}, OutOfRange, "$.priority"),
     ],
 )

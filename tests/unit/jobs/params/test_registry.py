@@ -7,11 +7,9 @@ import msgspec
 import pytest
 
 from api.http.spooled_body import decode
-from core.errors.fields import NotSupportedYet, NulInText
-from jobs.params.base import changed_fields, read_params, refuse_nul, refuse_unbuilt
-from jobs.params.cutout import CutoutParams
+from core.errors.fields import NulInText
+from jobs.params.base import changed_fields, read_params, refuse_nul
 from jobs.params.image import ImageParams
-from jobs.params.mesh import MeshParams
 from jobs.params.registry import MODALITIES, PARAMS_OF, AnyParams, Modality
 from jobs.params.speech import Pronunciation, SpeechParams
 from jobs.params.video import VideoParams
@@ -72,6 +70,7 @@ OWN = {
         "watermark": "auto",
         "output_format": "mp4",
         "prompt": "cinematic motion",
+        "enhance_prompt": False,
         "last_image": None,
         "reference_images": (),
         "motion_video": None,
@@ -412,29 +411,6 @@ def test_json_has_no_endless_numbers(value):
     body = b'{"modality":"image","prompt":"p","guidance_scale":%s}' % str(value).encode()
     with pytest.raises(msgspec.DecodeError):
         msgspec.json.decode(body, type=ImageParams)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("enhance_prompt", True)],
-)
-def test_a_field_that_is_not_built_is_refused_with_its_path(field, value):
-    with pytest.raises(NotSupportedYet) as caught:
-        refuse_unbuilt(ask("image", **{field: value}))
-    assert f"$.{field}" == caught.value.field
-    assert field in caught.value.detail
-
-
-@pytest.mark.parametrize(("field", "value"), [("enhance_prompt", False)])
-def test_its_default_may_be_sent(field, value):
-    refuse_unbuilt(ask("image", **{field: value}))
-
-
-@pytest.mark.parametrize("type_", [VideoParams, SpeechParams, MeshParams, CutoutParams])
-def test_what_is_named_unbuilt_exists(type_):
-    names = {field.name for field in msgspec.structs.fields(type_)}
-    assert set(type_.unbuilt) <= names
-    assert set(ImageParams.unbuilt) <= {field.name for field in msgspec.structs.fields(ImageParams)}
 
 
 @pytest.mark.parametrize(

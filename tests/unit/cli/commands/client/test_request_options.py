@@ -53,12 +53,6 @@ def test_prefer_makes_the_server_a_preference():
     assert "pin" not in parsed(IMAGE, *words[:3])
 
 
-def test_fields_that_are_not_built_have_no_option():
-    names = {option.name for option in request_options(IMAGE)}
-    assert "negative_prompt" in names
-    assert not names & set(IMAGE.params.unbuilt)
-
-
 @pytest.mark.parametrize("modality", MODALITIES, ids=lambda modality: modality.name)
 def test_helps_name_options_where_the_api_names_fields(modality):
     names = {field.name for field in msgspec.structs.fields(modality.params)} | {"image_path", "voice_id"}
