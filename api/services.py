@@ -21,6 +21,7 @@ from api.follow.output_stream import OutputFeed
 from api.follow.preview_feed import PreviewFeed
 from api.follow.status import StatusBuilder
 from api.follow.stream_limit import StreamLimit
+from api.follow.text_stream import TextStream
 from api.follow.watcher import JobWatcher
 from api.http.database import Database
 from api.http.dependencies import provide, provide_caller, provide_job_view
@@ -76,6 +77,7 @@ class Services:
         self.status_builder = StatusBuilder(self.database, self.catalog, settings)
         self.watcher = JobWatcher(JobReader(self.database, settings), self.event_hub, self.status_builder)
         self.stream_limit = StreamLimit(settings.max_streams)
+        self.text_stream = TextStream(self.watcher, self.preview_feed, self.stream_limit)
         self.output_feed = OutputFeed(settings, self.store, self.watcher, self.stream_limit)
         self.submissions = Submissions(self.database, self.catalog, self.notifier, self.intake, settings)
         self.groups = GroupSubmissions(self.database, self.catalog, self.notifier, self.intake, settings)

@@ -17,6 +17,8 @@ from api.dialects.mcp.storyboards import StoryboardTools
 from api.dialects.mcp.tools import MediaTools
 from api.dialects.openai.batches.operations import OpenAIBatches, OpenAIFiles
 from api.dialects.openai.batches.routes import batch_routers
+from api.dialects.openai.chat.answers import ChatCompletions
+from api.dialects.openai.chat.routes import chat_routers
 from api.dialects.openai.errors import render_error as openai_error
 from api.dialects.openai.image_answers import OpenAIImages
 from api.dialects.openai.partial_images import PartialImages
@@ -34,7 +36,6 @@ from api.dialects.whaletools.generations import Generations
 from api.dialects.whaletools.routes import PREFIXES as WHALETOOLS
 from api.dialects.whaletools.routes import whaletools_routers
 from api.dialects.whaletools.texts import WhaleTexts
-from api.follow.text_stream import TextStream
 from api.http.problems import Renderer
 from api.openapi.dialects import DocumentedFormat
 from api.operations.entities import EntityOperations
@@ -90,10 +91,12 @@ def _openai(services: Services) -> Sequence[Router]:
     images = OpenAIImages(requests, uploads, services.catalog, aliases, partial_images, store, settings)
     files = OpenAIFiles(database, store, settings)
     batches = OpenAIBatches(database, files, services.submissions, services.catalog, aliases, settings)
+    chats = ChatCompletions(requests, services.text_stream, services.catalog, aliases, store)
     voices, server_commands = services.voice_operations, services.server_commands
     return [
         *openai_routers(requests, images, uploads, aliases, voices, server_commands),
         *batch_routers(files, batches),
+        *chat_routers(chats),
     ]
 
 
@@ -111,7 +114,7 @@ def _whaletools(services: Services) -> Sequence[Router]:
     endpoint, database, notifier = services.submit_endpoint, services.database, services.notifier
     return whaletools_routers(
         Generations(endpoint, database, notifier, services.catalog, services.aliases),
-        WhaleTexts(endpoint, TextStream(services.watcher, services.preview_feed, services.stream_limit)),
+        WhaleTexts(endpoint, services.text_stream),
         services.aliases,
         services.voice_operations,
         services.voice_directory,

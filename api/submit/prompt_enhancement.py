@@ -32,8 +32,8 @@ async def beside_text(connection: AsyncConnection, catalog: Catalog, job: NewJob
     able = [each.server_id for each in offered if not each.remote and not texts.isdisjoint(each.serves)]
     if not able:
         raise NoCapableModel(
-            f"`enhance_prompt` needs a text model on a server of {model}, and no running one has both; leave it out, "
-            "or ask the operator for one.",
+            f"`enhance_prompt` needs a model of `text` on a server of {model}, and no running one has both; leave it "
+            "out, or ask the operator for one.",
             capability="text",
             field="$.enhance_prompt",
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from openai import APIError, BadRequestError, OpenAI
 
 from atelier_client import Atelier
 from jobs.job import JobStatus
@@ -20,6 +21,7 @@ from tests.support.checkpoints.specs import entry
 from tests.support.servers.databases import Databases
 from tests.support.service import finished
 from tests.support.service.model_service import model_service
+from tests.support.service.openai_in_node import OpenAIInNode
 from tests.support.service.service import Service
 from tests.support.service.sse import events
 from tests.unit.pipelines.text.test_transformers_text import directly
@@ -50,7 +52,8 @@ def writers(
         for name in names
     )
     folder = tmp_path_factory.mktemp("writers")
-    catalog += entry("shapes", family="diffusers-image", modality="image", source={"shipped": "pipelines/demo/weights"})
+    shapes = {"source": {"shipped": "pipelines/demo/weights"}, "capabilities": ["text-to-image"]}
+    catalog += entry("shapes", family="diffusers-image", modality="image", **shapes)
     with model_service(folder, catalog, weights, server_id="writers", postgres=postgres, broker_url=valkey) as made:
         yield made
 
@@ -188,6 +191,85 @@ def test_a_stream_of_a_text_that_fails_says_why(writers: Service) -> None:
     assert "event: error" in answer.text
     assert '"code":"out_of_range"' in answer.text
     assert answer.text.endswith("data: [DONE]\n\n")
+
+
+GPT: Any = {"model": "gpt-4o-mini", "messages": HELLO, "max_tokens": 40, "seed": 7}
+
+
+@pytest.fixture(scope="module")
+def gpt(writers: Service) -> OpenAI:
+    return OpenAI(base_url=f"{writers.url}/openai/v1", api_key=writers.key)
+
+
+def test_openais_client_continues_a_chat(writers: Service, gpt: OpenAI) -> None:
+    raw = gpt.chat.completions.with_raw_response.create(**GPT)
+    answer, native = raw.parse(), make(writers, max_tokens=40)["outputs"][0]
+    (choice,) = answer.choices
+    assert (native["text"], "assistant", "length") == (
+        choice.message.content,
+        choice.message.role,
+        choice.finish_reason,
+    )
+    assert answer.usage is not None
+    assert (READ, 40, READ + 40) == (
+        answer.usage.prompt_tokens,
+        answer.usage.completion_tokens,
+        answer.usage.total_tokens,
+    )
+    assert ("gpt-4o-mini", "qwen3.5") == (answer.model, raw.headers["x-atelier-model"])
+    stop = native["text"][5:7]
+    parts: Any = [
+        {"role": "developer", "content": ""},
+        {"role": "user", "content": [{"type": "text", "text": "hello"}]},
+    ]
+    cut = gpt.chat.completions.create(
+        **GPT | {"messages": parts, "stop": stop, "max_completion_tokens": 40, "store": True}
+    )
+    assert (native["text"].partition(stop)[0], "stop") == (cut.choices[0].message.content, cut.choices[0].finish_reason)
+
+
+def test_openais_client_reads_while_it_is_written(writers: Service, gpt: OpenAI) -> None:
+    asked = GPT | {"max_tokens": 300, "stream": True, "stream_options": {"include_usage": True}}
+    *chunks, last = list(gpt.chat.completions.create(**asked))
+    texts = [chunk.choices[0].delta.content or "" for chunk in chunks]
+    assert make(writers, **LONG)["outputs"][0]["text"] == "".join(texts)
+    assert 3 <= sum(text != "" for text in texts)
+    assert ("assistant", "length") == (chunks[0].choices[0].delta.role, chunks[-1].choices[0].finish_reason)
+    assert ([], READ + 300) == (last.choices, last.usage.total_tokens)
+    assert {None} == {chunk.usage for chunk in chunks}
+    with pytest.raises(APIError, match="tokens"):
+        list(gpt.chat.completions.create(**asked | {"messages": [{"role": "user", "content": "a" * 400}]}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "param"),
+    [
+        ({"messages": []}, "out_of_range", "messages"),
+        ({"messages": [{"role": "system", "content": " "}]}, "missing_field", "messages"),
+        ({"messages": [*HELLO, {"role": "assistant", "content": "a"}]}, "invalid_request", "messages[1].role"),
+        ({"messages": [{"role": "tool", "content": "a", "tool_call_id": "a"}]}, "out_of_range", "messages[0].role"),
+        ({"messages": [{"role": "user", "content": "a" * 501}]}, "out_of_range", "messages"),
+        ({"tools": [{"type": "function", "function": {"name": "a"}}]}, "not_supported_yet", "tools"),
+        ({"response_format": {"type": "json_object"}}, "not_supported_yet", "response_format"),
+        ({"logprobs": True}, "not_supported_yet", "logprobs"),
+        ({"n": 2}, "not_supported_yet", "n"),
+        ({"temperature": 3}, "out_of_range", "temperature"),
+        ({"extra_body": {"nonsense": 1}}, "unknown_field", "nonsense"),
+    ],
+)
+def test_openais_client_is_refused_with_a_code(gpt: OpenAI, fields: Any, code: str, param: str) -> None:
+    for stream in (False, True):
+        with pytest.raises(BadRequestError) as refused:
+            gpt.chat.completions.create(**GPT | fields | {"stream": stream})
+        assert (code, param) == (refused.value.code, refused.value.param)
+
+
+def test_openais_client_in_node(writers: Service, node: Path, tmp_path: Path) -> None:
+    said = OpenAIInNode(node, tmp_path).run("chat", writers.url, writers.key, tmp_path)
+    text = make(writers, max_tokens=40)["outputs"][0]["text"]
+    assert (text, text) == (said["whole"]["choices"][0]["message"]["content"], said["text"])
+    assert ("qwen3.5", READ + 40) == (said["model"], said["usage"]["total_tokens"])
+    assert ["BadRequestError", 400, "not_supported_yet", "tools"] == said["tools"]
 
 
 @pytest.mark.parametrize(

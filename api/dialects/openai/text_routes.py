@@ -1,4 +1,4 @@
-"""OpenAI's routes of texts, which are not built: every model is one that does not exist."""
+"""OpenAI's other routes of texts, which are not built: every model is one that does not exist for them."""
 
 from typing import Annotated
 
@@ -11,8 +11,8 @@ from api.http.auth import needs
 from core.errors.fields import UnknownModel
 
 NO_TEXT = (
-    "The model {name!r} does not exist here: texts are not written in this form yet, but at POST /generate/text/v1. "
-    "GET /models lists those that make images, videos and speech."
+    "The model {name!r} does not exist for this route: texts are written at POST /chat/completions, and at "
+    "POST /generate/text/v1."
 )
 
 
@@ -22,7 +22,7 @@ class TextRequest(msgspec.Struct, frozen=True):
     model: Annotated[str, Meta(max_length=200)] = "auto"
 
 
-@post(["/chat/completions", "/completions", "/responses"], opt=needs("jobs"), include_in_schema=False)
+@post(["/completions", "/responses"], opt=needs("jobs"), include_in_schema=False)
 async def refuse_text(data: JSONBody[TextRequest]) -> None:
     """Refuse a request for text. Raises `UnknownModel`."""
     raise UnknownModel(NO_TEXT.format(name=data.model), field="$.model")

@@ -314,7 +314,7 @@ def test_the_sweep_of_orphans_leaves_the_library(rows, made, item, put, settings
 
 def test_outputs_and_prompts_go_with_their_retention(rows, made, worker, store):
     job, _ = made()
-    (artifact, *_) = job.artifacts
+    (artifact,) = rows.job(job).artifacts
     noted = msgspec.structs.replace(artifact, metadata={**artifact.metadata, "revised_prompt": "a very red circle"})
     rows.set(job, finished_at=func.now() - text("interval '2 days'"), artifacts=msgspec.to_builtins([noted]))
     assert 1 == len(rows.execute(retention.scrub_prompts(3600.0)))

@@ -143,6 +143,19 @@ const calls = {
     };
   },
 
+  async chat() {
+    const asked = { model: "gpt-4o-mini", messages: [{ role: "user", content: "hello" }], max_tokens: 40, seed: 7 };
+    const { data: whole, response } = await client.chat.completions.create(asked).withResponse();
+    const parts = [];
+    const stream = await client.chat.completions.create({ ...asked, stream: true, stream_options: { include_usage: true } });
+    for await (const chunk of stream) parts.push(chunk);
+    return {
+      whole, model: response.headers.get("x-atelier-model"), usage: parts.at(-1).usage,
+      text: parts.map((chunk) => chunk.choices[0]?.delta.content ?? "").join(""),
+      tools: await refusal(() => client.chat.completions.create({ ...asked, tools: [{ type: "function", function: { name: "a" } }] })),
+    };
+  },
+
   async batches() {
     const file = await lines(3);
     const done = await batch((await startBatch(file)).id);

@@ -1,0 +1,1 @@
+"""OpenAI's chat completions: texts, whole or while they are written."""
