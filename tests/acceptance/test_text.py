@@ -16,6 +16,7 @@ from atelier_client import Atelier
 from jobs.job import JobStatus
 from pipelines.catalog.prompts.templates import MARKDOWN
 from pipelines.text.enhancement import MOST_TOKENS, as_prompt
+from tests.acceptance.clients.test_typescript import run, texts_of_whaletools
 from tests.support.checkpoints import tiny_texts
 from tests.support.checkpoints.specs import entry
 from tests.support.servers.databases import Databases
@@ -183,6 +184,25 @@ def test_a_stream_in_the_form_of_whaletools(writers: Service) -> None:
     assert make(writers, **LONG)["outputs"][0]["text"] == "".join(chunk["text"] for chunk in chunks)
     assert 3 <= sum(chunk["text"] != "" for chunk in chunks)
     assert {"input_tokens": READ, "output_tokens": 300} == chunks[-1]["usage"]
+
+
+@pytest.mark.contract("A67", "A68", "A100", "F39")
+def test_the_statements_of_whaletools_document(writers: Service, node: Path, tmp_path: Path) -> None:
+    last = """
+const whale = new WhaleClient({ apiKey: '%s', gatewayUrl: '%s/whaletools' });
+const parts = [];
+for await (const part of await whale.generate.text({ prompt: 'a', max_tokens: 3, stream: true })) parts.push(part);
+console.log("|" + parts.at(-1).usage.output_tokens);
+try {
+  for await (const chunk of await whale.generate.text({ prompt: 'a'.repeat(400), stream: true })) void chunk;
+} catch (error) {
+  console.log(error.name, error.code);
+}
+"""
+    written = run(node, tmp_path, texts_of_whaletools(writers.url, writers.key) + last % (writers.key, writers.url))
+    text, counts = written.rsplit("|", 1)
+    assert len(text) > 100
+    assert ["3", "AtelierError out_of_range"] == counts.split("\n")[:2]
 
 
 def test_a_stream_of_a_text_that_fails_says_why(writers: Service) -> None:

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from jobs.params.base import Prompt, Seed
 from jobs.params.media import Element
+from jobs.params.sound import LONGEST_LYRICS
 from jobs.params.video import MOST_SHOTS
 
 GenerationType = Literal[
@@ -15,6 +16,8 @@ GenerationType = Literal[
     "text-to-video",
     "image-to-video",
     "text-to-speech",
+    "text-to-sound",
+    "text-to-music",
     "image-to-3d",
     "remove-background",
 ]
@@ -56,15 +59,24 @@ class GenerateMedia(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Meta(
             description="One or several public http(s) URLs of inputs: the image to change, the first and the last "
             "frame, further reference images, the film of motion control, or the voice to speak with. "
-            "`output:<generation_id>/0` is the first output of an earlier generation. Not for text-to-image and "
-            "text-to-video."
+            "`output:<generation_id>/0` is the first output of an earlier generation. Not where it is "
+            "made of text alone."
         ),
     ] = []
     aspect_ratio: Annotated[
         str,
         Meta(max_length=20, description="Width to height: 1:1, 16:9, 9:16, 4:5, 21:9 or another one."),
     ] = "1:1"
-    duration: Annotated[str | float, Meta(description='Seconds of a video: "5s", "5" or 5.')] | None = None
+    duration: (
+        Annotated[str | float, Meta(description='Seconds of a video, a sound or music: "5s", "5" or 5.')] | None
+    ) = None
+    lyrics: (
+        Annotated[
+            str,
+            Meta(max_length=LONGEST_LYRICS, description="What is sung in text-to-music, for models that support it."),
+        ]
+        | None
+    ) = None
     resolution: (
         Annotated[str, Meta(max_length=20, description="1K, 2K or 4K, of videos also 480p, 720p and 1080p.")] | None
     ) = None
@@ -204,7 +216,7 @@ class InputCounts(msgspec.Struct, frozen=True):
 
 
 class ModelCosts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a generation costs: credits for each, and for each second of a video; `usd` is the first in US dollars.
+    """What a generation costs: credits for each, and for each second of what lasts; `usd` is the first in US dollars.
 
     `sound_credits_per_second` is for each second of a video with sound, beside the others.
     """
@@ -218,8 +230,8 @@ class ModelCosts(msgspec.Struct, frozen=True, kw_only=True):
 class ModelAbilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a model supports, and its limits; arguments that it does not support are ignored.
 
-    `durations` are the only seconds of video that it makes, where there are any. `max_shots` is how many shots a
-    storyboard may have with it: 1 is single-shot mode, 0 is none.
+    `durations` are the only seconds of a video or a sound that it makes, where there are any. `max_shots` is how many
+    shots a storyboard may have with it: 1 is single-shot mode, 0 is none.
     """
 
     negative_prompt: bool
@@ -232,6 +244,7 @@ class ModelAbilities(msgspec.Struct, frozen=True, kw_only=True):
     languages: list[str]
     max_shots: int
     elements: bool
+    lyrics: bool
 
 
 class ModelChoice(msgspec.Struct, frozen=True, kw_only=True):

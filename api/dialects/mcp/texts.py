@@ -1,7 +1,7 @@
 """What agents read of the tools: instructions and descriptions."""
 
 INSTRUCTIONS = """\
-Atelier makes images, videos, speech, 3D models and cut-outs on its own GPUs.
+Atelier makes images, videos, speech, sounds, music, 3D models and cut-outs on its own GPUs.
 
 1. Call get_models first and choose a model with `available: true` that does the generation type you need.
 2. Call generate_media. It answers at once with a `generation_id`.
@@ -13,9 +13,9 @@ Times are seconds, costs are credits. A refused call says what to change; change
 """
 
 GENERATE_MEDIA = """\
-Start the generation of an image, a video, speech, a 3D model or a cut-out, and return at once with its \
-`generation_id`. Then call get_generation_status until it has ended. Call get_models first: each model has its \
-generation types, numbers of inputs and limits. Arguments that a model does not support are ignored, and `warnings` \
+Start the generation of an image, a video, speech, a sound effect, music, a 3D model or a cut-out, and return at once \
+with its `generation_id`. Then call get_generation_status until it has ended. Call get_models first: each model has \
+its generation types, numbers of inputs and limits. Arguments that a model does not support are ignored, and `warnings` \
 say so."""
 
 GET_GENERATION_STATUS = """\

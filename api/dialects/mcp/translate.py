@@ -26,11 +26,12 @@ from jobs.job import Job
 from jobs.params.cutout import CutoutParams
 from jobs.params.mesh import MeshParams
 from jobs.params.registry import AnyParams, Modality
+from jobs.params.sound import MusicParams, SoundParams
 from jobs.params.speech import SpeechParams, tokens_for
 from jobs.wire.estimates.estimate import EstimateAnswer, SecondsRange
 from jobs.wire.status import OutputAnswer, StatusAnswer
 from pipelines.catalog import limits
-from pipelines.catalog.media_request import MediaRequest, choose_type, plan_request, split_sources
+from pipelines.catalog.media_request import MediaRequest, choose_type, parse_seconds, plan_request, split_sources
 from pipelines.catalog.requirements import input_counts
 from pipelines.catalog.spec import ModelSpec
 
@@ -42,9 +43,15 @@ MODALITY_OF: dict[GenerationType, Modality] = {
     "text-to-video": "video",
     "image-to-video": "video",
     "text-to-speech": "speech",
+    "text-to-sound": "sound",
+    "text-to-music": "music",
     "image-to-3d": "3d",
     "remove-background": "remove-background",
 }
+AUDIO = ("speech", "sound", "music")
+"""Modalities of which a source is a voice, if it is anything."""
+TIMED = ("video", "sound", "music")
+"""Modalities of which a call says the duration."""
 PLANNED = ("image", "video")
 """Modalities whose requests `pipelines.catalog.media_request` plans."""
 WORDS = {
@@ -90,7 +97,7 @@ def counts_of(spec: ModelSpec) -> dict[GenerationType, InputCounts]:
             for name, (least, most) in input_counts(spec).items()
         }
     voices = 1 if "reference-voice" in spec.capabilities else 0
-    counts = InputCounts(0, voices) if spec.modality == "speech" else InputCounts(1, 1)
+    counts = InputCounts(0, voices) if spec.modality in AUDIO else InputCounts(1, 1)
     return {name: counts for name, modality in MODALITY_OF.items() if modality == spec.modality}
 
 
@@ -116,8 +123,9 @@ def planned_call(spec: ModelSpec, asked: GenerateMedia) -> PlannedCall:
             ),
         )
         pictures, _ = split_sources(spec, sources)
-        shots = ("`shots` was ignored: it makes pictures",) if asked.shots else ()
-        return PlannedCall(planned.params, choose_type(spec, asked_type, len(pictures)), (*planned.warnings, *shots))
+        unused = {"shots": asked.shots, "lyrics": asked.lyrics}
+        ignored = [f"`{name}` was ignored: {spec.id} does not use it" for name, given in unused.items() if given]
+        return PlannedCall(planned.params, choose_type(spec, asked_type, len(pictures)), (*planned.warnings, *ignored))
     name = _only_type(spec, asked, len(sources))
     return PlannedCall(_other_params(spec, asked, sources), name, _ignored(spec, asked))
 
@@ -149,6 +157,20 @@ def _other_params(spec: ModelSpec, asked: GenerateMedia, sources: Sequence[str])
             output_format="mp3",
             seed=asked.seed,
         )
+    seconds = {} if asked.duration is None else {"duration_seconds": parse_seconds(asked.duration)}
+    if spec.modality == "sound":
+        return SoundParams(
+            prompt=asked.prompt,
+            negative_prompt=asked.negative_prompt,
+            model=spec.id,
+            output_format="mp3",
+            seed=asked.seed,
+            **seconds,
+        )
+    if spec.modality == "music":
+        return MusicParams(
+            prompt=asked.prompt, lyrics=asked.lyrics, model=spec.id, output_format="mp3", seed=asked.seed, **seconds
+        )
     if spec.modality == "3d":
         return MeshParams(image_path=first or "", model=spec.id, seed=asked.seed)
     return CutoutParams(image_url=first or "", model=spec.id)
@@ -157,8 +179,9 @@ def _other_params(spec: ModelSpec, asked: GenerateMedia, sources: Sequence[str])
 def _ignored(spec: ModelSpec, asked: GenerateMedia) -> tuple[str, ...]:
     """Return a sentence for each argument that a model of neither images nor videos does not use."""
     given = {
-        "negative_prompt": asked.negative_prompt is not None,
-        "duration": asked.duration is not None,
+        "negative_prompt": asked.negative_prompt is not None and spec.modality != "sound",
+        "duration": asked.duration is not None and spec.modality not in TIMED,
+        "lyrics": asked.lyrics is not None and spec.modality != "music",
         "resolution": asked.resolution is not None,
         "sound": asked.sound,
         "shots": bool(asked.shots),
@@ -249,8 +272,8 @@ def generation_estimate(shown: EstimateAnswer, name: GenerationType) -> Generati
 
 def model_choice(spec: ModelSpec, *, available: bool, default: bool, settings: Settings) -> ModelChoice:
     """Return a model as the list shows it."""
-    counts, is_video = counts_of(spec), spec.modality == "video"
-    source: MediaType = "audio" if spec.modality == "speech" else "image"
+    counts, is_video, is_timed = counts_of(spec), spec.modality == "video", spec.modality in TIMED
+    source: MediaType = "audio" if spec.modality in AUDIO else "image"
     films: list[MediaType] = ["video"] if "motion-control" in spec.capabilities else []
     return ModelChoice(
         id=spec.id,
@@ -272,12 +295,13 @@ def model_choice(spec: ModelSpec, *, available: bool, default: bool, settings: S
             sound="sound" in spec.capabilities,
             qualities=["standard", *(word for word in spec.quality if word != "standard")],
             max_prompt_chars=spec.limits.max_prompt_chars,
-            durations=list(spec.limits.durations) if is_video else [],
-            min_duration_seconds=spec.limits.min_seconds if is_video else None,
-            max_duration_seconds=spec.limits.max_seconds if is_video else None,
+            durations=list(spec.limits.durations) if is_timed else [],
+            min_duration_seconds=spec.limits.min_seconds if is_timed else None,
+            max_duration_seconds=spec.limits.max_seconds if is_timed else None,
             languages=list(spec.languages),
             max_shots=spec.limits.max_shots if is_video else 0,
             elements="references" in spec.capabilities or (is_video and "image-to-video" in spec.capabilities),
+            lyrics="lyrics" in spec.capabilities,
         ),
     )
 

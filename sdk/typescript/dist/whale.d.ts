@@ -101,11 +101,35 @@ export interface BatchItem {
     status: string;
 }
 export interface TextRequest {
-    prompt: string;
+    prompt?: string;
+    /** A prompt of the service in place of `prompt`, and the words in its places. */
+    template?: string;
+    variables?: Record<string, string>;
     model?: string;
     max_tokens?: number;
     temperature?: number;
+    output_format?: "txt" | "md";
+    seed?: number;
     stream?: boolean;
+}
+export interface TextUsage {
+    input_tokens: number;
+    output_tokens: number;
+}
+export interface Completion {
+    id: string;
+    text: string;
+    model: string;
+    usage: TextUsage;
+    created_at: string;
+}
+/** What is added to a text; the last one adds nothing, and has what the whole took. */
+export interface TextChunk {
+    id: string;
+    text: string;
+    model?: string;
+    usage?: TextUsage;
+    created_at?: string;
 }
 export interface MediaItem {
     id: string;
@@ -161,7 +185,12 @@ export interface Generate {
             model?: string;
         }): Promise<BatchItem[]>;
     };
-    text(request: TextRequest): Promise<unknown>;
+    text(request: TextRequest & {
+        stream: true;
+    }): Promise<AsyncGenerator<TextChunk, void>>;
+    text(request: TextRequest & {
+        stream?: false;
+    }): Promise<Completion>;
 }
 /** A client of WhaleTools' wire format. */
 export declare class WhaleClient {

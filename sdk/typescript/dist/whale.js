@@ -1,4 +1,6 @@
 /** The client with the names of WhaleTools' document: `generate.*` and `media.*`. */
+import { errorOf } from "./errors.js";
+import { readEvents } from "./events.js";
 import { Transport } from "./transport.js";
 const POLL_MS = 1500;
 /** A client of WhaleTools' wire format. */
@@ -68,6 +70,13 @@ function generateMethods(transport) {
         }
         return answer;
     };
+    /** A text, or what is added to it while it is written. */
+    const write = async (request) => {
+        if (!request.stream)
+            return whole("text", request);
+        const options = { body: request, headers: { accept: "text/event-stream" }, idempotencyKey: crypto.randomUUID() };
+        return chunksOf(await transport.send("POST", "/v1/generate/text", options));
+    };
     return {
         image: (request) => whole("image", request),
         video: Object.assign((request) => post("video", request), {
@@ -81,8 +90,21 @@ function generateMethods(transport) {
         removeBackground: Object.assign((request) => whole("remove-background", request), {
             batch: (request) => post("remove-background/batch", request),
         }),
-        text: (request) => post("text", request),
+        text: write,
     };
+}
+/** The parts of a text. Throws `AtelierError` where it could not be written to its end. */
+async function* chunksOf(answer) {
+    const requestId = answer.headers.get("x-request-id") ?? undefined;
+    for await (const { event, data } of readEvents(answer.body)) {
+        if (data === "[DONE]")
+            return;
+        const part = JSON.parse(data);
+        if (event === "error")
+            throw errorOf(500, part, requestId);
+        yield part;
+    }
+    throw errorOf(0, { message: "The text ended before its end.", code: "stream_ended" }, requestId);
 }
 function isPending(answer) {
     return typeof answer === "object" && answer !== null && "poll_url" in answer;

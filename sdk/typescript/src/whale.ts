@@ -1,5 +1,7 @@
 /** The client with the names of WhaleTools' document: `generate.*` and `media.*`. */
 
+import { errorOf } from "./errors.js";
+import { readEvents } from "./events.js";
 import { Transport } from "./transport.js";
 
 export interface WhaleOptions {
@@ -115,11 +117,38 @@ export interface BatchItem {
 }
 
 export interface TextRequest {
-  prompt: string;
+  prompt?: string;
+  /** A prompt of the service in place of `prompt`, and the words in its places. */
+  template?: string;
+  variables?: Record<string, string>;
   model?: string;
   max_tokens?: number;
   temperature?: number;
+  output_format?: "txt" | "md";
+  seed?: number;
   stream?: boolean;
+}
+
+export interface TextUsage {
+  input_tokens: number;
+  output_tokens: number;
+}
+
+export interface Completion {
+  id: string;
+  text: string;
+  model: string;
+  usage: TextUsage;
+  created_at: string;
+}
+
+/** What is added to a text; the last one adds nothing, and has what the whole took. */
+export interface TextChunk {
+  id: string;
+  text: string;
+  model?: string;
+  usage?: TextUsage;
+  created_at?: string;
 }
 
 export interface MediaItem {
@@ -172,7 +201,8 @@ export interface Generate {
   removeBackground: ((request: BackgroundRequest) => Promise<Background>) & {
     batch(request: { image_urls: string[]; model?: string }): Promise<BatchItem[]>;
   };
-  text(request: TextRequest): Promise<unknown>;
+  text(request: TextRequest & { stream: true }): Promise<AsyncGenerator<TextChunk, void>>;
+  text(request: TextRequest & { stream?: false }): Promise<Completion>;
 }
 
 const POLL_MS = 1500;
@@ -250,6 +280,12 @@ function generateMethods(transport: Transport): Generate {
     }
     return answer;
   };
+  /** A text, or what is added to it while it is written. */
+  const write = async (request: TextRequest): Promise<unknown> => {
+    if (!request.stream) return whole<Completion>("text", request);
+    const options = { body: request, headers: { accept: "text/event-stream" }, idempotencyKey: crypto.randomUUID() };
+    return chunksOf(await transport.send("POST", "/v1/generate/text", options));
+  };
   return {
     image: (request) => whole("image", request),
     video: Object.assign((request: VideoRequest) => post<Pending>("video", request), {
@@ -265,8 +301,20 @@ function generateMethods(transport: Transport): Generate {
       batch: (request: { image_urls: string[]; model?: string }) =>
         post<BatchItem[]>("remove-background/batch", request),
     }),
-    text: (request) => post("text", request),
+    text: write as Generate["text"],
   };
+}
+
+/** The parts of a text. Throws `AtelierError` where it could not be written to its end. */
+async function* chunksOf(answer: Response): AsyncGenerator<TextChunk, void> {
+  const requestId = answer.headers.get("x-request-id") ?? undefined;
+  for await (const { event, data } of readEvents(answer.body!)) {
+    if (data === "[DONE]") return;
+    const part: unknown = JSON.parse(data);
+    if (event === "error") throw errorOf(500, part, requestId);
+    yield part as TextChunk;
+  }
+  throw errorOf(0, { message: "The text ended before its end.", code: "stream_ended" }, requestId);
 }
 
 function isPending(answer: unknown): answer is Pending {

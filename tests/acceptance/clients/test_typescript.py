@@ -14,6 +14,7 @@ import pytest
 
 from core.signing import webhook_secret
 from pipelines.matting.evaluate import PHOTO
+from tests.support.checkpoints.smollm2 import needs_smollm2
 from tests.support.deploy.document_code import CHECKS, program, regions
 from tests.support.deploy.node_packages import RegistryAway, install
 from tests.support.paths import ROOT
@@ -122,6 +123,22 @@ def test_the_statements_of_whaletools(programs: dict[str, subprocess.Popen[str]]
     output = printed(programs[heading])
     if heading == "Media Library":
         assert "med_" in output
+
+
+def texts_of_whaletools(url: str, key: str) -> str:
+    """The document's two statements of text as a program, which prints the second text."""
+    found = regions((SAMPLES / "whaletools.txt").read_text(), "const whale = ", HEADINGS)["Text Generation"]
+    host = f"new WhaleClient({{ apiKey: '{key}', gatewayUrl: '{url}/whaletools' }})"
+    text, checks = program(found, {WHALE: host})
+    assert 1 == checks
+    return CHECKS + text
+
+
+@pytest.mark.long  # the demo model writes 13 tokens a second; `test_text.py` runs them with a tiny one
+@pytest.mark.contract("A67", "A68", "A100", "F39")
+def test_the_statements_of_text(studio: Service, node: Path, tmp_path: Path) -> None:
+    needs_smollm2()
+    assert "#" in run(node, tmp_path, texts_of_whaletools(studio.url, studio.key))
 
 
 @pytest.mark.contract("A100", "F39")

@@ -40,6 +40,24 @@ def test_other_models_do_one_thing():
 
 
 @pytest.mark.parametrize(
+    ("model", "name", "fields"),
+    [
+        ("moss-soundeffect-v2", "text-to-sound", {"negative_prompt": "speech"}),
+        ("acestep-1.5-xl-turbo", "text-to-music", {"lyrics": "[verse] la"}),
+    ],
+)
+def test_sounds_and_music_have_a_duration(model, name, fields):
+    planned = plan(model, duration="12s", generation_type=name, **fields)
+    assert (name, (), 12.0, "mp3") == (
+        planned.generation_type,
+        planned.warnings,
+        planned.params.duration_seconds,
+        planned.params.output_format,
+    )
+    assert fields == {field: getattr(planned.params, field) for field in fields}
+
+
+@pytest.mark.parametrize(
     ("error", "model", "said"),
     [
         (MissingField, "demo-relief", {}),
