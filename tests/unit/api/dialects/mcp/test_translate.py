@@ -43,7 +43,7 @@ def test_other_models_do_one_thing():
     ("model", "name", "fields"),
     [
         ("moss-soundeffect-v2", "text-to-sound", {"negative_prompt": "speech"}),
-        ("acestep-1.5-xl-turbo", "text-to-music", {"lyrics": "[verse] la"}),
+        ("demo-music", "text-to-music", {"lyrics": "[verse] la"}),
     ],
 )
 def test_sounds_and_music_have_a_duration(model, name, fields):
