@@ -40,13 +40,17 @@ export function Outputs({ job, original = "", children }) {
     <${Viewer} key=${output.url} output=${output} original=${original} title=${output.name ?? `${job.modality} by ${job.model}`} />
     ${job.outputs.length > 1 && html`<div class="contact"><ol>${job.outputs.map((one, number) => html`<li key=${one.url}><button class="thumb" aria-current=${number === place ? "true" : undefined} aria-label=${`Output ${number + 1}: ${kindOf(one.media_type)}`} onClick=${() => setPlace(number)}><${Thumb} output=${one} /></button></li>`)}</ol></div>`}
     <p class="quiet tiny facts-line">${outputWords(output)}</p>
+    ${output.revised_prompt && html`<p class="soft" dir="auto">Made of: ${output.revised_prompt}</p>`}
     <div class="acts"><a class="btn" href=${local(output.url)} download=${fileName(output, job)}><${Icon} name="down" />Download</a><${UseAs} ...${{ job, output, place, modalities: modalities ?? [] }} />${children}</div>
   </section>`;
 }
 
 /** How what is being made looks by now; nothing until a step was shown. */
-export const StepPreview = ({ job, preview }) =>
-  preview && job.status === "processing" && html`<img class="step" src=${preview.image} alt=${`Preview after step ${preview.step} of ${preview.of}`} />`;
+export function StepPreview({ job, preview }) {
+  if (!preview || job.status !== "processing") return null;
+  if (preview.text) return html`<div class="words" dir="auto">${preview.text}</div>`;
+  return preview.image && html`<img class="step" src=${preview.image} alt=${`Preview after step ${preview.step} of ${preview.of}`} />`;
+}
 
 function Running({ job, preview, me }) {
   const cancel = () => attempt(() => post(`/jobs/v1/${job.job_id}/cancel`), "Cancelled");

@@ -1,4 +1,4 @@
-/** What was made, in a viewer of its kind: picture, film, sound, mesh; all with keyboard and pointer. */
+/** What was made, in a viewer of its kind: picture, film, sound, mesh, text; all with keyboard and pointer. */
 import { html, useEffect, useRef, useState } from "../html.js";
 import { local } from "../api.js";
 import { bytes, seconds } from "../format.js";
@@ -7,7 +7,7 @@ import { bytes, seconds } from "../format.js";
 export function kindOf(mediaType) {
   const [kind] = (mediaType ?? "").split("/");
   if (kind === "model" || /gltf|obj|stl|ply/.test(mediaType ?? "")) return "mesh";
-  return ["image", "video", "audio"].includes(kind) ? kind : "document";
+  return ["image", "video", "audio", "text"].includes(kind) ? kind : "document";
 }
 
 const preview = (output, name) => local(output.previews?.find((one) => one.name === name)?.url);
@@ -41,6 +41,7 @@ function shown(kind, { output, title, original, url }) {
   if (kind === "video") return html`<${Film} output=${output} title=${title} />`;
   if (kind === "audio") return html`<${Sound} output=${output} title=${title} />`;
   if (kind === "mesh") return html`<${Mesh} output=${output} title=${title} />`;
+  if (kind === "text") return html`<${Text} output=${output} title=${title} />`;
   return html`<p class="empty">A ${output.media_type} of ${bytes(output.bytes)}: download it to open it.</p>`;
 }
 
@@ -154,4 +155,26 @@ function Mesh({ output, title }) {
   </figure>`;
 }
 
-export const fileName = (output, job) => output.name ?? `${job.job_id}.${output.media_type.split("/")[1].replace("jpeg", "jpg").replace("gltf-binary", "glb")}`;
+/** The most of a text that a page shows, in bytes: the longest that a model writes has a tenth of it. */
+const LONGEST_TEXT = 1_000_000;
+
+/** A text as it is, Markdown as it was written; the answer of a job has it, of another file the store. */
+function Text({ output, title }) {
+  const [text, setText] = useState(output.text ?? null);
+  const [state, setState] = useState("Loading the text…");
+  const isLong = output.bytes > LONGEST_TEXT;
+  useEffect(() => {
+    if (text !== null || isLong) return;
+    const read = async (answer) => (answer.ok ? setText(await answer.text()) : setState("The text could not be read; download it instead."));
+    fetch(local(output.url)).then(read).catch(() => setState("The object store does not let this page read the file (CORS); download it instead."));
+  }, [output.url]);
+  if (isLong) return html`<p class="empty">A text of ${bytes(output.bytes)}: download it to read it.</p>`;
+  if (text === null) return html`<p class="empty" role="status">${state}</p>`;
+  return html`<div class="words" tabindex="0" role="region" aria-label=${title} dir="auto">${text}</div>`;
+}
+
+const ENDINGS = { jpeg: "jpg", "gltf-binary": "glb", plain: "txt", markdown: "md", "svg+xml": "svg" };
+
+const endingOf = (mediaType) => ENDINGS[mediaType.split("/")[1]] ?? mediaType.split("/")[1];
+
+export const fileName = (output, job) => output.name ?? `${job.job_id}.${endingOf(output.media_type)}`;

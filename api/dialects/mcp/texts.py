@@ -13,9 +13,9 @@ Times are seconds, costs are credits. A refused call says what to change; change
 """
 
 GENERATE_MEDIA = """\
-Start the generation of an image, a video, speech, a sound, music, a 3D model or a cut-out, and return at once \
-with its `generation_id`. Then call get_generation_status until it has ended. Call get_models first: each model has \
-its generation types, numbers of inputs and limits. Arguments that a model does not support are ignored, and `warnings` \
+Start the generation of an image, a video, speech, a sound, music, a 3D model or a cut-out, and return at once with \
+its `generation_id`. Then call get_generation_status until it has ended. Call get_models first: each model has its \
+generation types, numbers of inputs and limits. Arguments that a model does not support are ignored, and `warnings` \
 say so."""
 
 GET_GENERATION_STATUS = """\
