@@ -11,7 +11,7 @@ from core.errors.fields import NulInText
 from jobs.params.base import changed_fields, read_params, refuse_nul
 from jobs.params.image import ImageParams
 from jobs.params.registry import MODALITIES, PARAMS_OF, AnyParams, Modality
-from jobs.params.speech import Pronunciation, SpeechParams
+from jobs.params.speech import Pronunciation
 from jobs.params.video import VideoParams
 
 URL = "https://example.com/a.png"
