@@ -1,7 +1,7 @@
 """Tool calls as parameters of jobs, and jobs and models as answers of the tools."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
@@ -157,7 +157,7 @@ def _other_params(spec: ModelSpec, asked: GenerateMedia, sources: Sequence[str])
             output_format="mp3",
             seed=asked.seed,
         )
-    seconds = {} if asked.duration is None else {"duration_seconds": parse_seconds(asked.duration)}
+    seconds: dict[str, Any] = {} if asked.duration is None else {"duration_seconds": parse_seconds(asked.duration)}
     if spec.modality == "sound":
         return SoundParams(
             prompt=asked.prompt,

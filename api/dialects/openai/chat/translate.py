@@ -1,6 +1,7 @@
 """Chats of OpenAI's clients as parameters of texts."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from api.dialects.openai.chat.schema import ChatRequest, ChatTurn
 from api.dialects.openai.requests import JobsOfRequest
@@ -32,7 +33,7 @@ def chat_jobs(asked: ChatRequest, model: str | None) -> JobsOfRequest:
     warnings = [f"{name} is ignored" for name in IGNORED if getattr(asked, name)]
     if limit > MOST_TOKENS:
         warnings.append(f"a text has {MOST_TOKENS} tokens at most")
-    given = {"temperature": asked.temperature, "top_p": asked.top_p, "seed": asked.seed}
+    given: dict[str, Any] = {"temperature": asked.temperature, "top_p": asked.top_p, "seed": asked.seed}
     params = TextParams(
         model=model,
         messages=tuple(_messages(asked.messages)),
