@@ -17,7 +17,7 @@ from jobs.params.base import Params, changed_fields, refuse_nul
 from jobs.params.branding import BrandingParams
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams
-from jobs.params.media import Element, media_of
+from jobs.params.media import Element, LoraChoice, media_of
 from jobs.params.registry import AnyParams
 from jobs.params.sound import MusicParams
 from jobs.params.speech import LONGEST_TEXT, SpeechParams, is_speakable
@@ -76,6 +76,7 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
         _check_cutout(params)
     if isinstance(params, ImageParams):
         check_elements(params.elements)
+        _check_loras(params.loras)
     if isinstance(params, TextParams):
         check_conversation(params)
     if params.callback_url is not None:
@@ -141,6 +142,15 @@ def check_elements(elements: Sequence[Element]) -> None:
         if len(pictures) == 1:
             advice = "`element_input_urls` must have 2 to 4 pictures of the element; add another one."
             raise OutOfRange(advice, field=f"{place}.element_input_urls")
+
+
+def _check_loras(loras: Sequence[LoraChoice]) -> None:
+    """Raise `InvalidRequest` for a LoRA that is there twice."""
+    names = [choice.lora for choice in loras]
+    for number, name in enumerate(names):
+        if names.index(name) < number:
+            advice = f"Two of `loras` are {name[:80]!r}; name it once, with the sum of its weights."
+            raise InvalidRequest(advice, field=f"$.loras[{number}].lora")
 
 
 def for_caller(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:

@@ -16,7 +16,7 @@ from jobs.params.base import (
     Seed,
     Watermark,
 )
-from jobs.params.media import NAMED, Elements, MediaKind, Source
+from jobs.params.media import NAMED, Elements, Loras, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
 MAX_IMAGES = 8
@@ -58,6 +58,7 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
         tuple[Source, ...], Meta(max_length=16, description="Images that guide the model.")
     ] = ()
     elements: Elements = ()
+    loras: Loras = ()
     negative_prompt: Annotated[str, Meta(max_length=4000, description="What to avoid.")] | None = None
     width: Side = 1024
     height: Side = 1024
@@ -129,6 +130,7 @@ IMAGE = ModalitySpec(
     flags={
         "input_image": ("--input",),
         "reference_images": ("--reference",),
+        "loras": ("--lora",),
         "num_images": ("-n", "--num-images"),
         "num_inference_steps": ("--steps",),
         "guidance_scale": ("--guidance",),

@@ -54,6 +54,20 @@ class Element(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = ()
 
 
+class LoraChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A LoRA that a request puts on the model, `weight` times as strong as it was made."""
+
+    lora: Annotated[
+        str, Meta(min_length=1, max_length=4096, description="A name of the model's `loras` in GET /models/v1.")
+    ]
+    weight: Annotated[float, Meta(ge=0, le=2, description="How strong it is; 1 is as it was made.")] = 1.0
+
+
+MAX_LORAS = 4
+"""Most LoRAs of one job."""
+Loras = Annotated[
+    tuple[LoraChoice, ...], Meta(max_length=MAX_LORAS, description="LoRAs to put on the model, together.")
+]
 Elements = Annotated[
     tuple[Element, ...],
     Meta(max_length=8, description="What `@name` in the prompt means, with pictures that the model follows."),

@@ -1,4 +1,4 @@
-"""Check of a model's license against `ATELIER_ALLOWED_LICENSES`."""
+"""Check of the licenses of a model and its LoRAs against `ATELIER_ALLOWED_LICENSES`."""
 
 from core.errors.failures import LicenseRefused
 from pipelines.catalog.spec import ModelSpec
@@ -14,10 +14,17 @@ def read_allowed(text: str) -> Allowed:
 
 def is_allowed(spec: ModelSpec, allowed: Allowed) -> bool:
     """Return whether the model may be loaded."""
-    return not allowed or spec.licence.name.lower() in allowed
+    return not _refused(spec, allowed)
 
 
 def refuse_license(spec: ModelSpec, allowed: Allowed) -> None:
     """Raise `LicenseRefused`, which names the license, unless it is allowed."""
-    if not is_allowed(spec, allowed):
-        raise LicenseRefused(f"{spec.id}: its license {spec.licence.name} is not in `ATELIER_ALLOWED_LICENSES`.")
+    for key, name in _refused(spec, allowed).items():
+        raise LicenseRefused(f"{key}: its license {name} is not in `ATELIER_ALLOWED_LICENSES`.")
+
+
+def _refused(spec: ModelSpec, allowed: Allowed) -> dict[str, str]:
+    """Return the names of the licenses that are not allowed, by the key of what is under them: the model, its LoRAs."""
+    names = {spec.id: spec.licence.name}
+    names |= {f"{spec.id}+{name}": lora.licence.name for name, lora in spec.loras.items() if lora.licence is not None}
+    return {key: name for key, name in names.items() if allowed and name.lower() not in allowed}

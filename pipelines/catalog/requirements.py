@@ -25,6 +25,7 @@ from jobs.params.video import VideoParams
 from pipelines.catalog.limits import GenerationType, Policy, size_asked
 from pipelines.catalog.sizes import nearest_size
 from pipelines.catalog.spec import ModelSpec
+from pipelines.catalog.variants import quantization_of, variant_id
 from pipelines.vocabulary.words import named_words
 
 MOTION = "motion_video"
@@ -182,6 +183,8 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
         sentence = f"`scale` must be at most {spec.limits.max_scale} for {spec.id}"
         yield UnmetRequirement(error=NotThisModel, field="$.scale", sentence=sentence)
     yield from unmet_media(spec, media)
+    if isinstance(params, ImageParams):
+        yield from _unmet_loras(spec, params)
     if isinstance(params, VideoParams | SoundParams | MusicParams):
         yield from _other_duration(spec, params.duration_seconds, "duration_seconds" in changed)
     if isinstance(params, ImageParams) and params.resolution is not None:
@@ -234,6 +237,21 @@ def _unused_fields(
             instead={"quality": "standard"},
             warning=f"{spec.id} has no preset {changed['quality']!r}; its standard one was used",
         )
+
+
+def _unmet_loras(spec: ModelSpec, params: ImageParams) -> Iterator[UnmetRequirement]:
+    """Yield LoRAs that the model does not have, or not with this preset, whose weights are others."""
+    for number, choice in enumerate(params.loras):
+        if choice.lora not in spec.loras:
+            has = f"its LoRAs are {', '.join(spec.loras)}" if spec.loras else "it has none"
+            sentence = f"{spec.id} has no LoRA {choice.lora[:80]!r}; {has}"
+            yield UnmetRequirement(error=NotThisModel, field=f"$.loras[{number}].lora", sentence=sentence)
+    if params.loras and spec.compile:
+        sentence = f"`loras` are not supported by {spec.id}, which is compiled; remove them"
+        yield UnmetRequirement(error=NotThisModel, field="$.loras", sentence=sentence)
+    if params.loras and quantization_of(variant_id(spec, params.quality)) is not None:
+        sentence = f"`loras` are not for `quality` {params.quality} of {spec.id}; choose another one or remove them"
+        yield UnmetRequirement(error=NotThisModel, field="$.quality", sentence=sentence)
 
 
 def _other_duration(spec: ModelSpec, asked: float, is_given: bool) -> Iterator[UnmetRequirement]:

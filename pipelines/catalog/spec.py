@@ -145,8 +145,18 @@ class Source(Entry, frozen=True, kw_only=True):
         return (self.repo or self.url) is not None
 
 
+class License(Entry, frozen=True, kw_only=True):
+    """The terms of the weights and where to read them.
+
+    `name` is an SPDX id, or a similar word where SPDX has none.
+    """
+
+    name: Name
+    url: Name
+
+
 class Lora(Entry, frozen=True, kw_only=True):
-    """Low-rank weights that a quality preset adds to the model: `file` within `source`, added `scale` times.
+    """Low-rank weights that a quality preset or a request adds to the model: `file` within `source`, `scale` times.
 
     They lie beside the model's own folder, in a folder named like `Bundle.key`. `scheduler` overrides values of the
     scheduler's configuration while the LoRA is on, since a LoRA for few steps is distilled on a schedule of its own.
@@ -156,6 +166,8 @@ class Lora(Entry, frozen=True, kw_only=True):
     file: Name
     scale: float = 1.0
     scheduler: dict[str, float] = {}
+    licence: License | None = None
+    """Its own terms; `None`: those of the model."""
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -169,16 +181,6 @@ class Bundle(msgspec.Struct, frozen=True):
         if self.source.shipped is not None:
             return CHECKOUT / self.source.shipped
         return weights_dir / (self.source.path or self.key)
-
-
-class License(Entry, frozen=True, kw_only=True):
-    """The terms of the weights and where to read them.
-
-    `name` is an SPDX id, or a similar word where SPDX has none.
-    """
-
-    name: Name
-    url: Name
 
 
 class Scope(Entry, frozen=True, kw_only=True):

@@ -29,8 +29,8 @@ LEAST_SHARE = 0.1
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """The work of a request.
 
-    - `kind`: the quality preset, the mode, the number of inputs and whether one is a film that others of the modality
-      have as a picture; other kinds compute other things.
+    - `kind`: the quality preset, the mode, the number of inputs, whether one is a film that others of the modality
+      have as a picture, and the number of LoRAs; other kinds compute other things.
     - `steps`: denoising steps, 1 where there are none.
     - `outputs`: how many are made, each with all of the steps.
     - `size`: of one output, in megapixels (of a video times its seconds), characters, seconds, or tokens at most; 1
@@ -69,6 +69,7 @@ class _Fields(msgspec.Struct, frozen=True, kw_only=True):
     resolution: Resolution | None = None
     duration_seconds: float = 0.0
     max_tokens: int = USUAL_TOKENS
+    loras: tuple[Any, ...] = ()
 
 
 def workload_of(spec: ModelSpec, params: AnyParams) -> Workload:
@@ -110,8 +111,11 @@ def _workload(spec: ModelSpec, fields: Mapping[str, Any], characters: int | None
     named = {name: fields.get(name) for name in PARAMS_OF[spec.modality].media}
     inputs = sum(len(value) if isinstance(value, list | tuple) else value is not None for value in named.values())
     starts_from_picture = any(named.get(name) is not None for name in PICTURE_NAMES)
+    further = (" film" if named.get("input_video") is not None else "") + (
+        f" {len(read.loras)} loras" if read.loras else ""
+    )
     return Workload(
-        kind=f"{read.quality} {read.mode} {inputs}" + (" film" if named.get("input_video") is not None else ""),
+        kind=f"{read.quality} {read.mode} {inputs}{further}",
         steps=_steps(spec, read, starts_from_picture=starts_from_picture, is_masked=named.get("mask") is not None),
         outputs=read.num_images,
         size=_size(spec, read, len(fields.get("text", "")) if characters is None else characters),

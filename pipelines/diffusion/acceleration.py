@@ -55,16 +55,16 @@ class Acceleration:
         if self.graphs:
             self.graphs.free()
 
-    def compiles(self, pipe: Any, cache: StepCache | None, lora: str | None = None, batch: int = 1) -> bool:
+    def compiles(self, pipe: Any, cache: StepCache | None, loras: object = (), batch: int = 1) -> bool:
         """Return whether the next run with these arguments of `run` compiles, which takes a while."""
-        return self._compilation.is_due(_variant(pipe, cache, lora, batch))
+        return self._compilation.is_due(_variant(pipe, cache, loras, batch))
 
     def run(
-        self, pipe: Any, cache: StepCache | None, compute: Callable[[], T], lora: str | None = None, batch: int = 1
+        self, pipe: Any, cache: StepCache | None, compute: Callable[[], T], loras: object = (), batch: int = 1
     ) -> T:
         """Return the result of `compute`, which calls `pipe` and can be repeated.
 
-        `cache` and `lora` are the preset's, which `pipe` has in use; `batch` images are made at once.
+        `cache` is the preset's and `loras` the job's, which `pipe` has in use; `batch` images are made at once.
         """
 
         def reusing() -> T:
@@ -72,8 +72,8 @@ class Acceleration:
                 return compute()
 
         if self.graphs:
-            self.graphs.lora = lora
-        with self._compilation.run(_variant(pipe, cache, lora, batch)):
+            self.graphs.loras = loras
+        with self._compilation.run(_variant(pipe, cache, loras, batch)):
             return self.attention.run(reusing)
 
 
@@ -84,12 +84,12 @@ def _graphs(pipe: Any, device: str) -> UNetGraphs | None:
     return UNetGraphs(pipe.unet, device) if device.startswith("cuda") else None
 
 
-def _variant(pipe: Any, cache: StepCache | None, lora: str | None, batch: int) -> object:
+def _variant(pipe: Any, cache: StepCache | None, loras: object, batch: int) -> object:
     """Return what changes the code of the blocks, so that each has graphs of its own.
 
     Open shapes are open from 2 on: one image at once has its own graphs, and every larger batch shares others.
     """
-    return type(pipe), cache and cache.kind, lora, batch > 1
+    return type(pipe), cache and cache.kind, loras, batch > 1
 
 
 def precision(spec: ModelSpec, device: str) -> torch.dtype:

@@ -45,8 +45,8 @@ class PromptCache:
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self.lora: str | None = None
-        """Name of the LoRA that is on; it may change the text encoders."""
+        self.loras: Hashable = ()
+        """The LoRAs that are on, with their weights; they may change the text encoders."""
         self._capacity = capacity
         self._entries: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self.bytes = 0
@@ -68,7 +68,7 @@ class PromptCache:
                 asked = _plain(list(form.bind(*args, **named).arguments.items()))
             except _NotCacheable:
                 return encode(*args, **named)
-            return self._answer((reading, self.lora, asked), lambda: encode(*args, **named))
+            return self._answer((reading, self.loras, asked), lambda: encode(*args, **named))
 
         pipe.encode_prompt = encode_once
 

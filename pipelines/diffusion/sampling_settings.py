@@ -15,15 +15,19 @@ OPTIONAL = ("negative_prompt", "num_inference_steps", "guidance_scale")
 """Fields that a caller may set and a model may not use."""
 
 
+Adapters = tuple[tuple[str, float], ...]
+"""LoRAs that are on together: keys of `spec.loras`, each with its weight."""
+
+
 class SamplingSettings(msgspec.Struct, frozen=True):
     """Settings of one run.
 
-    `steps` and `guidance` (scale); `lora` is a key of `spec.loras`; `reuse` is how steps are reused.
+    `steps` and `guidance` (scale); `loras` are the preset's and the request's; `reuse` is how steps are reused.
     """
 
     steps: int | None
     guidance: float | None
-    lora: str | None
+    loras: Adapters
     reuse: StepCache | None = None
 
 
@@ -35,9 +39,15 @@ def choose(spec: ModelSpec, params: ImageParams | VideoParams) -> SamplingSettin
     return SamplingSettings(
         steps=chosen,
         guidance=next((value for value in guidance if value is not None), None),
-        lora=preset.lora,
+        loras=_adapters(preset, params),
         reuse=preset.reuse(chosen),
     )
+
+
+def _adapters(preset: Preset, params: ImageParams | VideoParams) -> Adapters:
+    """Return the preset's LoRA at its own strength, and those of the request; of one that both name, the request's."""
+    own = {} if preset.lora is None else {preset.lora: 1.0}
+    return tuple((own | {one.lora: one.weight for one in getattr(params, "loras", ())}).items())
 
 
 def ignored_field_warnings(spec: ModelSpec, params: ImageParams | VideoParams, usable: frozenset[str]) -> Iterator[str]:

@@ -19,15 +19,15 @@ Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class UNetGraphs:
-    """The graphs of one UNet, whose calls go through them: one for each LoRA and shape, dtype and layout of the inputs.
+    """The graphs of one UNet, whose calls go through them: one for each choice of LoRAs, shape, dtype and layout.
 
     A graph has addresses of the weights, so `free` them before those move. Results are those of the UNet itself. A call
     whose arguments are more than tensors, flags and names is passed on, since a number would be the same in each step.
     """
 
     def __init__(self, unet: Any, device: str, limit: int = LIMIT) -> None:
-        self.lora: str | None = None
-        """Name of the LoRA that is on: it changes what a step does."""
+        self.loras: object = ()
+        """The LoRAs that are on, with their weights: they change what a step does."""
         self._device = device
         self._limit = limit
         self._forward: Callable[..., Any] = unet.forward
@@ -82,7 +82,7 @@ class UNetGraphs:
 
     def _key(self, arguments: Arguments) -> object:
         """Return what a graph depends on. Raises `_NotGraphable`."""
-        return self.lora, repr(_each(arguments, lambda one: (one.shape, one.stride(), one.dtype)))
+        return self.loras, repr(_each(arguments, lambda one: (one.shape, one.stride(), one.dtype)))
 
 
 class _NotGraphable(Exception):

@@ -9,7 +9,7 @@ from jobs.params.image import ImageParams
 from pipelines.catalog.sizes import Size
 from pipelines.catalog.spec import ModelSpec, StepCache
 from pipelines.diffusion.prompt_scope import scope_warnings
-from pipelines.diffusion.sampling_settings import choose, ignored_field_warnings, unsupported_field_warnings
+from pipelines.diffusion.sampling_settings import Adapters, choose, ignored_field_warnings, unsupported_field_warnings
 from pipelines.image.inputs import ImageInputs
 from pipelines.image.size import SizePlan
 
@@ -34,12 +34,12 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The plan of one job.
 
-    `arguments` are those of every call, `lora` is a key of `spec.loras`, `reuse` is how steps are reused, and
-    `warnings` are for the caller.
+    `arguments` are those of every call, `loras` are on, `reuse` is how steps are reused, and `warnings` are for the
+    caller.
     """
 
     arguments: dict[str, Any]
-    lora: str | None
+    loras: Adapters
     reuse: StepCache | None = None
     warnings: tuple[str, ...]
 
@@ -69,7 +69,7 @@ def plan_call(spec: ModelSpec, params: ImageParams, size: SizePlan, call: Call, 
     guides = {"guidance_scale"} if call.guidance in usable else set()
     return Plan(
         arguments=arguments,
-        lora=choices.lora,
+        loras=choices.loras,
         reuse=reuse if reuse is None or strength is None else reuse.of_last(strength),
         warnings=(
             *scope_warnings(spec, params.prompt),

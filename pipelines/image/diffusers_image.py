@@ -24,7 +24,7 @@ from pipelines.diffusion.warmup import PROMPT, STEPS, minimal_inputs
 from pipelines.image.arguments import Call, Plan, plan_call
 from pipelines.image.batching import images_at_once
 from pipelines.image.inputs import ImageInputs, gather_images
-from pipelines.image.lora import load_loras, schedulers, use_lora
+from pipelines.image.lora import load_loras, scheduled, schedulers, use_loras
 from pipelines.image.pixels import fill_pixels
 from pipelines.image.progress import StepProgress
 from pipelines.image.size import SizePlan, plan_size
@@ -157,20 +157,20 @@ class DiffusersImage:
         self, pipe: Any, call: Call, plan: Plan, size: SizePlan, images: Sequence["_Image"], most: int
     ) -> list[NDArray[np.uint8]]:
         """Make the images, which differ in prompt and seed alone, up to `most` at once."""
-        use_lora(self.pipe, self.spec, plan.lora)
-        self.prompts.lora = plan.lora
-        pipe.scheduler = self.schedulers[plan.lora]
+        use_loras(self.pipe, self.spec, plan.loras)
+        self.prompts.loras = plan.loras
+        pipe.scheduler = self.schedulers[scheduled(self.spec, plan.loras)]
         pixels: list[NDArray[np.uint8]] = []
         for first in range(0, len(images), most):
             part = images[first : first + most]
-            compiles = self.acceleration.compiles(pipe, plan.reuse, plan.lora, len(part))
+            compiles = self.acceleration.compiles(pipe, plan.reuse, plan.loras, len(part))
             progress = StepProgress(images[0].ctx, first, len(images), compiles, len(part))
             drawing = drawing_for(pipe, size.make, _contexts(part))
             if drawing is not None:
                 progress = msgspec.structs.replace(progress, on_latents=drawing.on_latents)
             progress.begin()
             make = partial(_make, pipe, call, plan, part, progress)
-            made = self.acceleration.run(pipe, plan.reuse, make, plan.lora, len(part))
+            made = self.acceleration.run(pipe, plan.reuse, make, plan.loras, len(part))
             pixels += [self._pixels(values, size, image) for image, values in zip(part, made, strict=True)]
         return pixels
 

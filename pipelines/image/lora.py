@@ -8,7 +8,9 @@ from safetensors import safe_open
 from torch import nn
 
 from core.errors.failures import ModelLoadFailed
+from core.errors.fields import NotThisModel
 from pipelines.catalog.spec import ModelSpec
+from pipelines.diffusion.sampling_settings import Adapters
 
 _DOWN = re.compile(r"(lora_A|lora_down|lora\.down)(\.default)?\.weight$")
 """The first of the two matrices of every LoRA layer, by the names of the common trainers."""
@@ -30,7 +32,7 @@ def load_loras(pipe: Any, spec: ModelSpec, weights: Path) -> None:
         there, placed = _layers_in(file), _layers_on(pipe, name)
         if there != placed or there == 0:
             raise ModelLoadFailed(f"the LoRA {name!r} does not fit: the model has {placed} of its {there} layers")
-    use_lora(pipe, spec, None)
+    use_loras(pipe, spec, ())
 
 
 def schedulers(pipe: Any, spec: ModelSpec) -> dict[str | None, Any]:
@@ -48,15 +50,26 @@ def schedulers(pipe: Any, spec: ModelSpec) -> dict[str | None, Any]:
     return made
 
 
-def use_lora(pipe: Any, spec: ModelSpec, name: str | None) -> None:
-    """Turn exactly this LoRA on, or none; without one the pixels are those of the base model."""
+def use_loras(pipe: Any, spec: ModelSpec, loras: Adapters) -> None:
+    """Turn exactly these LoRAs on, each `weight` times its own scale; without any the pixels are the base model's.
+
+    Raises `NotThisModel` for one that the entry does not have: that of the API may be another one.
+    """
+    for number, (name, _) in enumerate(loras):
+        if name not in spec.loras:
+            raise NotThisModel(f"{spec.id} has no LoRA {name!r} on this server.", field=f"$.loras[{number}].lora")
     if not spec.loras:
         return
-    if name is None:
+    if not loras:
         pipe.disable_lora()
         return
     pipe.enable_lora()
-    pipe.set_adapters([name], [spec.loras[name].scale])
+    pipe.set_adapters([name for name, _ in loras], [weight * spec.loras[name].scale for name, weight in loras])
+
+
+def scheduled(spec: ModelSpec, loras: Adapters) -> str | None:
+    """Return the first of these LoRAs that was distilled on a schedule of its own, which the job has then."""
+    return next((name for name, _ in loras if spec.loras[name].scheduler), None)
 
 
 def _layers_in(file: Path) -> int:

@@ -33,12 +33,14 @@ from tests.support.checkpoints.image_runs import (
     CHANGES,
     PROMPT,
     STEPS,
+    alone,
     directly,
     from_image,
     repainted,
     transparent,
 )
 from tests.support.checkpoints.specs import entry
+from tests.support.checkpoints.tiny_loras import ZIMAGE_LAYERS, save_lora
 from tests.support.faults.faults import engine_of, frozen
 from tests.support.media.videos import decode_video, planes, psnr
 from tests.support.paths import PHOTO
@@ -68,6 +70,8 @@ CASES = [((64, 64), 1), ((128, 64), 7)]
 
 SHARED = "zimage-shared"
 """The same weights as `zimage`; up to four equal jobs share a run."""
+STYLED, STYLE = "zimage-styled", "style.safetensors"
+"""The same weights, with a LoRA."""
 CARD_BYTES = 700_000
 """Weights that a card holds which is made up (`small_card`), less than those of the tiny Qwen-Image."""
 LARGE: dict[str, dict[str, Any]] = {
@@ -95,6 +99,8 @@ def catalog(full: bool) -> str:
     images.append(entry(SLOW_IMAGES, family="diffusers-image", modality="image", **slow))
     shared = {"source": {"path": "zimage"}, "batch": {"jobs": 4}, "capabilities": ["text-to-image"]}
     images.append(entry(SHARED, family="diffusers-image", modality="image", **shared))
+    styled = {"source": {"path": "zimage"}, "loras": {"style": {"source": {"path": "style"}, "file": STYLE}}}
+    images.append(entry(STYLED, family="diffusers-image", modality="image", capabilities=["text-to-image"], **styled))
     small = {"source": {"path": "qwenimage"}, "vram_bytes": CARD_BYTES, **CHANGES["qwenimage"]}
     images += [
         entry(name, family="tests.support.checkpoints.small_card:SmallCardImage", modality="image", **small, **keys)
@@ -169,6 +175,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Path:
     folder = tmp_path_factory.mktemp("weights")
     for name in IMAGES if full else (*QUICK_IMAGES, "qwenimage"):
         tiny_checkpoints.save(name, folder / name)
+    save_lora(folder / "style" / STYLE, ZIMAGE_LAYERS, alpha=False)
     for name in FILMS if full else QUICK_FILMS:
         tiny_videos.save(name, folder / name)
     for name in ("triposg", SLOW_MESHES):
@@ -243,6 +250,28 @@ class TestPictures:
             made = pixels(download(families, job_id))
             expected = directly(weights / name, seed, **asked, **({"image": references} if references else {}))
             assert np.array_equal(expected, made)
+
+    @pytest.mark.contract("F1")
+    def test_a_lora_of_the_catalog_is_on_for_its_job_alone(self, families: Service, weights: Path) -> None:
+        asked = {"width": 64, "height": 64, "seed": 1, "output_format": "png"}
+        lora = {"lora": "style", "weight": 0.7}
+
+        with_lora = submit(families, "image", STYLED, **asked, loras=[lora])
+        without = submit(families, "image", STYLED, **asked)
+
+        made, bare = pixels(download(families, with_lora)), pixels(download(families, without))
+        assert np.array_equal(directly(weights / "zimage"), bare)
+        pipe = alone(weights / "zimage")
+        pipe.load_lora_weights(weights / "style", weight_name=STYLE, adapter_name="style")
+        pipe.set_adapters(["style"], [0.7])
+        assert np.array_equal(directly(weights / "zimage"), made)
+        pipe.unload_lora_weights()
+        manifest = families.client.get(f"/jobs/v1/{with_lora}/manifest").json()
+        (files,) = (one["files"] for one in manifest["weights"] if one["bundle"] == f"{STYLED}+style")
+        digest = hashlib.sha256((weights / "style" / STYLE).read_bytes()).hexdigest()
+        assert ([lora], {STYLE: digest}) == (manifest["params"]["loras"], files)
+        again = families.client.post(f"/jobs/v1/{with_lora}/reproduce").json()["job_id"]
+        assert np.array_equal(made, pixels(download(families, again)))
 
     def test_references_reach_flux2_klein(self, families: Service, weights: Path) -> None:
         references = [drawing(number) for number in range(4)]

@@ -79,5 +79,9 @@ def _answer(spec: ModelSpec, footprint: Footprint, available: bool, default: boo
         is_measured=spec.is_measured,
         rates=msgspec.convert(spec.rates, ModelRates, from_attributes=True),
         inputs={str(name): count for name, count in input_counts(spec).items()},
+        loras={
+            name: msgspec.convert(lora.licence or spec.licence, ModelLicense, from_attributes=True)
+            for name, lora in spec.loras.items()
+        },
         unsupported=msgspec.convert(spec.unsupported, ModelUnsupported, from_attributes=True),
     )

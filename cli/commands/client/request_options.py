@@ -26,6 +26,7 @@ SHARED_FLAGS = {
 HELP = {
     "model": "A model of `atelier models`; default: the service chooses.",
     "labels": "A pair of your own, as key:value, to filter by; may be repeated.",
+    "loras": "A LoRA of the model, as name or name:weight (0 to 2, else 1); may be repeated.",
     "prefer_seconds": "With --server-id: on any server after this many seconds.",
     "target_voice_path": "The voice to speak with: a recording as file or URL, or an id of `atelier voices list`.",
     "apply_watermark": "Leave out the inaudible mark that identifies generated audio.",
@@ -62,6 +63,8 @@ def request_body(values: dict[str, Any]) -> dict[str, Any]:
     if "replacements" in body:
         pairs = read_pairs(body["replacements"], "--replace")
         body["replacements"] = [{"word": word, "say": spelling} for word, spelling in pairs.items()]
+    if "loras" in body:
+        body["loras"] = [read_lora(text) for text in body["loras"]]
     return body | ({"pin": "prefer"} if "prefer_seconds" in body else {})
 
 
@@ -72,6 +75,15 @@ def read_pairs(texts: Sequence[str], flag: str = "--label") -> dict[str, str]:
         if not (key and colon):
             raise click.UsageError(f"{flag} {key}: write a key, a colon and a value: season:spring")
     return {key: value for key, _, value in pairs}
+
+
+def read_lora(text: str) -> dict[str, Any]:
+    """Return the LoRA of a text `name` or `name:weight`."""
+    name, _, weight = text.rpartition(":")
+    try:
+        return {"lora": name, "weight": float(weight)} if name else {"lora": text}
+    except ValueError:  # the colon is part of the name
+        return {"lora": text}
 
 
 def _struct(modality: ModalitySpec) -> inspect.StructType:

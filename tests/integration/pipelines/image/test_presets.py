@@ -14,10 +14,10 @@ from pipelines.catalog.spec import Stage
 from pipelines.runtime.protocol import Inputs, JobCancelled, RunContext
 from tests.support.checkpoints import tiny_checkpoints
 from tests.support.checkpoints.image_runs import alone, asked, context, directly, image, loaded, run
-from tests.support.checkpoints.tiny_loras import save_lora
+from tests.support.checkpoints.tiny_loras import ZIMAGE_LAYERS, save_lora
 
 LAYERS = {
-    "zimage": {f"diffusion_model.layers.{n}.attention.to_{part}": (32, 32) for n in (0, 1) for part in "qkv"},
+    "zimage": ZIMAGE_LAYERS,
     "qwenimage": {f"transformer_blocks.{n}.attn.to_{part}": (32, 32) for n in (0, 1) for part in "qkv"},
     "qwenedit": {f"transformer_blocks.{n}.attn.add_{part}_proj": (32, 32) for n in (0, 1) for part in "qkv"},
 }

@@ -10,6 +10,7 @@ from api.http.spooled_body import decode
 from core.errors.fields import NulInText
 from jobs.params.base import changed_fields, read_params, refuse_nul
 from jobs.params.image import ImageParams
+from jobs.params.media import LoraChoice
 from jobs.params.registry import MODALITIES, PARAMS_OF, AnyParams, Modality
 from jobs.params.speech import Pronunciation
 from jobs.params.video import VideoParams
@@ -51,6 +52,7 @@ OWN = {
         "strength": None,
         "reference_images": (),
         "elements": (),
+        "loras": (),
         "negative_prompt": None,
         "width": 1024,
         "height": 1024,
@@ -293,6 +295,8 @@ EDGES = [
     ("image", "palette", ["#000000"], ["#00000G"]),
     ("image", "palette", ["#000000"], ["#000000\n"]),
     ("image", "output_format", "jpeg", "mp4"),
+    ("image", "loras", (LoraChoice(lora="a", weight=2),) * 4, ({"lora": "a"},) * 5),
+    ("image", "loras", (LoraChoice(lora="a", weight=0),), ({"lora": "a", "weight": 2.1},)),
     ("video", "prompt", "p", ""),
     ("video", "width", 64, 32),
     ("video", "width", 1536, 1568),

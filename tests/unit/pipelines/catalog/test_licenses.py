@@ -31,6 +31,16 @@ def test_an_empty_list_allows_everything() -> None:
     assert all(is_allowed(model, read_allowed("")) for model in load_catalog().models)
 
 
+def test_a_lora_may_have_a_licence_of_its_own() -> None:
+    lora = {"source": {"path": "style"}, "file": "style.safetensors"}
+    own = {"name": "CreativeML", "url": "https://example.org"}
+    model = spec(source={}, loras={"plain": lora, "style": lora | {"licence": own}})
+
+    refuse_license(model, read_allowed("apache-2.0,creativeml"))
+    with pytest.raises(LicenseRefused, match=r"tiny\+style: its license CreativeML is not in"):
+        refuse_license(model, read_allowed("apache-2.0"))
+
+
 def test_another_licence_is_refused_by_name() -> None:
     allowed = read_allowed("apache-2.0,MIT")
 

@@ -4,7 +4,7 @@ import pytest
 
 from core.errors.fields import MissingField, NotThisModel, OutOfRange
 from jobs.params.image import ImageParams
-from jobs.params.media import media_of
+from jobs.params.media import LoraChoice, media_of
 from jobs.params.video import VideoParams
 from pipelines.catalog.requirements import (
     check_media,
@@ -288,3 +288,37 @@ def test_capabilities_say_how_many_pictures_a_model_takes():
         {"image-to-video": (1, 1), "text-to-video": (0, 2)},
         {},
     ] == counts
+
+
+FLOAT8 = {"fast": {"quantization": "float8"}}
+LORAS = {"style": {"source": {"path": "style"}, "file": "style.safetensors"}}
+
+
+@pytest.mark.contract("F1")
+@pytest.mark.parametrize(
+    ("model", "fields", "field", "sentence"),
+    [
+        (spec(), {}, "$.loras[0].lora", "tiny has no LoRA 'style'; it has none"),
+        (
+            *(spec(loras={"brand": LORAS["style"]}), {}, "$.loras[0].lora"),
+            "tiny has no LoRA 'style'; its LoRAs are brand",
+        ),
+        (
+            *(spec(loras=LORAS, quality=FLOAT8), {"quality": "fast"}, "$.quality"),
+            "`loras` are not for `quality` fast of tiny; choose another one or remove them",
+        ),
+        (
+            *(spec(loras=LORAS, compile=True), {}, "$.loras"),
+            "`loras` are not supported by tiny, which is compiled; remove them",
+        ),
+    ],
+)
+def test_a_lora_that_the_model_does_not_take_is_refused(model, fields, field, sentence):
+    asked = ImageParams(prompt="a cat", loras=(LoraChoice(lora="style"),), **fields)
+    (unmet,) = unmet_requirements(model, asked)
+    assert (NotThisModel, field, sentence) == (unmet.error, unmet.field, unmet.sentence)
+
+
+def test_a_lora_of_the_model_is_taken():
+    asked = ImageParams(prompt="a cat", loras=(LoraChoice(lora="style"),))
+    assert [] == list(unmet_requirements(spec(loras=LORAS, quality=FLOAT8), asked))

@@ -91,7 +91,7 @@ def test_anything_else_is_another_prompt(other: dict[str, Any]) -> None:
 def test_with_another_lora_it_is_read_again() -> None:
     cache = PromptCache()
     pipe = attached(cache, Reader())
-    for cache.lora in (None, "quick", None, "quick"):
+    for cache.loras in ((), (("quick", 1.0),), (), (("quick", 1.0),)):
         pipe.encode_prompt("ab")
 
     assert 2 == len(pipe.calls)

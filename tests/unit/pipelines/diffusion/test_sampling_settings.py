@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from jobs.params.image import ImageParams
+from jobs.params.media import LoraChoice
 from jobs.params.video import VideoParams
 from pipelines.diffusion.sampling_settings import (
     SamplingSettings,
@@ -18,17 +19,28 @@ MODEL = spec(
     loras={"quick": {"source": HUB, "file": "x.safetensors"}},
     quality={"fast": {"num_inference_steps": 2, "lora": "quick"}, "pro": {"guidance_scale": 0.0}},
 )
+QUICK = (("quick", 1.0),)
+
+
+def test_the_requests_loras_are_beside_the_presets() -> None:
+    asked = (LoraChoice(lora="style", weight=0.5), LoraChoice(lora="quick", weight=0.8))
+
+    beside = choose(MODEL, ImageParams(prompt="a cat", quality="fast", loras=asked[:1]))
+    both = choose(MODEL, ImageParams(prompt="a cat", quality="fast", loras=asked))
+
+    assert (*QUICK, ("style", 0.5)) == beside.loras
+    assert (("quick", 0.8), ("style", 0.5)) == both.loras
 
 
 @pytest.mark.parametrize("type_", [ImageParams, VideoParams])
 @pytest.mark.parametrize(
     ("asked", "chosen"),
     [
-        ({}, SamplingSettings(4, 5.0, None)),
-        ({"quality": "fast"}, SamplingSettings(2, 5.0, "quick")),
-        ({"quality": "pro"}, SamplingSettings(4, 0.0, None)),
-        ({"quality": "ultra"}, SamplingSettings(4, 5.0, None)),
-        ({"quality": "fast", "num_inference_steps": 9, "guidance_scale": 0}, SamplingSettings(9, 0, "quick")),
+        ({}, SamplingSettings(4, 5.0, ())),
+        ({"quality": "fast"}, SamplingSettings(2, 5.0, QUICK)),
+        ({"quality": "pro"}, SamplingSettings(4, 0.0, ())),
+        ({"quality": "ultra"}, SamplingSettings(4, 5.0, ())),
+        ({"quality": "fast", "num_inference_steps": 9, "guidance_scale": 0}, SamplingSettings(9, 0, QUICK)),
     ],
 )
 def test_the_caller_then_the_preset_then_the_defaults(
@@ -38,7 +50,7 @@ def test_the_caller_then_the_preset_then_the_defaults(
 
 
 def test_what_they_all_leave_out_is_the_pipelines_choice() -> None:
-    assert SamplingSettings(None, None, None) == choose(spec(), VideoParams())
+    assert SamplingSettings(None, None, ()) == choose(spec(), VideoParams())
 
 
 def test_what_is_set_and_not_used_is_said() -> None:

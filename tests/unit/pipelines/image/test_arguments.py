@@ -101,21 +101,21 @@ class TestQuality:
     )
 
     @pytest.mark.parametrize(
-        ("quality", "steps", "guidance", "lora"),
-        [("fast", 8, 5.0, "quick"), ("standard", 30, 5.0, None), ("pro", 30, 7.0, None)],
+        ("quality", "steps", "guidance", "loras"),
+        [("fast", 8, 5.0, (("quick", 1.0),)), ("standard", 30, 5.0, ()), ("pro", 30, 7.0, ())],
     )
-    def test_a_preset_wins_over_the_defaults(self, quality: str, steps: int, guidance: float, lora: str | None) -> None:
+    def test_a_preset_wins_over_the_defaults(self, quality: str, steps: int, guidance: float, loras: Any) -> None:
         found = plan(self.model, quality=quality)
 
         assert (steps, guidance) == (found.arguments["num_inference_steps"], found.arguments["guidance_scale"])
-        assert lora == found.lora
+        assert loras == found.loras
         assert () == found.warnings
 
     def test_a_field_of_the_request_wins_over_the_preset(self) -> None:
         found = plan(self.model, quality="fast", num_inference_steps=3, guidance_scale=0)
 
         assert (3, 0) == (found.arguments["num_inference_steps"], found.arguments["guidance_scale"])
-        assert "quick" == found.lora
+        assert (("quick", 1.0),) == found.loras
 
     def test_a_preset_that_the_model_lacks_is_said(self) -> None:
         found = plan(self.model, quality="ultra")

@@ -37,6 +37,11 @@ def parsed(modality: ModalitySpec, *words: str) -> dict[str, Any]:
                 "reference_images": ("a.png", "b.png"),
             },
         ),
+        (
+            IMAGE,
+            ["a cat", "--lora", "style:0.8", "--lora", "brand"],
+            {"prompt": "a cat", "loras": [{"lora": "style", "weight": 0.8}, {"lora": "brand"}]},
+        ),
         (VIDEO, ["--input", "a.png", "--duration", "2"], {"input_image": "a.png", "duration_seconds": 2.0}),
         (CUTOUT, ["a.png", "--mask-only"], {"image_url": "a.png", "mask_only": True}),
         (SPEECH, ["Hello", "--no-apply-watermark"], {"text": "Hello", "apply_watermark": False}),
