@@ -654,7 +654,8 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     what becomes of a request for what it does not do.
 
     `available`: a running server serves it now. `default`: a submit without `model` gets it now, unless it asks for
-    what only a later model in the list supports. `languages`: those it speaks, with their varieties; empty where the
+    what only a later model in the list supports. `loras`: those that a request may name, and the terms of each.
+    `languages`: those it speaks, with their varieties; empty where the
     model does not name any. `vocabulary`: words of which a prompt must name one; empty for a model that takes any.
 
     `disk_bytes`: all its files. `disk_bytes_at_least`: the files of known size, where some sizes are not known yet.
@@ -689,6 +690,7 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     inputs: dict[str, tuple[int, int]] = {}
     unsupported: ModelUnsupported = ModelUnsupported()
     vocabulary: list[str] = []
+    loras: dict[str, ModelLicense] = {}
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):

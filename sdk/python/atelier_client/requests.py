@@ -20,6 +20,15 @@ class Element(TypedDict, total=False):
     """Or one film of it: MP4 or MOV, at most 50 MB; its middle frame is used."""
 
 
+class LoraChoice(TypedDict, total=False):
+    """A LoRA that a request puts on the model, `weight` times as strong as it was made."""
+
+    lora: Required[str]
+    """A name of the model's `loras` in GET /models/v1."""
+    weight: float
+    """How strong it is; 1 is as it was made."""
+
+
 class Pronunciation(TypedDict, total=False):
     """How a word is spoken."""
 
@@ -95,6 +104,8 @@ class ImageRequest(TypedDict, total=False):
     """Images that guide the model."""
     elements: Sequence[Element]
     """What `@name` in the prompt means, with pictures that the model follows."""
+    loras: Sequence[LoraChoice]
+    """LoRAs to put on the model, together."""
     negative_prompt: str | None
     """What to avoid."""
     width: int

@@ -34,6 +34,13 @@ export interface Element {
     /** Or one film of it: MP4 or MOV, at most 50 MB; its middle frame is used. */
     element_input_video_urls?: string[];
 }
+/** A LoRA that a request puts on the model, `weight` times as strong as it was made. */
+export interface LoraChoice {
+    /** A name of the model's `loras` in GET /models/v1. */
+    lora: string;
+    /** How strong it is; 1 is as it was made. */
+    weight?: number;
+}
 /** How a word is spoken. */
 export interface Pronunciation {
     /** A whole word or several, in any case of letters. */
@@ -79,6 +86,8 @@ export interface ImageParams extends CommonParams {
     reference_images?: string[];
     /** What `@name` in the prompt means, with pictures that the model follows. */
     elements?: Element[];
+    /** LoRAs to put on the model, together. */
+    loras?: LoraChoice[];
     /** What to avoid. */
     negative_prompt?: string;
     /** Pixels. */
@@ -825,6 +834,7 @@ export interface Model {
     inputs: Record<string, [number, number]>;
     unsupported: ModelUnsupported;
     vocabulary: string[];
+    loras: Record<string, ModelLicense>;
 }
 /** A product of the tenant's shop, or a variant, that an item belongs to, and its place there. */
 export interface ProductLink {
