@@ -22,6 +22,7 @@ from jobs.params.speech import SpeechParams
 from jobs.params.text import TextParams
 from jobs.params.upscale import UpscaleParams
 from jobs.params.video import VideoParams
+from pipelines.catalog.backends import LOCAL
 from pipelines.catalog.limits import GenerationType, Policy, size_asked
 from pipelines.catalog.sizes import nearest_size
 from pipelines.catalog.spec import ModelSpec
@@ -246,8 +247,9 @@ def _unmet_loras(spec: ModelSpec, params: ImageParams) -> Iterator[UnmetRequirem
             has = f"its LoRAs are {', '.join(spec.loras)}" if spec.loras else "it has none"
             sentence = f"{spec.id} has no LoRA {choice.lora[:80]!r}; {has}"
             yield UnmetRequirement(error=NotThisModel, field=f"$.loras[{number}].lora", sentence=sentence)
-    if params.loras and spec.compile:
-        sentence = f"`loras` are not supported by {spec.id}, which is compiled; remove them"
+    if params.loras and (spec.compile or spec.order != (LOCAL,)):
+        reason = "is compiled" if spec.compile else "other services make, too"
+        sentence = f"`loras` are not supported by {spec.id}, which {reason}; remove them"
         yield UnmetRequirement(error=NotThisModel, field="$.loras", sentence=sentence)
     if params.loras and quantization_of(variant_id(spec, params.quality)) is not None:
         sentence = f"`loras` are not for `quality` {params.quality} of {spec.id}; choose another one or remove them"

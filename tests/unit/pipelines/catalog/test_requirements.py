@@ -311,6 +311,10 @@ LORAS = {"style": {"source": {"path": "style"}, "file": "style.safetensors"}}
             *(spec(loras=LORAS, compile=True), {}, "$.loras"),
             "`loras` are not supported by tiny, which is compiled; remove them",
         ),
+        (
+            *(spec(loras=LORAS, backends=[{"name": "local"}, {"name": "partner"}]), {}, "$.loras"),
+            "`loras` are not supported by tiny, which other services make, too; remove them",
+        ),
     ],
 )
 def test_a_lora_that_the_model_does_not_take_is_refused(model, fields, field, sentence):
