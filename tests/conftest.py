@@ -82,7 +82,8 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedd
     if os.environ.get("ATELIER_TEST_DATABASE_URL"):
         yield None
         return
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+    own = ["autovacuum=off"]  # statistics that come in the middle of a test would change its plans
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False, settings=own) as server:
         yield server
 
 

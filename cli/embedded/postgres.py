@@ -38,16 +38,25 @@ class EmbeddedPostgres:
     """A PostgreSQL cluster in `folder`, made on the first start; `url` is the same at each start of this object.
 
     `durable=False` leaves out fsync, for tests. Only our own account can connect: the server listens on a unix socket
-    alone, and the kernel names the account of its client ("peer" authentication). `interrupted` ends a start.
+    alone, and the kernel names the account of its client ("peer" authentication). `settings` are more of the server's
+    own, as `name=value`. `interrupted` ends a start.
     """
 
     name = "PostgreSQL"
 
-    def __init__(self, folder: Path, *, durable: bool = True, interrupted: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        durable: bool = True,
+        settings: Sequence[str] = (),
+        interrupted: threading.Event | None = None,
+    ) -> None:
         self.folder = folder.absolute()
         self.data = self.folder / "data"
         self.log = self.folder / "log"
         self.durable = durable
+        self._settings = (*ALWAYS, *(() if durable else FAST), *settings)
         self.process: Process | None = None
         self._sockets = self.folder / "run"
         self._interrupted = interrupted or threading.Event()
@@ -82,8 +91,7 @@ class EmbeddedPostgres:
         account.write(self.data / "pg_hba.conf", "local all all peer map=us\n")
         account.write(self.data / "pg_ident.conf", f'us "{account.ours}" {ROLE}\n')
         account.make_folder(self._sockets)
-        settings = (*ALWAYS, *(() if self.durable else FAST))
-        options = [word for setting in settings for word in ("-c", setting)]
+        options = [word for setting in self._settings for word in ("-c", setting)]
         self.process = self._run("postgres", ["-D", str(self.data), "-k", str(self._sockets), *options], account)
         try:
             await_ready("PostgreSQL", self.process, self._answers, self.log, START_TIMEOUT, self._interrupted)

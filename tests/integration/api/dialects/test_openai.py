@@ -90,7 +90,8 @@ def test_repeats_of_a_form_have_another_boundary(client, all_models, rows, tenan
         )
     (job,) = jobs_of(rows, tenant)
     assert job.params["input_image"].startswith("inp_")
-    assert 1 == len(list(rows.engine.connect().exec_driver_sql("SELECT id FROM uploads")))
+    with rows.engine.connect() as connection:
+        assert 1 == len(connection.exec_driver_sql("SELECT id FROM uploads").all())
 
 
 def test_a_group_of_jobs_is_answered_together(client, server, worker, rows, tenant):
