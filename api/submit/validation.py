@@ -16,7 +16,7 @@ from core.settings import Settings
 from jobs.params.base import Params, changed_fields, refuse_nul
 from jobs.params.branding import BrandingParams
 from jobs.params.cutout import CutoutParams
-from jobs.params.image import ImageParams
+from jobs.params.image import ImageParams, Padding
 from jobs.params.media import Element, LoraChoice, media_of
 from jobs.params.registry import AnyParams
 from jobs.params.sound import MusicParams
@@ -36,6 +36,7 @@ ALSO = ", a `data:` URL or the `input_id` of an upload"
 
 COMPANIONS = {
     "strength": "input_image",
+    "padding": "input_image",
     "last_image": "input_image",
     "pin": "server_id",
     "logo_position": "logo_url",
@@ -77,6 +78,8 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
     if isinstance(params, ImageParams):
         check_elements(params.elements)
         _check_loras(params.loras)
+        if params.padding == Padding():
+            raise OutOfRange("`padding` extends no side; give one of them pixels.", field="$.padding")
     if isinstance(params, TextParams):
         check_conversation(params)
     if params.callback_url is not None:

@@ -8,13 +8,13 @@ const SUBMIT = /^\/generate\/([a-z0-9-]+)\/v1$/;
 const TITLES = { image: "Image", video: "Video", "remove-background": "Cut-out", speech: "Speech", "3d": "3D", vectorize: "SVG", text: "Text", upscale: "Upscale", sound: "Sound", music: "Music" };
 /** Texts of at least so many characters are media: they may be whole files as `data:` URLs. */
 const MEDIA_CHARS = 1_000_000;
-const FIRST = ["prompt", "text", "input_image", "mask", "reference_images", "last_image", "target_voice_path", "language_id", "quality", "size", "duration_seconds", "num_images", "seed"];
+const FIRST = ["prompt", "text", "input_image", "mask", "padding", "reference_images", "last_image", "target_voice_path", "language_id", "quality", "size", "duration_seconds", "num_images", "seed"];
 /** Fields of any job, which say where and when it runs. */
 const OF_JOB = ["server_id", "pin", "prefer_seconds", "priority", "deadline_seconds", "start_within_seconds", "callback_url", "labels"];
 const ELSEWHERE = ["modality", "model"];
 /** What a model must be able to do for a field to be there. */
 const NEEDS = {
-  image: { input_image: ["image-to-image", "references"], mask: ["mask"], strength: ["image-to-image"], reference_images: ["references"], elements: ["references"], negative_prompt: ["negative-prompt"] },
+  image: { input_image: ["image-to-image", "references"], mask: ["mask"], padding: ["mask"], strength: ["image-to-image"], reference_images: ["references"], elements: ["references"], negative_prompt: ["negative-prompt"] },
   video: { input_image: ["image-to-video"], last_image: ["first-last-frame"], reference_images: ["references"], motion_video: ["motion-control"], sound: ["sound"], negative_prompt: ["negative-prompt"] },
   speech: { target_voice_path: ["reference-voice"] },
   sound: { negative_prompt: ["negative-prompt"] },
@@ -33,8 +33,10 @@ export function modalitiesOf(document) {
     const body = operations.post?.requestBody?.content?.["application/json"]?.schema;
     const reference = body?.$ref ?? body?.allOf?.[0]?.$ref;
     if (!name || !reference) return [];
-    const schema = document.components.schemas[reference.split("/").pop()];
-    return [{ name, title: TITLES[name] ?? words(name), path, schema, summary: operations.post.summary }];
+    const named = (one) => (one.$ref ? document.components.schemas[one.$ref.split("/").pop()] : one);
+    const found = named({ $ref: reference });
+    const properties = Object.fromEntries(Object.entries(found.properties).map(([field, one]) => [field, one.anyOf ? { ...one, anyOf: one.anyOf.map(named) } : one]));
+    return [{ name, title: TITLES[name] ?? words(name), path, schema: { ...found, properties }, summary: operations.post.summary }];
   });
 }
 
@@ -56,7 +58,7 @@ export function widgetOf(schema) {
   if (schema.enum) return "choice";
   if (schema.type === "boolean") return "switch";
   if (schema.type === "integer" || schema.type === "number") return "number";
-  if (schema.type === "object") return "labels";
+  if (schema.type === "object") return schema.properties ? "numbers" : "labels";
   if (schema.type === "array") return schema.items?.type === "string" ? "list" : "json";
   if (schema.pattern?.startsWith("^#")) return "color";
   return schema.maxLength >= 1000 && schema.maxLength < MEDIA_CHARS ? "long-text" : "text";

@@ -19,7 +19,7 @@ export function Field({ field, value, onChange, error }) {
     return html`<div><label class="switch" for=${id}><input id=${id} type="checkbox" checked=${value ?? field.default} aria-describedby=${`${id}-note`} onChange=${(event) => onChange(event.target.checked === field.default ? undefined : event.target.checked)} />${field.label}</label><${FieldNote} ...${{ field, error }} /></div>`;
   }
   const Widget = WIDGETS[field.widget] ?? Line;
-  const isGroup = field.widget === "size" || (field.widget === "choice" && field.schema.enum.length <= 4);
+  const isGroup = ["size", "numbers"].includes(field.widget) || (field.widget === "choice" && field.schema.enum.length <= 4);
   const hint = field.most && typeof value === "string" ? `${value.length} / ${field.most}` : "";
   const head = html`${field.label} ${hint && html`<small class="num">${hint}</small>`}`;
   return html`<div>
@@ -138,4 +138,16 @@ function Labels({ field, value, onChange, id, isWrong }) {
   return html`<input ...${shared(field, id, isWrong)} class="in" placeholder="campaign: spring, shop: eu" value=${text} onChange=${(event) => onChange(read(event.target.value))} />`;
 }
 
-const WIDGETS = { "long-text": LongText, number: NumberLine, choice: Choice, size: Size, color: Color, list: List, json: Json, labels: Labels };
+/** An object of numbers, each with a line of its own. */
+function Numbers({ field, value, onChange, id, isWrong }) {
+  const set = (name, text) => {
+    const rest = Object.fromEntries(Object.entries(value ?? {}).filter(([one]) => one !== name));
+    onChange(text === "" ? rest : { ...rest, [name]: Number(text) });
+  };
+  return html`<div class="pair">
+    ${Object.entries(field.schema.properties).map(([name, { minimum, maximum }], place) => html`<label key=${name}>${words(name)}
+      <input ...${shared(field, place ? undefined : id, isWrong)} class="in num" type="number" min=${minimum} max=${maximum} value=${value?.[name] ?? ""} placeholder="0" onInput=${(event) => set(name, event.target.value)} /></label>`)}
+  </div>`;
+}
+
+const WIDGETS = { "long-text": LongText, number: NumberLine, choice: Choice, size: Size, color: Color, list: List, json: Json, labels: Labels, numbers: Numbers };

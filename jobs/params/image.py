@@ -2,6 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
+import msgspec
 from msgspec import Meta
 
 from jobs.params.base import (
@@ -24,12 +25,25 @@ MAX_IMAGES = 8
 Side = Annotated[int, Meta(ge=64, le=1024, description="Pixels.")]
 
 
+MAX_PADDING = 2048
+Border = Annotated[int, Meta(ge=0, le=MAX_PADDING, description="Pixels of `input_image`.")]
+
+
+class Padding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far a picture is extended beyond each of its sides; the model paints what is new."""
+
+    left: Border = 0
+    top: Border = 0
+    right: Border = 0
+    bottom: Border = 0
+
+
 class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="image"):
     """An image from a prompt; only `prompt` is required.
 
-    `input_image` is changed as far as `strength` allows, with a `mask` only where that is transparent;
-    `reference_images` guide the model (an editing model changes
-    the first of them). Image n of `num_images` has the seed `seed + n`.
+    `input_image` is changed as far as `strength` allows, with a `mask` only where that is transparent, with a `padding`
+    only beyond its sides; `reference_images` guide the model (an editing model changes the first of them). Image n of
+    `num_images` has the seed `seed + n`.
     """
 
     media: ClassVar[dict[str, MediaKind]] = {
@@ -50,6 +64,16 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     mask: (
         Annotated[
             Source, Meta(description="Of the size of `input_image`: only what is transparent in it is repainted.")
+        ]
+        | None
+    ) = None
+    padding: (
+        Annotated[
+            Padding,
+            Meta(
+                description="Extends `input_image`, and paints what is new. The image is as large as all of "
+                "it, at most `width` x `height`."
+            ),
         ]
         | None
     ) = None
@@ -121,6 +145,14 @@ IMAGE = ModalitySpec(
                 "prompt": "the same chair in green velvet",
                 "input_image": "https://shop.example/chair.jpg",
                 "num_images": 2,
+            },
+        ),
+        (
+            "More of an image",
+            {
+                "prompt": "a studio with a wooden floor",
+                "input_image": "https://shop.example/chair.jpg",
+                "padding": {"left": 256, "right": 256},
             },
         ),
     ),

@@ -35,6 +35,8 @@ MASK = "mask"
 """What belongs to `input_image`; it is not counted as a picture."""
 REFERENCES = "reference_images"
 """Pictures of what is to be seen."""
+PADDING = "padding"
+"""No input, but what a model that takes a mask paints beside `input_image`."""
 FILM = "input_video"
 """The film of a request whose modality takes pictures, too."""
 _MADE = {"video": "videos", "sound": "sounds", "music": "music"}
@@ -122,7 +124,7 @@ def input_counts(spec: ModelSpec) -> dict[GenerationType, tuple[int, int]]:
 
 
 def unmet_media(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequirement]:
-    """Yield the requirements that the media of a request, by the names of `media_of`, do not meet.
+    """Yield the requirements that the media of a request, by the names of `media_of` and `PADDING`, do not meet.
 
     A logo and a subject are no model's business: the encoder puts them on the image.
     """
@@ -137,7 +139,7 @@ def unmet_media(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequir
         sentence = f"Voice cloning is not supported by {spec.id}; remove `target_voice_path`"
         yield UnmetRequirement(error=NotThisModel, field="$.target_voice_path", sentence=sentence)
     if spec.limits.inputs:
-        yield from _unmet_counts(spec, [name for name in media if name not in (MOTION, MASK)])
+        yield from _unmet_counts(spec, [name for name in media if name not in (MOTION, MASK, PADDING)])
 
 
 def check_media(spec: ModelSpec, media: Collection[str]) -> None:
@@ -176,6 +178,7 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
     """Yield what the request asks for and the model does not do, whether it is refused or adapted."""
     media = [medium.name for medium in media_of(params)]
     changed = dict(changed_fields(params))
+    media += [PADDING] if PADDING in changed else []
     yield from _unused_fields(spec, params, changed, media)
     if isinstance(params, SpeechParams) and not speaks(spec, params.language_id):
         sentence = not_spoken(spec.id, params.language_id, spec.languages)
@@ -322,9 +325,10 @@ def _unmet_images(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequ
         yield _missing(spec, "input_image")
     if "input_image" in media and not counted and "image-to-image" not in able:
         yield _unsupported(spec, "input_image")
-    if MASK in media and MASK not in able:
-        yield _unsupported(spec, MASK)
-    elif MASK in media and "input_image" not in media:
+    repainted = [name for name in (MASK, PADDING) if name in media]
+    if repainted and MASK not in able:
+        yield from (_unsupported(spec, name) for name in repainted)
+    elif repainted and "input_image" not in media:
         yield _missing(spec, "input_image")
     if references and "references" not in able:
         yield _unsupported(spec, ELEMENTS if of_elements else REFERENCES)

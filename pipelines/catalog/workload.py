@@ -110,27 +110,28 @@ def _workload(spec: ModelSpec, fields: Mapping[str, Any], characters: int | None
     read = msgspec.convert(fields, _Fields)
     named = {name: fields.get(name) for name in PARAMS_OF[spec.modality].media}
     inputs = sum(len(value) if isinstance(value, list | tuple) else value is not None for value in named.values())
+    is_repainted = any(fields.get(name) is not None for name in ("mask", "padding"))
     starts_from_picture = any(named.get(name) is not None for name in PICTURE_NAMES)
     further = (" film" if named.get("input_video") is not None else "") + (
         f" {len(read.loras)} loras" if read.loras else ""
     )
     return Workload(
         kind=f"{read.quality} {read.mode} {inputs}{further}",
-        steps=_steps(spec, read, starts_from_picture=starts_from_picture, is_masked=named.get("mask") is not None),
+        steps=_steps(spec, read, starts_from_picture=starts_from_picture, is_repainted=is_repainted),
         outputs=read.num_images,
         size=_size(spec, read, len(fields.get("text", "")) if characters is None else characters),
     )
 
 
-def _steps(spec: ModelSpec, read: _Fields, *, starts_from_picture: bool, is_masked: bool) -> int:
+def _steps(spec: ModelSpec, read: _Fields, *, starts_from_picture: bool, is_repainted: bool) -> int:
     """Return the steps that are computed: of a picture that is changed only the share of `strength`, as in diffusers.
 
-    Under a mask it is repainted wholly unless the request says otherwise.
+    Under a mask, and beyond its sides, it is painted wholly unless the request says otherwise.
 
     That rule is `int(num_inference_steps * strength)` of its image-to-image pipelines.
     """
     steps = spec.steps_of(read) or 1
-    usual = None if is_masked else spec.defaults.strength
+    usual = None if is_repainted else spec.defaults.strength
     strength = usual if read.strength is None else read.strength
     if not (starts_from_picture and "image-to-image" in spec.capabilities and strength):
         return steps

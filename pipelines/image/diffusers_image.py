@@ -25,6 +25,7 @@ from pipelines.image.arguments import Call, Plan, plan_call
 from pipelines.image.batching import images_at_once
 from pipelines.image.inputs import ImageInputs, gather_images
 from pipelines.image.lora import load_loras, scheduled, schedulers, use_loras
+from pipelines.image.outpaint import size_within
 from pipelines.image.pixels import fill_pixels
 from pipelines.image.progress import StepProgress
 from pipelines.image.size import SizePlan, plan_size
@@ -116,9 +117,12 @@ class DiffusersImage:
 
         Reports after every step. Raises what `check_media` raises.
         """
-        images = gather_images(self.spec, inputs)
+        images = gather_images(self.spec, inputs, params.padding)
         pipe, call = self._pipe_for(images)
-        size = plan_size(self.spec, (params.width, params.height), self.multiple)
+        asked_size = (params.width, params.height)
+        if params.padding is not None and images.start is not None:
+            asked_size = size_within(images.start.size, asked_size)
+        size = plan_size(self.spec, asked_size, self.multiple)
         plan = plan_call(self.spec, params, size, call, images)
         for warning in plan.warnings:
             ctx.warn(warning)

@@ -6,10 +6,12 @@ import msgspec
 from PIL import Image, ImageOps
 
 from core.errors.inputs import EmptyMask, MaskOfOtherSize
-from pipelines.catalog.requirements import check_media, takes_input_as_reference
+from jobs.params.image import Padding
+from pipelines.catalog.requirements import MASK, PADDING, check_media, takes_input_as_reference
 from pipelines.catalog.sizes import Size
 from pipelines.catalog.spec import ModelSpec
 from pipelines.image.flatten import flatten_on_white
+from pipelines.image.outpaint import extend_image, extend_mask
 from pipelines.runtime.protocol import Inputs
 
 MIN_SIDE = 64
@@ -25,7 +27,7 @@ OPAQUE = 127
 class ImageInputs(msgspec.Struct, frozen=True):
     """RGB images in their own sizes: the one to start from (`input_image`), and the references.
 
-    `mask` is of the size of `start`: 255 where it is repainted, 0 elsewhere.
+    `mask` is of the size of `start`: 255 where it is repainted, 0 elsewhere. With a padding both have the size with it.
     """
 
     start: Image.Image | None = None
@@ -33,21 +35,24 @@ class ImageInputs(msgspec.Struct, frozen=True):
     mask: Image.Image | None = None
 
 
-def gather_images(spec: ModelSpec, inputs: Inputs) -> ImageInputs:
+def gather_images(spec: ModelSpec, inputs: Inputs, padding: Padding | None = None) -> ImageInputs:
     """Return the images of `input_image` and `reference_images.0`, `.1`, ... for this model.
 
     A model that edits and does not start from an image takes `input_image` as its first reference. Raises what
     `check_media` and `read_mask` raise.
     """
-    check_media(spec, inputs.files)
+    check_media(spec, (*inputs.files, PADDING) if padding else inputs.files)
     start, references = inputs.files.get("input_image"), read_references(inputs)
     if start is not None and takes_input_as_reference(spec):
         references.insert(0, fit_reference(read_image(start)))
         start = None
-    image, mask = None if start is None else read_image(start), inputs.files.get("mask")
+    image, file = None if start is None else read_image(start), inputs.files.get(MASK)
+    mask = None if image is None or file is None else read_mask(file, image.size)
+    if image is not None and padding is not None:
+        image, mask = extend_image(image, padding), extend_mask(mask, image.size, padding)
     return ImageInputs(
         start=image,
-        mask=None if image is None or mask is None else read_mask(mask, image.size),
+        mask=mask,
         references=tuple(references),
     )
 

@@ -19,7 +19,7 @@ from imagepipeline import ImagePipeline, Job
 from numpy.typing import NDArray
 from openai import AsyncOpenAI, BadRequestError, OpenAI
 from openai.types import ImageGenCompletedEvent, ImageGenPartialImageEvent
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 
 from api.dialects.openai.images import VARIATION
 from core.broker.clients import broker_client
@@ -38,6 +38,7 @@ from tests.support.checkpoints.image_runs import (
     from_image,
     repainted,
     transparent,
+    white,
 )
 from tests.support.checkpoints.specs import entry
 from tests.support.checkpoints.tiny_loras import ZIMAGE_LAYERS, save_lora
@@ -329,12 +330,27 @@ class TestPictures:
             )  # fmt: skip
 
         (edited,) = edit(transparent(box)).data
-        expected = repainted(weights / "zimage", picture, box, strength=1.0, num_inference_steps=KLEIN_STEPS)
+        expected = repainted(weights / "zimage", picture, white(box), strength=1.0, num_inference_steps=KLEIN_STEPS)
         assert np.array_equal(expected, pixels(base64.b64decode(edited.b64_json)))
         for code, mask in (("mask_of_other_size", transparent(box, (96, 64))), ("empty_mask", transparent(None))):
             with pytest.raises(BadRequestError) as refused:
                 edit(mask)
             assert code == refused.value.code
+
+    @pytest.mark.contract("F2")
+    def test_a_picture_is_extended_as_diffusers_does_it(self, families: Service, weights: Path) -> None:
+        start = drawing(3).resize((64, 64))
+
+        job_id = submit(
+            families, "image", "zimage", width=96, height=96, seed=2, input_image=data_url(start),
+            padding={"left": 8, "right": 24}, output_format="png",
+        )  # fmt: skip
+
+        padded = np.pad(np.asarray(start.convert("RGB")), ((0, 0), (8, 24), (0, 0)), mode="edge")
+        mask = ImageChops.invert(white((8, 0, 72, 64), (96, 64)))
+        size = {"width": 96, "height": 64}
+        expected = repainted(weights / "zimage", Image.fromarray(padded), mask, 2, strength=1.0, **size)
+        assert np.array_equal(expected, pixels(download(families, job_id)))
 
     @pytest.mark.matrix
     @pytest.mark.parametrize("name", ["zimage", "sdxl", "qwenimage"])

@@ -20,7 +20,7 @@ from workers.remote.outcomes import RemoteAway, RemoteFiles, RemoteRefused, Remo
 POLL_SECONDS = 0.5
 ENDED = ("failed", "cancelled")
 IMAGE_FIELDS = (
-    *("prompt", "quality", "num_images", "strength", "negative_prompt", "width", "height"),
+    *("prompt", "quality", "num_images", "padding", "strength", "negative_prompt", "width", "height"),
     *("num_inference_steps", "guidance_scale"),
 )
 SPEECH_FIELDS = (
@@ -116,7 +116,7 @@ class AtelierJob:
     def _body(self) -> dict[str, Any]:
         request, params = self._request, self._request.params
         names = SPEECH_FIELDS if isinstance(params, SpeechParams) else IMAGE_FIELDS
-        body = {name: getattr(params, name) for name in names if getattr(params, name) is not None}
+        body = {name: msgspec.to_builtins(value) for name in names if (value := getattr(params, name)) is not None}
         body |= {"model": request.model, "seed": request.job.seed, **self._media()}
         if isinstance(params, ImageParams):
             width, height = request.size or (params.width, params.height)

@@ -8,16 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from PIL import Image
 
 from core.errors.failures import BackendFailed, BackendRefused, NoBackgroundRemoval
 from core.settings import Settings
 from core.storage.store import Store
 from jobs.job import Job, JobError
+from jobs.params.base import Params
 from jobs.params.image import ImageParams
+from jobs.params.media import PICTURE
 from pipelines.branding.finish import SUBJECT
 from pipelines.branding.guidance import for_model, with_palette
 from pipelines.catalog.backends import Backend
 from pipelines.catalog.requirements import settle
+from pipelines.catalog.sizes import Size
+from pipelines.image.outpaint import extended_size, size_within
 from pipelines.image.size import SizePlan, plan_size
 from pipelines.runtime.protocol import Inputs, RawOutput, save_raw
 from workers.gpu.job.cancellation import JobUnwanted
@@ -115,7 +120,7 @@ def _make(staged: StagedJob, services: RemoteServices) -> ComputedJob:
         raise NoBackgroundRemoval
     settled = settle(claimed.spec, claimed.job.read_params())
     params = with_palette(settled.params, None)
-    asked = (params.width, params.height) if isinstance(params, ImageParams) else None
+    asked = _size(params, staged.inputs)
     plan = None if asked is None else plan_size(claimed.spec, asked, claimed.spec.limits.side_multiple or MULTIPLE)
     place = claimed.spec.place_of(services.backend.name)
     assert place is not None, "only models whose order has the backend are claimed"
@@ -141,6 +146,16 @@ def _make(staged: StagedJob, services: RemoteServices) -> ComputedJob:
     metadata = {"seed": claimed.job.seed, **raw.metadata}
     save_raw(msgspec.structs.replace(raw, warnings=warnings, metadata=metadata), folder)
     return ComputedJob(_without_second_mark(claimed, answer), folder, staged.inputs)
+
+
+def _size(params: Params, inputs: Mapping[str, str]) -> Size | None:
+    """Return the size of the image of a job; None for another modality."""
+    if not isinstance(params, ImageParams):
+        return None
+    if params.padding is None or PICTURE not in inputs:
+        return params.width, params.height
+    with Image.open(inputs[PICTURE], formats=["PNG"]) as picture:
+        return size_within(extended_size(picture.size, params.padding), (params.width, params.height))
 
 
 def _decode(answer: RemoteFiles, plan: SizePlan | None, decoder: RemoteDecoder) -> RawOutput:

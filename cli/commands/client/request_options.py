@@ -32,13 +32,14 @@ HELP = {
     "apply_watermark": "Leave out the inaudible mark that identifies generated audio.",
     "auto_unload": "Keep the model in memory after the job.",
     "stream": "Speak it in parts, to be heard while it is made; `-o -` does so by itself.",
+    "padding": "Paint beyond a side of the input image, as side:pixels, such as left:256; may be repeated.",
     "variables": "What stands in a place of the template, as place:words; may be repeated.",
     "replacements": "A word and how to pronounce it, as word:spelling; may be repeated.",
 }
 """Texts of options that the API's own description does not fit."""
 DRAWN = -1
 """The seed that stands for a fresh one."""
-PAIRS = {"labels": "--label", "variables": "--variable"}
+PAIRS = {"labels": "--label", "variables": "--variable", "padding": "--padding"}
 """Options of pairs, by the field that they make."""
 SHARED = {field.name for field in msgspec.structs.fields(Params)}
 
@@ -65,6 +66,8 @@ def request_body(values: dict[str, Any]) -> dict[str, Any]:
         body["replacements"] = [{"word": word, "say": spelling} for word, spelling in pairs.items()]
     if "loras" in body:
         body["loras"] = [read_lora(text) for text in body["loras"]]
+    if "padding" in body:
+        body["padding"] = _pixels(body["padding"])
     return body | ({"pin": "prefer"} if "prefer_seconds" in body else {})
 
 
@@ -84,6 +87,14 @@ def read_lora(text: str) -> dict[str, Any]:
         return {"lora": name, "weight": float(weight)} if name else {"lora": text}
     except ValueError:  # the colon is part of the name
         return {"lora": text}
+
+
+def _pixels(padding: dict[str, str]) -> dict[str, int]:
+    """Return the sides with their pixels as numbers. Raises `UsageError`."""
+    for side, pixels in padding.items():
+        if not pixels.isdecimal():
+            raise click.UsageError(f"--padding {side}:{pixels}: write a side, a colon and pixels: left:256")
+    return {side: int(pixels) for side, pixels in padding.items()}
 
 
 def _struct(modality: ModalitySpec) -> inspect.StructType:
@@ -120,7 +131,7 @@ def _option(modality: ModalitySpec, field: inspect.Field) -> click.Option:
             settings["type"] = int
         case inspect.FloatType():
             settings["type"] = float
-        case inspect.VarTupleType() | inspect.DictType():
+        case inspect.VarTupleType() | inspect.DictType() | inspect.StructType():
             settings["multiple"] = True
     return click.Option([*flags, field.name], **settings)
 

@@ -7,6 +7,19 @@ from collections.abc import Sequence
 from typing import Literal, Required, TypedDict
 
 
+class Padding(TypedDict, total=False):
+    """How far a picture is extended beyond each of its sides; the model paints what is new."""
+
+    left: int
+    """Pixels of `input_image`."""
+    top: int
+    """Pixels of `input_image`."""
+    right: int
+    """Pixels of `input_image`."""
+    bottom: int
+    """Pixels of `input_image`."""
+
+
 class Element(TypedDict, total=False):
     """Something that a request refers to by its name: a person, a product, a place."""
 
@@ -63,9 +76,9 @@ class Shot(TypedDict, total=False):
 class ImageRequest(TypedDict, total=False):
     """An image from a prompt; only `prompt` is required.
 
-    `input_image` is changed as far as `strength` allows, with a `mask` only where that is transparent;
-    `reference_images` guide the model (an editing model changes
-    the first of them). Image n of `num_images` has the seed `seed + n`.
+    `input_image` is changed as far as `strength` allows, with a `mask` only where that is transparent, with a `padding`
+    only beyond its sides; `reference_images` guide the model (an editing model changes the first of them). Image n of
+    `num_images` has the seed `seed + n`.
     """
 
     model: str | None
@@ -98,6 +111,8 @@ class ImageRequest(TypedDict, total=False):
     """The image to start from. Read as `image_path` and `image_url`, too."""
     mask: str | None
     """Of the size of `input_image`: only what is transparent in it is repainted."""
+    padding: Padding | None
+    """Extends `input_image`, and paints what is new. The image is as large as all of it, at most `width` x `height`."""
     strength: float | None
     """How much of `input_image` may change."""
     reference_images: Sequence[str]

@@ -28,6 +28,18 @@ export interface CommonParams {
   labels?: Record<string, string>;
 }
 
+/** How far a picture is extended beyond each of its sides; the model paints what is new. */
+export interface Padding {
+  /** Pixels of `input_image`. */
+  left?: number;
+  /** Pixels of `input_image`. */
+  top?: number;
+  /** Pixels of `input_image`. */
+  right?: number;
+  /** Pixels of `input_image`. */
+  bottom?: number;
+}
+
 /** Something that a request refers to by its name: a person, a product, a place. */
 export interface Element {
   /** `@name` in a prompt is it. */
@@ -90,6 +102,8 @@ export interface ImageParams extends CommonParams {
   input_image?: string;
   /** Of the size of `input_image`: only what is transparent in it is repainted. */
   mask?: string;
+  /** Extends `input_image`, and paints what is new. The image is as large as all of it, at most `width` x `height`. */
+  padding?: Padding;
   /** How much of `input_image` may change. */
   strength?: number;
   /** Images that guide the model. */

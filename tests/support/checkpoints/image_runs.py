@@ -75,16 +75,21 @@ def image(pipeline: Pipeline, seed: int = 1, inputs: Inputs | None = None, **par
 
 
 def repainted(
-    folder: Path, picture: Image.Image, box: tuple[int, int, int, int], seed: int = 1, **arguments: Any
+    folder: Path, picture: Image.Image, mask: Image.Image, seed: int = 1, **arguments: Any
 ) -> NDArray[np.uint8]:
-    """The same with the pipeline that repaints a box of a picture, which its mask shows in white."""
+    """The same with the pipeline that repaints what is white in the mask of a picture."""
     pipe: Any = AutoPipelineForInpainting.from_pretrained(folder, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
-    mask = Image.new("L", picture.size, 0)
-    mask.paste(255, box)
     call = {"prompt": PROMPT, "num_inference_steps": STEPS, **SIZE, **USUAL.get(folder.name, {}), **arguments}
     generator = torch.Generator().manual_seed(seed)
     return np.asarray(pipe(image=picture, mask_image=mask, generator=generator, **call).images[0])
+
+
+def white(box: tuple[int, int, int, int], size: tuple[int, int] = (64, 64)) -> Image.Image:
+    """The mask of diffusers: black but for a box."""
+    mask = Image.new("L", size, 0)
+    mask.paste(255, box)
+    return mask
 
 
 def transparent(box: tuple[int, int, int, int] | None, size: tuple[int, int] = (64, 64)) -> Image.Image:

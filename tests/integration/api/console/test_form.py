@@ -109,7 +109,11 @@ def test_a_field_is_there_for_models_that_use_it(form):
     images = {
         model_id: named(fields) for model_id, fields in form(able={"chaos-edit": ["mask"]})["forms"]["image"].items()
     }
-    assert ["prompt", "input_image", "mask", "reference_images"] == list(images["chaos-edit"])[:4]
+    assert ["prompt", "input_image", "mask", "padding", "reference_images"] == list(images["chaos-edit"])[:5]
+    assert ("numbers", 2048) == (
+        images["chaos-edit"]["padding"]["widget"],
+        images["chaos-edit"]["padding"]["schema"]["properties"]["left"]["maximum"],
+    )
     assert {"chaos-edit", ""} == {model_id for model_id, fields in images.items() if "mask" in fields}
     assert "json" == images["chaos-edit"]["elements"]["widget"]
     assert {"elements", "loras"}.isdisjoint(images["chaos"])

@@ -12,6 +12,7 @@ from jobs.statements.api_keys import revoke_key
 from tests.support.service.api_server import api_server, make_key
 
 ROUTE = "/generate/image/v1"
+PICTURE = "https://example.org/a.png"
 GOOD = {"prompt": "a red circle"}
 
 
@@ -60,6 +61,9 @@ def problem(answer, status, code, field=None):
         ({"callback_url": "ftp://x"}, 422, "invalid_request", "$.callback_url"),
         ({"enhance_prompt": True}, 422, "no_capable_model", "$.enhance_prompt"),
         ({"logo_position": "top_left"}, 422, "missing_field", "$.logo_url"),
+        ({"padding": {"left": 8}}, 422, "missing_field", "$.input_image"),
+        ({"padding": {}, "input_image": PICTURE}, 422, "out_of_range", "$.padding"),
+        ({"padding": {"left": 4096}, "input_image": PICTURE}, 422, "out_of_range", "$.padding.left"),
         ({"palette_mode": "similar"}, 422, "missing_field", "$.subject_image"),
         ({"palette": ["red"]}, 422, "out_of_range", "$.palette[0]"),
         ({"profile_id": "me"}, 422, "no_such_profile", "$.profile_id"),

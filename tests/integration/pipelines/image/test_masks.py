@@ -7,14 +7,17 @@ import pytest
 from PIL import Image
 
 from core.errors.failures import ModelLoadFailed
+from core.errors.fields import NotThisModel
 from core.errors.inputs import EmptyMask, MaskOfOtherSize
+from jobs.params.image import Padding
 from pipelines.image.inputs import read_mask
 from pipelines.runtime.protocol import Inputs
-from tests.support.checkpoints.image_runs import image, loaded, repainted, run, save_image, transparent
+from tests.support.checkpoints.image_runs import image, loaded, repainted, run, save_image, transparent, white
 
 MASKED = ("zimage", "sdxl", "qwenimage")
 BOX = (16, 8, 48, 40)
 """What is transparent in the mask."""
+PADDING = Padding(left=32, right=32)
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def test_a_masked_picture_has_the_pixels_of_diffusers(
     made = image(pipeline, 2, inputs, **({} if strength is None else {"strength": strength}))
 
     with Image.open(picture) as opened:
-        expected = repainted(weights_dir / name, opened.convert("RGB"), BOX, 2, strength=strength or 1.0)
+        expected = repainted(weights_dir / name, opened.convert("RGB"), white(BOX), 2, strength=strength or 1.0)
     assert np.array_equal(expected, made)
 
 
@@ -47,6 +50,43 @@ def test_each_image_of_a_job_is_the_one_made_alone(weights_dir: Path, picture: P
     pipeline = loaded("zimage", weights_dir, batch={"images": 4})
     two = list(run(pipeline, 2, inputs, num_images=2).arrays.values())
     assert all(np.array_equal(image(pipeline, 2 + number, inputs), made) for number, made in enumerate(two))
+
+
+@pytest.mark.contract("F2")
+@pytest.mark.parametrize("has_mask", [False, True], ids=["padding", "padding and mask"])
+@pytest.mark.parametrize("name", MASKED)
+def test_a_padded_picture_has_the_pixels_of_diffusers(
+    weights_dir: Path, picture: Path, tmp_path: Path, name: str, has_mask: bool
+) -> None:
+    masks = {"mask": save_mask(tmp_path / "mask.png")} if has_mask else {}
+
+    made = image(
+        loaded(name, weights_dir), 2, Inputs({"input_image": picture, **masks}), padding=PADDING, width=128, height=128
+    )
+
+    with Image.open(picture) as opened:
+        padded = np.pad(np.asarray(opened.convert("RGB")), ((0, 0), (32, 32), (0, 0)), mode="edge")
+    mask = np.full((64, 128), 255, np.uint8)
+    mask[:, 32:96] = 0
+    if has_mask:
+        mask[BOX[1] : BOX[3], BOX[0] + 32 : BOX[2] + 32] = 255
+    size = {"width": 128, "height": 64}
+    expected = repainted(weights_dir / name, Image.fromarray(padded), Image.fromarray(mask), 2, strength=1.0, **size)
+    assert (64, 128, 3) == made.shape
+    assert np.array_equal(expected, made)
+
+
+@pytest.mark.contract("F2")
+def test_what_is_new_has_the_shape_within_the_sides(weights_dir: Path, tmp_path: Path) -> None:
+    inputs = Inputs({"input_image": save_image(tmp_path / "picture.png", 128, 64)})
+    made = image(loaded("zimage", weights_dir), 2, inputs, padding=Padding(top=64, bottom=64), width=96, height=96)
+    assert (96, 64, 3) == made.shape
+
+
+def test_a_padding_without_a_painter_is_refused(weights_dir: Path, picture: Path) -> None:
+    pipeline = loaded("flux2klein", weights_dir)
+    with pytest.raises(NotThisModel, match="`padding` is not supported by flux2klein"):
+        image(pipeline, 2, Inputs({"input_image": picture}), padding=PADDING)
 
 
 def test_what_is_transparent_is_repainted(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ OWN = {
         "num_images": 1,
         "input_image": None,
         "mask": None,
+        "padding": None,
         "strength": None,
         "reference_images": (),
         "elements": (),

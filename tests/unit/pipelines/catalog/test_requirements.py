@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors.fields import MissingField, NotThisModel, OutOfRange
-from jobs.params.image import ImageParams
+from jobs.params.image import ImageParams, Padding
 from jobs.params.media import LoraChoice, media_of
 from jobs.params.video import VideoParams
 from pipelines.catalog.requirements import (
@@ -41,6 +41,8 @@ BRITON = spec(id="briton", modality="speech", capabilities=[], languages=["en"])
         (WRITER, ["reference_images.0"], NotThisModel, "`reference_images` is not supported by writer; remove it."),
         (EDITOR, [], NotThisModel, "`input_image` is required by editor; add it."),
         (BOTH, ["input_image", "mask"], NotThisModel, "`mask` is not supported by both; remove it."),
+        (BOTH, ["input_image", "padding"], NotThisModel, "`padding` is not supported by both; remove it."),
+        (PAINTER, ["padding"], NotThisModel, "`input_image` is required by painter; add it."),
         (PAINTER, ["mask"], NotThisModel, "`input_image` is required by painter; add it."),
         (
             *(EDITOR, ["input_image", "reference_images.0", "reference_images.1"], OutOfRange),
@@ -82,6 +84,13 @@ def test_media_without_support_are_refused(model, media, error, message):
 )
 def test_supported_media_are_accepted(model, media):
     assert [] == list(unmet_media(model, media))
+
+
+@pytest.mark.contract("F2")
+def test_a_padding_is_no_picture_and_needs_a_painter():
+    params = ImageParams(prompt="a", input_image=URL, padding=Padding(left=8))
+    assert [] == list(unmet_requirements(PAINTER, params))
+    assert ["$.padding"] == [unmet.field for unmet in unmet_requirements(BOTH, params)]
 
 
 def test_an_editor_takes_its_input_as_a_reference():

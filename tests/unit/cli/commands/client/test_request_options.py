@@ -42,6 +42,11 @@ def parsed(modality: ModalitySpec, *words: str) -> dict[str, Any]:
             ["a cat", "--lora", "style:0.8", "--lora", "brand"],
             {"prompt": "a cat", "loras": [{"lora": "style", "weight": 0.8}, {"lora": "brand"}]},
         ),
+        (
+            IMAGE,
+            ["a cat", "--input", "a.png", "--padding", "left:64", "--padding", "top:8"],
+            {"prompt": "a cat", "input_image": "a.png", "padding": {"left": 64, "top": 8}},
+        ),
         (VIDEO, ["--input", "a.png", "--duration", "2"], {"input_image": "a.png", "duration_seconds": 2.0}),
         (CUTOUT, ["a.png", "--mask-only"], {"image_url": "a.png", "mask_only": True}),
         (SPEECH, ["Hello", "--no-apply-watermark"], {"text": "Hello", "apply_watermark": False}),
