@@ -22,9 +22,14 @@ def film(count: int, width: int, height: int, *, black: int = 0) -> np.ndarray:
     return planes(frames)
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> dict[str, PreviewFile]:
-    return {each.name: each for each in film_previews(film(240, 640, 360), FPS, "0", tmp_path)}
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("previews")
+
+
+@pytest.fixture(scope="module")
+def made(folder: Path) -> dict[str, PreviewFile]:
+    return {each.name: each for each in film_previews(film(240, 640, 360), FPS, "0", folder)}
 
 
 def opened(folder: Path, preview: PreviewFile) -> Image.Image:
@@ -43,17 +48,17 @@ def test_a_film_has_four_previews(made: dict[str, PreviewFile]) -> None:
     assert "video/mp4" == made["web"].media_type
 
 
-def test_the_strip_has_ten_frames_in_order(made: dict[str, PreviewFile], tmp_path: Path) -> None:
-    image = opened(tmp_path, made["strip"])
+def test_the_strip_has_ten_frames_in_order(made: dict[str, PreviewFile], folder: Path) -> None:
+    image = opened(folder, made["strip"])
     greens = [image.getpixel((160 * number + 40, 45))[1] for number in range(10)]  # type: ignore[index]
     assert sorted(greens) == greens
     assert all(abs(green - 250 * number / 9) < 16 for number, green in enumerate(greens))
     assert all(close((200, 0, 0), image.getpixel((160 * number + 120, 45))) for number in range(10))
 
 
-def test_the_poster_has_the_colors_of_the_first_frame(made: dict[str, PreviewFile], tmp_path: Path) -> None:
+def test_the_poster_has_the_colors_of_the_first_frame(made: dict[str, PreviewFile], folder: Path) -> None:
     for name in ("poster", "thumbnail"):
-        image = opened(tmp_path, made[name])
+        image = opened(folder, made[name])
         assert close((0, 0, 0), image.getpixel((image.width // 4, image.height // 2)))
         assert close((200, 0, 0), image.getpixel((3 * image.width // 4, image.height // 2)))
 
@@ -69,8 +74,8 @@ def test_a_film_of_one_color_has_a_poster_all_the_same(tmp_path: Path) -> None:
     assert close((0, 0, 0), opened(tmp_path, made[1]).getpixel((48, 32)))
 
 
-def test_the_short_film_is_the_first_five_seconds(made: dict[str, PreviewFile], tmp_path: Path) -> None:
-    found = decode_video((tmp_path / made["web"].path).read_bytes(), "mp4")
+def test_the_short_film_is_the_first_five_seconds(made: dict[str, PreviewFile], folder: Path) -> None:
+    found = decode_video((folder / made["web"].path).read_bytes(), "mp4")
     assert ("h264", "yuv420p", 12.0, 60) == (found.codec, found.pixel_format, found.fps, len(found.frames))
     assert abs(found.duration - 5.0) < 0.1
     greens = found.frames[:, 135, 120, 1].astype(int)
