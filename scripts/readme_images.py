@@ -12,10 +12,10 @@ import numpy as np
 import trimesh
 from PIL import Image, ImageOps
 
-from cli.commands.host.demo import CUTOUT, PROMPTS
 from pipelines.mesh.render import preview
 from pipelines.mesh.surface import Mesh
 
+SHAPES = ("a-red-circle.webp", "a-yellow-star.webp", "a-green-ring.webp")
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "images"
 SIDE = 240
 """Height of every image, in pixels."""
@@ -26,7 +26,7 @@ SQUARE = 12
 
 def shapes(out: Path) -> Image.Image:
     """Return the three images of `make demo`, side by side."""
-    made = [Image.open(out / f"{prompt.replace(' ', '-')}.webp").convert("RGB") for prompt in PROMPTS]
+    made = [Image.open(out / file).convert("RGB") for file in SHAPES]
     strip = Image.new("RGB", (SIDE * len(made) + 8 * (len(made) - 1), SIDE), "white")
     for number, image in enumerate(made):
         strip.paste(image.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (number * (SIDE + 8), 0))
@@ -35,7 +35,7 @@ def shapes(out: Path) -> Image.Image:
 
 def cutout(out: Path) -> Image.Image:
     """Return the cut-out over a checkerboard."""
-    image = _small(Image.open(out / CUTOUT).convert("RGBA"))
+    image = _small(Image.open(out / "product-cutout.png").convert("RGBA"))
     rows, columns = np.indices((image.height, image.width)) // SQUARE
     squares = np.where((rows + columns) % 2, 255, 216).astype(np.uint8)
     return Image.alpha_composite(Image.fromarray(squares).convert("RGBA"), image).convert("RGB")

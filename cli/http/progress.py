@@ -103,7 +103,7 @@ def unserved_note(client: Client, job_id: str) -> str:
     )
 
 
-def describe(event: ProgressEvent) -> str:
+def describe(event: ProgressEvent | StatusAnswer) -> str:
     """Return in a few words, beside a bar, what a job does or waits for."""
     if _is_unserved(event):
         return "no server yet"
@@ -113,5 +113,5 @@ def describe(event: ProgressEvent) -> str:
     return event.stage or event.status
 
 
-def _is_unserved(event: ProgressEvent) -> bool:
+def _is_unserved(event: ProgressEvent | StatusAnswer) -> bool:
     return event.waiting_for is not None and event.waiting_for.code == Reason.NO_SERVER_FOR_MODEL

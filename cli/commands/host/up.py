@@ -1,9 +1,7 @@
 """`atelier up`: the whole service on this machine until Ctrl-C."""
 
 import shlex
-import shutil
 import signal
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +12,7 @@ import rich_click as click
 from cli.embedded.server import ServerFailed
 from cli.local.address import Address, AddressTaken
 from cli.local.data_dir import DataDirectory, DataDirectoryBusy, DataDirectoryUnusable, data_option
+from cli.local.program import program
 from cli.local.start_wait import StartInterrupted
 from cli.output.durations import FOREVER, format_duration
 from cli.output.sizes import format_stored
@@ -116,10 +115,10 @@ def _print_welcome(printer: StatusPrinter, stack: Stack, *, is_ready: bool) -> N
     shown = f": {stack.admin_key}" if stack.new_key else ""
     printer.print_result(f"The admin key is kept in {directory.admin_key}{shown}")
     printer.print_result("Try it in another terminal on this machine:")
-    program, where = _program(), "" if directory.is_default else f" --data {shlex.quote(str(directory.folder))}"
-    printer.print_result(f'  {program} generate image "a red circle on a blue background" -o circle.webp{where}')
+    name, where = program(), "" if directory.is_default else f" --data {shlex.quote(str(directory.folder))}"
+    printer.print_result(f'  {name} generate image "a red circle on a blue background" -o circle.webp{where}')
     printer.print_result(
-        f"Logs are in {directory.logs}, and `{program} logs{where}` prints them; `{program} retention{where}` shows how"
+        f"Logs are in {directory.logs}, and `{name} logs{where}` prints them; `{name} retention{where}` shows how"
         " long jobs and their files are kept."
     )
     if stored is not None:
@@ -133,11 +132,3 @@ def _kept_for() -> str:
     if outputs == prompts == FOREVER:
         return "Outputs and prompts stay until they are deleted."
     return f"Outputs are kept {outputs}, prompts {prompts}."
-
-
-def _program() -> str:
-    """Return the command as a shell on this machine finds it."""
-    found = shutil.which("atelier")
-    if found is not None and Path(found).resolve() == Path(sys.argv[0]).resolve():
-        return "atelier"
-    return shlex.quote(sys.argv[0])

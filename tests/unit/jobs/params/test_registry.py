@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from api.http.spooled_body import decode
+from cli.demo.table import JOBS
 from core.errors.fields import NulInText
 from jobs.params.base import changed_fields, read_params, refuse_nul
 from jobs.params.image import ImageParams
@@ -455,3 +456,7 @@ def test_a_modality_describes_its_parameters(modality):
     assert set(modality.formats.values()) <= set(getattr(formats, "type", formats).values)
     for _, body in modality.examples:
         decode(msgspec.json.encode(body), modality.params)  # as routes do: under the names that callers use
+
+
+def test_make_demo_shows_every_modality():
+    assert PARAMS_OF.keys() == {job.modality for job in JOBS}, "add a row to cli/demo/table.py"

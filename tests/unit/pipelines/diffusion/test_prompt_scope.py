@@ -1,6 +1,6 @@
 import pytest
 
-from cli.commands.host.demo import PROMPTS, VIDEO_PROMPT
+from cli.demo.table import JOBS
 from pipelines.catalog.loader import load_catalog
 from pipelines.diffusion.prompt_scope import quote, scope_warnings
 from tests.support.checkpoints.specs import spec
@@ -43,7 +43,10 @@ def test_five_words_are_quoted_once_and_without_punctuation() -> None:
     assert f'"{"x" * 30}"' == quote(["x" * 4000])
 
 
-def test_the_prompts_of_atelier_demo_are_within_scope() -> None:
-    image, video, _ = SCOPED
-    assert [] == [warning for prompt in PROMPTS for warning in scope_warnings(image, prompt)]
-    assert [] == list(scope_warnings(video, VIDEO_PROMPT))
+@pytest.mark.parametrize("job", [job for job in JOBS if job.modality in ("image", "video")], ids=lambda job: job.file)
+def test_the_prompts_of_atelier_demo_are_within_scope(job) -> None:
+    (model,) = (
+        one for one in SCOPED
+        if one.modality == job.modality and ("input_image" in job.fields) == ("image-to-video" in one.capabilities)
+    )  # fmt: skip
+    assert [] == list(scope_warnings(model, job.prompt))

@@ -1,5 +1,6 @@
 """`atelier up` and `atelier demo` as real processes, on a pipeline without weights."""
 
+import io
 import json
 import os
 import re
@@ -13,7 +14,13 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
+from cli.demo.page import write_page
+from cli.demo.run import DemoRun
+from cli.demo.table import JOBS, DemoJob
+from cli.http.client import Client
+from cli.http.progress import job_bars
 from cli.local.address import free_address
 from cli.main import atelier
 from tests.support.paths import CATALOG, ROOT
@@ -233,6 +240,25 @@ class TestWhileItRuns:
         assert "local" in service.run("servers")
         assert "local: " in service.run("servers", "uncordon", "local")  # its key is an admin's
 
+    def test_a_job_of_the_demo_that_fails_holds_up_no_other(self, service, tmp_path):
+        jobs = [
+            DemoJob("Broken", "image", {"prompt": "fail=on-purpose"}, "broken.webp"),
+            DemoJob("Refused", "image", {"prompt": "anything", "width": 7}, "refused.webp"),
+            DemoJob("Circle", "image", {"prompt": "<b>a circle</b>"}, "circle.webp"),
+            DemoJob("Made of it", "remove-background", {"image_url": "broken.webp"}, "cutout.png"),
+        ]
+        key = (service.data / "admin.key").read_text().strip()
+        with Client(service.address.url, key) as client, job_bars(Console(file=io.StringIO())) as bars:
+            results = DemoRun(client, jobs, tmp_path, bars).run()
+        assert ["failed", "failed", "completed", "left out"] == [result.status for result in results]
+        assert "on-purpose" in results[0].error
+        assert "width" in results[1].error
+        assert "it is made of broken.webp, which was not made" == results[3].error
+        text = write_page(tmp_path, results, 1.0).read_text()
+        assert "made 1 of 4" in text
+        assert "<q>&lt;b&gt;a circle&lt;/b&gt;</q>" in text
+        assert_lists_all(tmp_path)
+
     def test_a_second_one_on_the_same_folder_is_refused(self, service):
         output = service.run("up", "--port", "0", status=1)
         said = " ".join(output.split())
@@ -319,22 +345,26 @@ def test_kill_9_ends_every_process_and_allows_a_restart(start):
 
 
 def test_the_demo_makes_every_modality_and_ends_everything(tmp_path):
-    environment = {**os.environ, "ATELIER_CATALOG": str(CATALOG), "TMPDIR": str(tmp_path / "tmp"), "NO_COLOR": "1"}
+    catalog = tmp_path / "catalog.toml"  # in which films are films, since others are made of them
+    catalog.write_text(re.sub(r'".*"\n(modality = "video")', r'"demo-camera"\n\1', CATALOG.read_text()))
+    environment = {**os.environ, "ATELIER_CATALOG": str(catalog), "TMPDIR": str(tmp_path / "tmp"), "NO_COLOR": "1"}
     (tmp_path / "tmp").mkdir()
     outcome = subprocess.run(
-        [*ATELIER, "demo", "-o", str(tmp_path / "out")],
-        env=environment, capture_output=True, text=True, timeout=START, check=False,
+        [*ATELIER, "demo", "-o", str(tmp_path / "out"), "--json"],
+        env=environment, capture_output=True, text=True, timeout=3 * START, check=False,
     )  # fmt: skip
     assert 0 == outcome.returncode, outcome.stderr
-    made = {file.name for file in (tmp_path / "out").iterdir()}
-    assert {f"product{end}" for end in ("-cutout.png", ".glb", ".mp4", ".wav")} < made
-    assert {"a-red-circle.svg", "a-red-circle-512.webp", "captions.md"} | {
-        "rain-and-thunder.wav",
-        "happy-tune.wav",
-    } < made
-    assert 4 == sum(name.endswith(".webp") for name in made)
-    rows = outcome.stdout.splitlines()
-    assert any(re.match(r"job +in queue +computing +file", row) for row in rows)
-    assert 12 == sum(any(name in row for name in made) and " s " in row for row in rows)
+    answer = json.loads(outcome.stdout)
+    assert [(job.title, job.file) for job in JOBS] == [(job["title"], job["file"]) for job in answer["jobs"]]
+    assert all(job["seconds"] > 0 and job["model"] and job["command"] for job in answer["jobs"])
+    assert "Films, joined: completed\n" in outcome.stderr
+    assert_lists_all(tmp_path / "out")
+    assert str(tmp_path / "out" / "index.html") == answer["page"]
     assert [] == list((tmp_path / "tmp").iterdir())
     assert [] == [pid for pid in descendants(os.getpid()) if belongs(pid, tmp_path)]
+
+
+def assert_lists_all(out: Path) -> None:
+    """Check that the page of a demo shows each file beside it, and nothing that is not there."""
+    links = set(re.findall(r'(?:href|src)="([^"]*)"', (out / "index.html").read_text()))
+    assert {file.name for file in out.iterdir()} - {"index.html"} == links
