@@ -20,7 +20,7 @@ from cli.local.program import program
 POLL_SECONDS = 0.4
 MOST_JOBS = 100
 """Jobs of a page of the API's list, in which those of the demo are the newest."""
-LEFT_OUT = "left out"
+LEFT_OUT: Literal["left out"] = "left out"
 
 
 class DemoResult(msgspec.Struct, frozen=True, kw_only=True):

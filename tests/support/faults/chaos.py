@@ -40,6 +40,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.errors.failures import NotFinite
+from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams
 from jobs.params.registry import AnyParams
 from pipelines.catalog.spec import ModelSpec
@@ -82,6 +83,8 @@ class Chaos:
         if room is not None:
             room[:] = made[0]
             made[0] = room
+        if isinstance(params, CutoutParams) and params.is_placed_by_encoder:
+            made = [np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)]) for pixels in made]
         return RawOutput(
             arrays={str(number): pixels for number, pixels in enumerate(made)},
             warnings=warnings,
