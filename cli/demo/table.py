@@ -103,6 +103,18 @@ JOBS = (
         },
         "a-star.mp4",
     ),
+    DemoJob(
+        "Film between two pictures",
+        "video",
+        {
+            "input_image": "a-yellow-star.webp",
+            "last_image": "a-green-ring.webp",
+            "width": 256,
+            "height": 256,
+            "duration_seconds": 1.0,
+        },
+        "star-to-ring.mp4",
+    ),
     DemoJob("Film, enlarged", "upscale", {"input_video": "a-star.mp4", "scale": 2}, "a-large-star.mp4"),
     DemoJob("Films, joined", "join", {"films": ["product.mp4", "a-star.mp4"]}, "both-films.mp4"),
     DemoJob("Mesh of the cut-out", "3d", {"image_path": "product-cutout.png", "mode": "paint"}, "product.glb"),

@@ -43,7 +43,10 @@ def test_five_words_are_quoted_once_and_without_punctuation() -> None:
     assert f'"{"x" * 30}"' == quote(["x" * 4000])
 
 
-@pytest.mark.parametrize("job", [job for job in JOBS if job.modality in ("image", "video")], ids=lambda job: job.file)
+PROMPTED = [job for job in JOBS if job.modality in ("image", "video") and job.prompt]
+
+
+@pytest.mark.parametrize("job", PROMPTED, ids=lambda job: job.file)
 def test_the_prompts_of_atelier_demo_are_within_scope(job) -> None:
     (model,) = (
         one for one in SCOPED
