@@ -15,6 +15,7 @@ COMMANDS = {
     "GET /media/v1": "`atelier media list`",
     "DELETE /media/v1/{media_id}": "`atelier media delete`",
     "GET /models/v1": "`atelier models`",
+    "languages in GET /models/v1": "languages in `atelier models --json`",
     "GET /profiles/v1": "the API's list of profiles",
     "POST /profiles/v1": "the API's profiles",
     "DELETE /profiles/v1/{profile_id}": "the API's profiles",

@@ -26,6 +26,7 @@ MADE = {
     "README.md": {"star.webp", "mug.mp4", "mug.mp3", "circle.webp", "ring.webp", "square.webp"},
     "docs/chains.md": {"chair.glb", "story.mp4"},
     "docs/cutout.md": {"mug.png"},
+    "docs/films.md": {"mug-near.mp4", "morph.mp4"},
     "docs/servers.md": {"circle.webp"},
     "docs/sound.md": {"rain.ogg", "tune.mp3"},
     "docs/speech.md": {"morning.mp3", "morning.ogg", "morning.wav"},
