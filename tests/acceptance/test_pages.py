@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from cli.local.address import Address, free_address
-from tests.support.pages import PAGES, make_checkout, paste, read_blocks, save_blocks
+from tests.support.pages import MADE, MAGIC, PAGES, make_checkout, paste, read_blocks, save_blocks
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
 from tests.support.wait import until
@@ -20,22 +20,6 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 RUN = [page for page in PAGES if any(block.is_run for block in read_blocks(page))]
 NAMES = [str(page.relative_to(ROOT)) for page in RUN]
-MAGIC = {".webp": b"RIFF", ".png": b"\x89PNG", ".mp4": b"\0\0\0", ".mp3": b"ID3", ".wav": b"RIFF", ".glb": b"glTF"}
-MAGIC |= {".ogg": b"OggS", ".svg": b"<"}
-MADE = {
-    "README.md": {"star.webp", "mug.mp4", "mug.mp3", "circle.webp", "ring.webp", "square.webp"},
-    "docs/chains.md": {"chair.glb", "story.mp4"},
-    "docs/cutout.md": {"mug.png"},
-    "docs/films.md": {"mug-near.mp4", "morph.mp4"},
-    "docs/servers.md": {"circle.webp"},
-    "docs/sound.md": {"rain.ogg", "tune.mp3"},
-    "docs/speech.md": {"morning.mp3", "morning.ogg", "morning.wav"},
-    "docs/upscale.md": {"large.png"},
-    "docs/uploads.md": {"cutout.png", "mug.glb", "recording.wav"},
-    "docs/vectorize.md": {"mug.svg"},
-    "docs/webhooks.md": {"ring.webp", "star.webp"},
-}
-"""The media that the lines of each page leave behind."""
 
 
 class Running(msgspec.Struct, frozen=True):

@@ -19,6 +19,32 @@ PROGRAMS = {"bash", "python", "ts", "sql"}
 SHOWN = {"text", "mermaid", "json", "yaml", "toml", "ini"}
 """Languages of blocks that are only looked at: output, diagrams, files."""
 
+MAGIC = {
+    ".webp": b"RIFF",
+    ".png": b"\x89PNG",
+    ".svg": b"<",
+    ".mp4": b"\0\0\0",
+    ".mp3": b"ID3",
+    ".ogg": b"OggS",
+    ".wav": b"RIFF",
+    ".glb": b"glTF",
+}
+"""How the files of media begin, by their ending."""
+MADE = {
+    "README.md": {"star.webp", "mug.mp4", "mug.mp3", "circle.webp", "ring.webp", "square.webp"},
+    "docs/chains.md": {"chair.glb", "story.mp4"},
+    "docs/cutout.md": {"mug.png"},
+    "docs/films.md": {"mug-near.mp4", "morph.mp4"},
+    "docs/servers.md": {"circle.webp"},
+    "docs/sound.md": {"rain.ogg", "tune.mp3"},
+    "docs/speech.md": {"morning.mp3", "morning.ogg", "morning.wav"},
+    "docs/upscale.md": {"large.png"},
+    "docs/uploads.md": {"cutout.png", "mug.glb", "recording.wav"},
+    "docs/vectorize.md": {"mug.svg"},
+    "docs/webhooks.md": {"ring.webp", "star.webp"},
+}
+"""The media that the lines of each page leave behind."""
+
 _FENCE = re.compile(
     r"(?:^<!-- not run: (?P<reason>[^\n]+) -->\n)?^```(?P<info>[^\n]*)\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE
 )

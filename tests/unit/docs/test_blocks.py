@@ -2,10 +2,11 @@
 
 import re
 from fnmatch import fnmatch
+from pathlib import Path
 
 import pytest
 
-from tests.support.pages import PAGES, PROGRAMS, SHOWN, Block, read_blocks, save_blocks
+from tests.support.pages import MADE, MAGIC, PAGES, PROGRAMS, SHOWN, Block, read_blocks, save_blocks
 from tests.support.paths import ROOT
 
 LINK = re.compile(r'\]\(([^)#\s]+)(?:#[^)]*)?\)|(?:src|href)="([^"#]+)"')
@@ -17,6 +18,7 @@ LEFT = re.compile(r"(?:\btee|-o|>) +([\w-]+\.\w+)")
 """The name of a file that a command leaves in the folder where it is pasted."""
 SAVED = re.compile(r"\b[Aa]s `([\w-]+\.(?:py|mts))`")
 """The name that a page has the reader save a program under."""
+ELSEWHERE = re.compile(r"your-host|\.example\b|example\.(?:com|org)")
 ENDLESS = re.compile(r"^\s*(?:until|while)\b", re.MULTILINE)
 
 
@@ -79,6 +81,23 @@ def test_files_that_lines_leave_in_the_checkout_are_ignored():
     assert {"endpoint.txt", "receiver.py", "ring.py", "square.mts", "mug.svg", "voice.txt"} <= made
     ignored = [line.removeprefix("/") for line in (ROOT / ".gitignore").read_text().splitlines()]
     assert [] == sorted(name for name in made if not any(fnmatch(name, pattern) for pattern in ignored))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_media_that_lines_leave_are_looked_at(page):
+    made = {
+        name
+        for block in read_blocks(page)
+        if block.is_run
+        for name in LEFT.findall(shell_code(block))
+        if Path(name).suffix in MAGIC
+    }
+    assert made <= MADE.get(str(page.relative_to(ROOT)), set())
+
+
+def test_what_is_run_asks_this_machine_alone():
+    blocks = [block for page in PAGES for block in read_blocks(page)]
+    assert [] == [block.place for block in blocks if block.is_run and ELSEWHERE.search(block.code)]
 
 
 def test_links_of_the_readme_lead_somewhere():
