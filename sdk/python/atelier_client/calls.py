@@ -38,6 +38,7 @@ RECONNECT_SECONDS, PATIENCE_SECONDS = 1.0, 60.0
 """The pause before an event stream is opened again, and how long an API that is away is waited for."""
 RETRIED = (429, 502, 503, 504)
 MOST_PAUSE_SECONDS = 30.0
+NO_KEY = "There is no API key: set ATELIER_API_KEY, or give the client one as `key`."
 NO_FILE = "data:,"
 """What stands for a local file where its content does not matter."""
 
@@ -380,6 +381,8 @@ def refusal(response: httpx.Response) -> ApiError:
         problem = msgspec.json.decode(response.content, type=Problem)
     except msgspec.DecodeError:  # from a proxy before the API, or the object store
         problem = Problem(detail=response.text[:200])
+    if response.status_code == httpx.codes.UNAUTHORIZED and not response.request.headers.get("X-API-Key"):
+        problem = msgspec.structs.replace(problem, detail=NO_KEY)
     kind = ApiUnavailable if response.is_server_error else ApiError
     return kind(
         problem.detail or response.reason_phrase,

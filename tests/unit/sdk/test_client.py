@@ -97,6 +97,13 @@ def test_url_and_key_are_those_of_the_environment(api, monkeypatch):
     assert ("/jobs/v1/job_1", "atl_env") == (api.requests[0][0], api.requests[0][1]["X-API-Key"])
 
 
+def test_a_client_without_a_key_says_where_it_goes(api, monkeypatch):
+    monkeypatch.delenv("ATELIER_API_KEY", raising=False)
+    api.add("/jobs/v1/job_1", problem("unauthenticated", "Send one as X-API-Key."), 401)
+    with Atelier(api.url) as client, pytest.raises(ApiError, match=r"set ATELIER_API_KEY, .* \[unauthenticated\]$"):
+        client.job("job_1")
+
+
 def test_submit_sends_the_fields_and_a_key_of_its_own(api, client):
     api.add("/generate/image/v1", ACCEPTED, 202)
     assert "job_9" == client.submit("image", prompt="a").job_id
