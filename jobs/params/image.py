@@ -22,7 +22,7 @@ from jobs.params.modality import ModalitySpec
 
 MAX_IMAGES = 8
 """Most images of one job."""
-Side = Annotated[int, Meta(ge=64, le=1024, description="Pixels.")]
+Side = Annotated[int, Meta(ge=64, le=2048, description="Pixels.")]
 
 
 MAX_PADDING = 2048

@@ -70,6 +70,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     - `native_sizes`: the only (width, height) that the model makes.
     - `min_side`, `max_side`, `side_multiple`: the sides of a model without native sizes. `side_multiple` defaults to
       what the pipeline's VAE needs.
+    - `tiled_above`: an image with a longer side than this is encoded and decoded in tiles.
     - `resolutions`: those that a request for an image may ask for, beside 1K.
     - `durations`: the only seconds of a video, a sound or music that the model makes; one is a fixed duration. Without
       them any from `min_seconds` to `max_seconds`. A video has `frame_step` n + 1 frames, since its autoencoder makes
@@ -89,6 +90,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     min_side: Side = 64
     max_side: Side = 1024
     side_multiple: Side | None = None
+    tiled_above: Side = 1024
     native_sizes: tuple[tuple[Side, Side], ...] = ()
     resolutions: tuple[Resolution, ...] = ()
     max_references: Annotated[int, Meta(ge=0, le=16)] = 0

@@ -6,7 +6,7 @@ from math import log
 Size = tuple[int, int]
 """(width, height) in pixels."""
 IMAGE_SIDES, VIDEO_SIDES = (64, 1024), (64, 1536)
-"""The shortest and the longest side of an image and of a video, as `jobs.params` has them."""
+"""The shortest and the longest side of an image for clients of other services, and of a video."""
 VIDEO_STEP = 32
 """Sides of a video are multiples of it."""
 

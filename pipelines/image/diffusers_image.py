@@ -30,6 +30,7 @@ from pipelines.image.pixels import fill_pixels
 from pipelines.image.progress import StepProgress
 from pipelines.image.size import SizePlan, plan_size
 from pipelines.latents.step_drawing import drawing_for
+from pipelines.memory.vae_tiling import in_tiles
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 
@@ -174,7 +175,8 @@ class DiffusersImage:
                 progress = msgspec.structs.replace(progress, on_latents=drawing.on_latents)
             progress.begin()
             make = partial(_make, pipe, call, plan, part, progress)
-            made = self.acceleration.run(pipe, plan.reuse, make, plan.loras, len(part))
+            with in_tiles(pipe.vae, are_tiles_used=max(size.make) > self.spec.limits.tiled_above):
+                made = self.acceleration.run(pipe, plan.reuse, make, plan.loras, len(part))
             pixels += [self._pixels(values, size, image) for image, values in zip(part, made, strict=True)]
         return pixels
 

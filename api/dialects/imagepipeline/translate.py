@@ -28,7 +28,7 @@ from jobs.params.upscale import UpscaleParams
 from pipelines.catalog.sizes import fit_sides
 
 SHORTEST, LONGEST, MULTIPLE = 64, 1024, 8
-"""The sides of `ImageParams`, and what those that are made smaller are a multiple of."""
+"""The sides of an image for its clients, and what those that are made smaller are a multiple of."""
 MOST_PICTURES = 16
 """Of `ImageParams.reference_images`."""
 NO_EDITOR = "No model that is served edits images; the image was made from the picture as a start."

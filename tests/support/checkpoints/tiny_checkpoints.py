@@ -122,7 +122,7 @@ def zimage() -> DiffusionPipeline:
         n_kv_heads=2,
         cap_feat_dim=32,
         axes_dims=[8, 4, 4],
-        axes_lens=[1024, 32, 32],
+        axes_lens=[1024, 1024, 1024],
     )
     with torch.no_grad():  # made with torch.empty
         transformer.x_pad_token.zero_()

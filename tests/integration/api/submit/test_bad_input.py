@@ -47,7 +47,7 @@ def problem(answer, status, code, field=None):
         ({"width": "1024"}, 422, "wrong_type", "$.width"),
         ({"width": 1024.5}, 422, "wrong_type", "$.width"),
         ({"width": True}, 422, "wrong_type", "$.width"),
-        ({"width": 1025}, 422, "out_of_range", "$.width"),
+        ({"width": 2049}, 422, "out_of_range", "$.width"),
         ({"height": 63}, 422, "out_of_range", "$.height"),
         ({"height": 10**30}, 422, "out_of_range", "$.height"),
         ({"num_inference_steps": 0}, 422, "out_of_range", "$.num_inference_steps"),

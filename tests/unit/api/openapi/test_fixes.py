@@ -61,7 +61,7 @@ def test_every_body_refuses_what_the_service_refuses(document, operations):
         ("guidance_scale", [None, 0, 30], [-1, 31]),
         ("deadline_seconds", [None, 1], [0, 604_801, 1.5]),
         ("palette", [[], ["#FF5733"]], [["red"], ["#FF5733"] * 17, "#FF5733"]),
-        ("width", [64, 1024], [63, 1025, None]),
+        ("width", [64, 2048], [63, 2049, None]),
         ("prompt", ["a"], ["", "a" * 4001, None]),
         ("output_format", ["webp"], ["gif", None]),
         ("modality", ["image"], ["video"]),
