@@ -67,16 +67,13 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
         ]
         | None
     ) = None
-    padding: (
-        Annotated[
-            Padding,
-            Meta(
-                description="Extends `input_image`, and paints what is new. The image is as large as all of "
-                "it, at most `width` x `height`."
-            ),
-        ]
-        | None
-    ) = None
+    padding: Annotated[
+        Padding | None,
+        Meta(
+            description="Extends `input_image`, and paints what is new. The image is as large as all of it, at most "
+            "`width` x `height`."
+        ),
+    ] = None
     strength: Annotated[float, Meta(gt=0, le=1, description="How much of `input_image` may change.")] | None = None
     reference_images: Annotated[
         tuple[Source, ...], Meta(max_length=16, description="Images that guide the model.")
