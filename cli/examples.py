@@ -15,6 +15,7 @@ EXAMPLES = {
     "generate upscale": "atelier generate upscale photo.jpg --scale 4 -o large.png",
     "generate sound": 'atelier generate sound "rain and distant thunder" -o rain.ogg',
     "generate music": 'atelier generate music "a happy tune" --bpm 110 -o tune.mp3',
+    "generate transcript": "atelier generate transcript interview.mp3 -o interview.srt",
     "jobs list": "atelier jobs list --status failed --limit 50",
     "jobs show": "atelier jobs show JOB --log",
     "jobs watch": "atelier jobs watch JOB --timeout 10m",

@@ -40,6 +40,8 @@ EXTENSIONS: dict[str, str] = {
     "text/plain": "txt",
     "text/markdown": "md",
     "text/csv": "csv",
+    "text/vtt": "vtt",
+    "application/x-subrip": "srt",
     "application/json": "json",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
@@ -77,7 +79,7 @@ SAME = {
 SILENT = ("", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded")
 """What a sender says that says nothing; the last is what curl says of any file."""
 ARCHIVES = tuple(name for name in EXTENSIONS if name.startswith("application/vnd."))
-TEXTS = ("text/plain", "text/markdown", "text/csv", "application/json", "model/obj")
+TEXTS = ("text/plain", "text/markdown", "text/csv", "text/vtt", "application/x-subrip", "application/json", "model/obj")
 ALIKE = (ARCHIVES, TEXTS)
 """Media types that the beginning of a file does not tell apart."""
 _KINDS: dict[str, LibraryKind] = {"image": "image", "audio": "audio", "video": "video", "model": "mesh"}

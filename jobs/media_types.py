@@ -42,7 +42,13 @@ AS_AUDIO = {
 }
 """Containers of films, and their media types when they hold a recording: phones and browsers mark both alike."""
 
-_NOUNS: dict[MediaKind, str] = {"image": "an image", "audio": "audio", "video": "a video"}
+TYPES["recording"] = TYPES["audio"] | TYPES["video"]
+_NOUNS: dict[MediaKind, str] = {
+    "image": "an image",
+    "audio": "audio",
+    "video": "a video",
+    "recording": "a recording or a film",
+}
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -95,7 +101,7 @@ def expect(head: bytes, kind: MediaKind, *, field: str | None = None) -> str:
     A container that may hold a recording passes as one.
     """
     found = sniff(head)
-    if kind == "audio" and found is not None:
+    if kind in ("audio", "recording") and found is not None:
         found = AS_AUDIO.get(found, found)
     if found is None or found not in TYPES[kind]:
         *others, last = TYPES[kind].values()

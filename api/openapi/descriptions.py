@@ -132,6 +132,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "OutputAnswer.name": "The file name that the request asks for.",
     "thumbnail_url": "The link of a WebP picture of at most 320 pixels; null where there is none.",
     "text": "The text; null for what is none.",
+    "language": "The code of the language that is spoken in a recording; null for what is not a transcript.",
     "input_tokens": "Tokens that the model has read; null for what is not a text.",
     "output_tokens": "Tokens that the model has written; null for what is not a text.",
     "finish_reason": "Why a text ended: by itself or at a stop sequence, or at `max_tokens`.",

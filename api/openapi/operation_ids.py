@@ -17,6 +17,7 @@ _NAMES = {
     "upscale": "Upscale",
     "sound": "Sound",
     "music": "Music",
+    "transcript": "Transcript",
 }
 OPERATION_IDS = {
     **{

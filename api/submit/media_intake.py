@@ -188,7 +188,7 @@ class MediaIntake:
         return key
 
     def _check_size(self, size: int, medium: Medium) -> None:
-        limit = self._film_limit if medium.file_kind == "video" else self._limit
+        limit = self._film_limit if medium.file_kind in ("video", "recording") else self._limit
         if size > limit:
             advice = f"The upload has {size} bytes; an input may have at most {limit}."
             raise InputTooLarge(advice, field=medium.field)

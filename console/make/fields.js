@@ -5,10 +5,10 @@
 import { words } from "../format.js";
 
 const SUBMIT = /^\/generate\/([a-z0-9-]+)\/v1$/;
-const TITLES = { image: "Image", video: "Video", "remove-background": "Cut-out", speech: "Speech", "3d": "3D", vectorize: "SVG", text: "Text", upscale: "Upscale", sound: "Sound", music: "Music" };
+const TITLES = { image: "Image", video: "Video", "remove-background": "Cut-out", speech: "Speech", "3d": "3D", vectorize: "SVG", text: "Text", upscale: "Upscale", sound: "Sound", music: "Music", transcript: "Transcript" };
 /** Texts of at least so many characters are media: they may be whole files as `data:` URLs. */
 const MEDIA_CHARS = 1_000_000;
-const FIRST = ["prompt", "text", "input_image", "mask", "padding", "reference_images", "last_image", "target_voice_path", "language_id", "quality", "size", "duration_seconds", "num_images", "seed"];
+const FIRST = ["prompt", "text", "input_image", "mask", "padding", "reference_images", "last_image", "input_audio", "target_voice_path", "language_id", "quality", "size", "duration_seconds", "num_images", "seed"];
 /** Fields of any job, which say where and when it runs. */
 const OF_JOB = ["server_id", "pin", "prefer_seconds", "priority", "deadline_seconds", "start_within_seconds", "callback_url", "labels"];
 const ELSEWHERE = ["modality", "model"];
@@ -22,7 +22,7 @@ const NEEDS = {
 };
 const LABELS = {
   num_images: "Images", num_inference_steps: "Steps", guidance_scale: "Guidance", output_format: "Format", input_image: "Image",
-  reference_images: "References", target_voice_path: "Voice", language_id: "Language", duration_seconds: "Seconds", server_id: "Server",
+  reference_images: "References", input_audio: "Recording", target_voice_path: "Voice", language_id: "Language", duration_seconds: "Seconds", server_id: "Server",
   callback_url: "Webhook", logo_url: "Logo", cfg_weight: "Guidance", max_new_tokens: "Longest", profile_id: "Profile",
 };
 

@@ -12,7 +12,8 @@ from msgspec import Meta
 
 from jobs.params.base import Params
 
-MediaKind = Literal["image", "audio", "video"]
+MediaKind = Literal["image", "audio", "video", "recording"]
+"""What an input must be; a recording may also be a film, of which the sound is taken."""
 FilmFrame = Literal["middle", "last"]
 """Which picture of a film is an input that is an image."""
 

@@ -11,7 +11,7 @@ from jobs.params.mesh import MESH, MeshParams
 from jobs.params.modality import ModalitySpec
 from jobs.params.sound import MUSIC, SOUND, MusicParams, SoundParams
 from jobs.params.speech import SPEECH, SpeechParams
-from jobs.params.text import TEXT, TextParams
+from jobs.params.text import TEXT, TRANSCRIPT, TextParams, TranscriptParams
 from jobs.params.upscale import UPSCALE, UpscaleParams
 from jobs.params.vectorize import VECTORIZE, VectorizeParams
 from jobs.params.video import VIDEO, VideoParams
@@ -29,6 +29,7 @@ Modality = Literal[
     "upscale",
     "sound",
     "music",
+    "transcript",
 ]
 """Names of the modalities, as rows, catalog entries and answers hold them."""
 
@@ -45,6 +46,7 @@ AnyParams = (
     | UpscaleParams
     | SoundParams
     | MusicParams
+    | TranscriptParams
 )
 
 MODALITIES: tuple[ModalitySpec, ...] = (
@@ -60,6 +62,7 @@ MODALITIES: tuple[ModalitySpec, ...] = (
     UPSCALE,
     SOUND,
     MUSIC,
+    TRANSCRIPT,
 )
 """In the order in which documentation lists them."""
 

@@ -1,11 +1,12 @@
-"""Parameters of texts: a prompt, a chat or a template, continued by a language model (contract A62-A76)."""
+"""Parameters of texts: chats that a model continues (contract A62-A76), recordings that are written down (D32)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
 
 from jobs.params.base import Params, Seed
+from jobs.params.media import MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
 LONGEST_PROMPT = 32_000
@@ -100,3 +101,61 @@ TEXT = ModalitySpec(
     flags={"variables": ("--variable",)},
 )
 """Texts by language models (contract A62-A76)."""
+
+
+class TranscriptParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="transcript"):
+    """What is said in a recording, with times; `input_audio` is required."""
+
+    media: ClassVar[dict[str, MediaKind]] = {"input_audio": "recording"}
+
+    input_audio: Annotated[
+        Source, Meta(description="The recording, or a film of which the sound is heard; of at most an hour.")
+    ]
+    language_id: (
+        Annotated[
+            str,
+            Meta(min_length=2, max_length=20, description="Language code, e.g. en or pt; without one it is found."),
+        ]
+        | None
+    ) = None
+    prompt: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=1000,
+                pattern=r"^(?!.*<\|)[\s\S]*\S",
+                description="Names and words that are spelled as here; its last 200 tokens or so count.",
+            ),
+        ]
+        | None
+    ) = None
+    output_format: Annotated[
+        Literal["json", "txt", "srt", "vtt", "webp", "jpeg", "png"],
+        Meta(description="json has all times; srt and vtt are subtitles. Image formats give json and a warning."),
+    ] = "json"
+    temperature: Annotated[
+        float, Meta(ge=0, le=1, description="How freely the model chooses; 0 always takes the likeliest token.")
+    ] = 0.0
+    seed: Seed = -1
+
+
+TRANSCRIPT = ModalitySpec(
+    name="transcript",
+    params=TranscriptParams,
+    summary="Write down what is said",
+    note="its text is in the answer; its times are in the file.",
+    status_summary="Status of a transcript",
+    examples=(
+        ("Only a recording", {"input_audio": "https://shop.example/interview.mp3"}),
+        (
+            "Subtitles of a film in German",
+            {"input_audio": "https://shop.example/film.mp4", "language_id": "de", "output_format": "vtt"},
+        ),
+    ),
+    word="transcript",
+    argument="input_audio",
+    formats={".json": "json", ".txt": "txt", ".srt": "srt", ".vtt": "vtt"},
+    flags={"language_id": ("--language",)},
+)
+"""What is said in recordings and films (contract D32)."""

@@ -11,7 +11,7 @@ from pipelines.catalog.spec import ModelSpec, Preset
 
 IMAGE, VIDEO = "diffusers-image", "diffusers-video"
 DIFFUSERS = (IMAGE, VIDEO)
-PLAIN = ("chatterbox", "diffusers-music", "moss-sound", "real-esrgan", "transformers-text", "triposg")
+PLAIN = ("chatterbox", "diffusers-music", "moss-sound", "real-esrgan", "transformers-text", "triposg", "whisper")
 """Families whose weights may have another precision in memory, and that have nothing more to choose."""
 FAMILIES_OF: dict[str, tuple[str, ...]] = {
     "attention": DIFFUSERS,

@@ -31,4 +31,6 @@ def file_rules(spec: ModelSpec, name: str, kind: MediaKind) -> FileRules:
         return FileRules(max_bytes=films.max_bytes, types=films.types, max_seconds=films.max_seconds)
     if kind == "audio":
         return FileRules(max_bytes=limits.max_input_bytes, min_seconds=limits.min_voice_seconds)
+    if kind == "recording":
+        return FileRules(max_bytes=limits.max_input_bytes)
     return FileRules(max_bytes=limits.max_input_bytes, types=limits.input_types)

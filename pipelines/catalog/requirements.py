@@ -19,7 +19,7 @@ from jobs.params.media import ELEMENTS, media_of
 from jobs.params.registry import AnyParams
 from jobs.params.sound import MusicParams, SoundParams
 from jobs.params.speech import SpeechParams
-from jobs.params.text import TextParams
+from jobs.params.text import TextParams, TranscriptParams
 from jobs.params.upscale import UpscaleParams
 from jobs.params.video import VideoParams
 from pipelines.catalog.backends import LOCAL
@@ -180,8 +180,9 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
     changed = dict(changed_fields(params))
     media += [PADDING] if PADDING in changed else []
     yield from _unused_fields(spec, params, changed, media)
-    if isinstance(params, SpeechParams) and not speaks(spec, params.language_id):
-        sentence = not_spoken(spec.id, params.language_id, spec.languages)
+    language = params.language_id if isinstance(params, SpeechParams | TranscriptParams) else None
+    if language is not None and not speaks(spec, language):
+        sentence = not_spoken(spec.id, language, spec.languages)
         yield UnmetRequirement(error=NotThisModel, field="$.language_id", sentence=sentence)
     if isinstance(params, UpscaleParams) and params.scale > spec.limits.max_scale:
         sentence = f"`scale` must be at most {spec.limits.max_scale} for {spec.id}"
@@ -197,7 +198,7 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
         yield from _other_size(spec, size_asked(params))
     if isinstance(params, MusicParams):
         yield from _unmet_lyrics(spec, params.lyrics)
-    limit, prompt = spec.limits.max_prompt_chars, getattr(params, "prompt", "")
+    limit, prompt = spec.limits.max_prompt_chars, getattr(params, "prompt", None) or ""
     if spec.vocabulary and not named_words(prompt, spec.vocabulary):
         sentence = f"`prompt` must name something that {spec.id} makes: {_or(spec.vocabulary)}"
         yield UnmetRequirement(error=NotThisModel, field="$.prompt", sentence=sentence)

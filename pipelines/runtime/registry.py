@@ -37,6 +37,7 @@ FAMILIES: dict[str, Family] = {
     "real-esrgan": Family("pipelines.upscale.real_esrgan", "RealESRGAN"),
     "demo-relief": Family("pipelines.mesh.relief", "Relief"),
     "transformers-text": Family("pipelines.text.transformers_text", "TransformersText"),
+    "whisper": Family("pipelines.transcript.whisper", "Whisper"),
     "triposg": Family("pipelines.mesh.triposg.family", "TripoSG"),
 }
 """All families by name; a new one is one more line."""

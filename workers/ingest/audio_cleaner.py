@@ -1,4 +1,4 @@
-"""The cleaner of audio: writes a clean copy as 16-bit PCM WAV, one channel, at its own sample rate."""
+"""The cleaner of audio: writes a clean copy as 16-bit PCM WAV, one channel, at its own sample rate or a model's."""
 
 import io
 import wave
@@ -15,6 +15,8 @@ from jobs.media_types import HEAD, sniff
 from pipelines.catalog.requirements import check_voice_seconds
 
 MAX_SECONDS = 60
+HEARD_SECONDS, HEARD_RATE = 3600, 16_000
+"""Of a recording that is written down: seconds at most, and samples a second, which is what models of speech hear."""
 RATES = range(4000, 192_001)
 SILENCE = 33
 """Of 32,767: audio in which nothing is louder holds no voice."""
@@ -49,27 +51,42 @@ def clean_audio(
     Raises `InputTooLarge` for more than `max_seconds`, `NotThisModel` unless the audio is longer than `min_seconds`,
     `InputUnreadable`, also for silence, and `UnsupportedMedia`, also for a film.
     """
+    recording = _clean(source, media_type, target, max_seconds)
+    check_voice_seconds(recording.seconds, min_seconds)
+
+
+def clean_recording(source: Path, media_type: str, target: Path) -> None:
+    """Write the WAV `target` of a recording or of the sound of a film, `HEARD_RATE` samples a second.
+
+    Raises `InputTooLarge` for more than `HEARD_SECONDS`, and otherwise what `clean_audio` raises.
+    """
+    _clean(source, media_type, target, HEARD_SECONDS, HEARD_RATE)
+
+
+def _clean(source: Path, media_type: str, target: Path, max_seconds: float, out_rate: int | None = None) -> Recording:
+    """Write the WAV `target`; one of `out_rate` may come of a film."""
     content = source.read_bytes()
     if content.startswith(b"ID3"):  # some programs write this tag of MP3 before other formats too
         untagged = content[_id3_length(content) :]
         if (found := sniff(untagged[:HEAD])) in FORMATS:
             content, media_type = untagged, found
     try:
-        recording = _decode(content, media_type, target, max_seconds)
+        recording = _decode(content, media_type, target, max_seconds, out_rate)
         if recording.is_silent and recording.channels > 1:  # they may cancel each other
-            recording = _decode(content, media_type, target, max_seconds, mixed=False)
+            recording = _decode(content, media_type, target, max_seconds, out_rate, mixed=False)
     except (FFmpegError, ValueError, EOFError, IndexError) as error:
         raise InputUnreadable from error
     if recording.is_silent:
         raise InputUnreadable("This recording is silent or empty; send one with a voice.")
-    check_voice_seconds(recording.seconds, min_seconds)
+    return recording
 
 
-def _only_stream(container: av.container.InputContainer) -> av.AudioStream:
+def _only_stream(container: av.container.InputContainer, *, takes_films: bool) -> av.AudioStream:
     """Return the stream of a recording; its streams, not the name of its container, tell it from a film."""
     if not container.streams.audio:
         raise UnsupportedMedia("This file contains no audio; send a recording.")
-    if any(not stream.disposition & Disposition.attached_pic for stream in container.streams.video):
+    is_film = any(not stream.disposition & Disposition.attached_pic for stream in container.streams.video)
+    if is_film and not takes_films:
         raise UnsupportedMedia("This file is a film; send its sound as a recording of its own.")
     stream = container.streams.audio[0]
     if stream.codec_context is None:
@@ -78,13 +95,15 @@ def _only_stream(container: av.container.InputContainer) -> av.AudioStream:
     return stream
 
 
-def _decode(content: bytes, media_type: str, target: Path, max_seconds: float, *, mixed: bool = True) -> Recording:
-    """Write the WAV `target`: all channels mixed, or the left one."""
+def _decode(
+    content: bytes, media_type: str, target: Path, max_seconds: float, out_rate: int | None, *, mixed: bool = True
+) -> Recording:
+    """Write the WAV `target`: all channels mixed, or the left one; at its own rate without `out_rate`."""
     with av.open(io.BytesIO(content), format=FORMATS[media_type], mode="r") as container:
-        stream = _only_stream(container)
-        rate = stream.rate or 0
-        if rate not in RATES:
-            raise UnsupportedMedia(f"This recording has {rate} samples per second; send 4,000 to 192,000.")
+        stream = _only_stream(container, takes_films=out_rate is not None)
+        if stream.rate not in RATES:
+            raise UnsupportedMedia(f"This recording has {stream.rate or 0} samples per second; send 4,000 to 192,000.")
+        rate = out_rate or stream.rate
         channels = stream.codec_context.layout.nb_channels
         resampler = av.AudioResampler(format="s16", layout="mono" if mixed else "stereo", rate=rate)
         written, is_silent = 0, True

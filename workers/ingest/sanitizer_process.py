@@ -32,7 +32,7 @@ from core.processes import die_with_parent
 from core.sandbox.confinement import confine
 from jobs.media_types import HEAD, TYPES, expect
 from jobs.params.media import MediaKind
-from workers.ingest.audio_cleaner import clean_audio
+from workers.ingest.audio_cleaner import clean_audio, clean_recording
 from workers.ingest.film_cleaner import clean_film, clean_frame
 from workers.ingest.image_cleaner import clean_image
 from workers.ingest.sanitizer_messages import NO_ROOM, SOURCE, WAITING_SECONDS, SanitizeRequest, SanitizeResult
@@ -178,7 +178,10 @@ def _clean(request: SanitizeRequest, source: Path, media_type: str, folder: Path
     if request.kind == "video":
         clean_film(source, media_type, folder / "clean.mp4", request.max_seconds)
         return SanitizeResult(media_type="video/mp4")
-    clean_audio(source, media_type, folder / "clean.wav", request.min_seconds)
+    if request.kind == "recording":
+        clean_recording(source, media_type, folder / "clean.wav")
+    else:
+        clean_audio(source, media_type, folder / "clean.wav", request.min_seconds)
     return SanitizeResult(media_type="audio/wav")
 
 

@@ -230,7 +230,8 @@ def _make(folder: Path) -> None:
 
 
 def _is_film(row: Row[Any]) -> bool:
-    return bool(row.kind == "video" or row.frame is not None)
+    """Return whether the file may be a film."""
+    return bool(row.kind in ("video", "recording") or row.frame is not None)
 
 
 def _key(row: Row[Any]) -> Key:

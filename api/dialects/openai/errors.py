@@ -26,6 +26,8 @@ FIELDS: Mapping[str, str] = {
     "width": "size",
     "height": "size",
     "text": "input",
+    "input_audio": "file",
+    "language_id": "language",
     "target_voice_path": "voice",
     "duration_seconds": "seconds",
 }

@@ -28,10 +28,11 @@ class OpenAIForm(msgspec.Struct, frozen=True):
         """Return the texts as a struct, without the fields `also`. Raises the precise `InvalidRequest`."""
         values: dict[str, Any] = {}
         for name, texts in self.texts.items():
+            if name in also:
+                continue
             if len(texts) > 1:
                 raise InvalidRequest(f"`{name}` is there twice; send it once.", field=f"$.{name}")
-            if name not in also:
-                values[name] = texts[0]
+            values[name] = texts[0]
         try:
             return msgspec.convert(values, type_, strict=False)
         except msgspec.ValidationError as error:

@@ -80,6 +80,18 @@ class SpeechRequest(OpenAIRequest, frozen=True, kw_only=True):
     seed: Seed = -1
 
 
+class TranscriptionRequest(OpenAIRequest, frozen=True, kw_only=True):
+    """What is said of a recording that is written down; the recording is a file of the form. `seed` is our own."""
+
+    language: Annotated[str, Meta(min_length=2, max_length=20)] | None = None
+    prompt: Annotated[str, Meta(min_length=1, max_length=1000, pattern=r"\S")] | None = None
+    response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
+    temperature: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    stream: bool = False
+    chunking_strategy: Note | None = None
+    seed: Seed = -1
+
+
 class OpenAINewVoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A voice that is stored; the recording of it is a file of the form. `consent` names one of the caller's own."""
 

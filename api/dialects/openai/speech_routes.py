@@ -1,5 +1,6 @@
-"""OpenAI's routes of speech and of voices."""
+"""OpenAI's routes of speech, of voices and of transcripts."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,8 +14,8 @@ from litestar.response import Stream
 from api.dialects.openai.errors import still_running
 from api.dialects.openai.forms import received_form
 from api.dialects.openai.requests import JobsOfRequest, OpenAIRequests
-from api.dialects.openai.results import EVENTS, event, headers_of, no_result
-from api.dialects.openai.schema import OpenAINewVoice, SpeechRequest, VoiceId
+from api.dialects.openai.results import EVENTS, event, headers_of, no_result, read_artifact
+from api.dialects.openai.schema import OpenAINewVoice, SpeechRequest, TranscriptionRequest, VoiceId
 from api.dialects.voice_choice import choose_voice, shown_id, stored_id
 from api.follow.output_stream import Beginning, OutputFeed, OutputStream
 from api.http.auth import Caller, needs
@@ -22,9 +23,12 @@ from api.http.strict_json import StrictRequest
 from api.operations.uploads import UploadOperations
 from api.operations.voices import VoiceOperations
 from api.submit.endpoint import IdempotencyKeyHeader
+from core.errors.fields import NotThisModel
 from core.settings import Settings
+from core.storage.store import Store
 from jobs.params.media import Medium
 from jobs.params.speech import SpeechParams, tokens_for
+from jobs.params.text import TranscriptParams
 from jobs.statements.queue.look import JobView
 from jobs.wire.dialects.openai import NAME
 from pipelines.catalog.aliases import Aliases
@@ -38,6 +42,15 @@ MEDIA_TYPES = {
     "wav": "audio/wav",
     "pcm": "audio/pcm",
 }
+FILES = {"json": "json", "verbose_json": "json", "text": "txt", "srt": "srt", "vtt": "vtt"}
+"""The `output_format` of a transcript, by OpenAI's `response_format`."""
+GRANULARITIES = "timestamp_granularities[]"
+
+
+class Transcription(msgspec.Struct, frozen=True):
+    """A transcript without its times."""
+
+    text: str
 
 
 class OpenAIVoice(msgspec.Struct, frozen=True, tag_field="object", tag="audio.voice"):
@@ -86,6 +99,42 @@ class OpenAISpeechRoutes(Controller):
             return Stream(_events(stream), media_type=EVENTS, headers=headers)
         return Stream(stream.chunks(), media_type=MEDIA_TYPES[data.response_format], headers=headers)
 
+    @post("/transcriptions", status_code=200, request_max_body_size=None)
+    async def transcribe(
+        self,
+        request: StrictRequest,
+        openai_requests: NamedDependency[OpenAIRequests],
+        uploads: NamedDependency[UploadOperations],
+        catalog: NamedDependency[Catalog],
+        aliases: NamedDependency[Aliases],
+        store: NamedDependency[Store],
+        settings: NamedDependency[Settings],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> Response[Any]:
+        """Write down what is said in the recording or the film of a form."""
+        async with received_form(request, settings, settings.input_max_bytes) as form:
+            asked = form.read(TranscriptionRequest, also=(GRANULARITIES, "include[]"))
+            form.check_files("file")
+            if "word" in form.texts.get(GRANULARITIES, ()):
+                advice = "Times are of sentences, and not of words; ask for `segment`."
+                raise NotThisModel(advice, field=f"$.{GRANULARITIES.removesuffix('[]')}")
+            (recording, *_) = form.files_of("file")
+
+            async def read() -> JobsOfRequest:
+                stored = await uploads.add(request.user, recording.path, "recording", "$.file")
+                return transcript_jobs(asked, stored, aliases, catalog)
+
+            jobs = await openai_requests.submit(request, read, idempotency_key)
+        ended = await openai_requests.wait(request, jobs)
+        refused = no_result(ended)
+        if refused is not None:
+            return refused
+        content = await asyncio.to_thread(read_artifact, store, ended[0].artifacts[0])
+        if asked.response_format == "json":
+            content = msgspec.json.encode(msgspec.json.decode(content, type=Transcription))
+        media_type = "application/json" if FILES[asked.response_format] == "json" else "text/plain; charset=utf-8"
+        return Response(content, media_type=media_type, headers=headers_of(ended))
+
     @post("/voices", status_code=200, request_max_body_size=None)
     async def store_voice(
         self,
@@ -131,6 +180,21 @@ def speech_jobs(asked: SpeechRequest, aliases: Aliases, catalog: Catalog) -> Job
     )
     warnings = ("instructions is ignored",) if asked.instructions else ()
     return JobsOfRequest([params], asked.model, voice, warnings)
+
+
+def transcript_jobs(asked: TranscriptionRequest, stored: str, aliases: Aliases, catalog: Catalog) -> JobsOfRequest:
+    """Return the job of the recording that is stored under this id."""
+    params = TranscriptParams(
+        input_audio=stored,
+        model=aliases.model(catalog, "transcript", asked.model, NAME),
+        language_id=asked.language,
+        prompt=asked.prompt,
+        output_format=FILES[asked.response_format],
+        temperature=asked.temperature,
+        seed=asked.seed,
+    )
+    warnings = ("stream is ignored: a transcript is answered whole",) if asked.stream else ()
+    return JobsOfRequest([params], asked.model, None, warnings)
 
 
 async def _events(stream: OutputStream) -> AsyncIterator[bytes]:

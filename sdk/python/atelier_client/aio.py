@@ -25,6 +25,7 @@ from atelier_client.requests import (
     SoundRequest,
     SpeechRequest,
     TextRequest,
+    TranscriptRequest,
     UpscaleRequest,
     VectorizeRequest,
     VideoRequest,
@@ -137,6 +138,16 @@ class AsyncAtelier:
     ) -> wire.StatusAnswer:
         """Write a text, as `generate` does; it is `outputs[0].text`."""
         return await self.generate("text", on_progress=on_progress, timeout=timeout, **fields)
+
+    async def transcript(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[TranscriptRequest],
+    ) -> wire.StatusAnswer:
+        """Write down what is said in a recording or a film, as `generate` does; the words are `outputs[0].text`."""
+        return await self.generate("transcript", on_progress=on_progress, timeout=timeout, **fields)
 
     async def upscale(
         self,
