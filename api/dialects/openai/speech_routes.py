@@ -2,8 +2,8 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Literal
 
 import msgspec
 from litestar import Controller, Response, delete, post
@@ -42,7 +42,13 @@ MEDIA_TYPES = {
     "wav": "audio/wav",
     "pcm": "audio/pcm",
 }
-FILES = {"json": "json", "verbose_json": "json", "text": "txt", "srt": "srt", "vtt": "vtt"}
+FILES: Mapping[str, Literal["json", "txt", "srt", "vtt"]] = {
+    "json": "json",
+    "verbose_json": "json",
+    "text": "txt",
+    "srt": "srt",
+    "vtt": "vtt",
+}
 """The `output_format` of a transcript, by OpenAI's `response_format`."""
 GRANULARITIES = "timestamp_granularities[]"
 

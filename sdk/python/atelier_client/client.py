@@ -24,6 +24,7 @@ from atelier_client.requests import (
     SoundRequest,
     SpeechRequest,
     TextRequest,
+    TranscriptRequest,
     UpscaleRequest,
     VectorizeRequest,
     VideoRequest,
@@ -136,6 +137,16 @@ class Atelier:
     ) -> wire.StatusAnswer:
         """Write a text, as `generate` does; it is `outputs[0].text`."""
         return self.generate("text", on_progress=on_progress, timeout=timeout, **fields)
+
+    def transcript(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[TranscriptRequest],
+    ) -> wire.StatusAnswer:
+        """Write down what is said in a recording or a film, as `generate` does; the words are `outputs[0].text`."""
+        return self.generate("transcript", on_progress=on_progress, timeout=timeout, **fields)
 
     def upscale(
         self,

@@ -622,6 +622,41 @@ class MusicRequest(TypedDict, total=False):
     """-1 draws a fresh seed; any other value repeats itself."""
 
 
+class TranscriptRequest(TypedDict, total=False):
+    """What is said in a recording, with times; `input_audio` is required."""
+
+    model: str | None
+    """A model of GET /models/v1."""
+    output_format: Literal["jpeg", "json", "png", "srt", "txt", "vtt", "webp"]
+    """json has all times; srt and vtt are subtitles. Image formats give json and a warning."""
+    callback_url: str | None
+    """Receives one signed webhook when the job ends."""
+    server_id: str | None
+    """Run on this server."""
+    pin: Literal["prefer", "strict"]
+    """`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."""
+    prefer_seconds: float
+    """With `pin: prefer`, seconds after which a job that still waits may run on any server."""
+    priority: int
+    """0 lowest, 9 highest."""
+    deadline_seconds: int | None
+    """Seconds after which an unfinished job fails."""
+    start_within_seconds: int | None
+    """Seconds after which it fails unless it has started."""
+    labels: dict[str, str]
+    """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
+    input_audio: Required[str]
+    """The recording, or a film of which the sound is heard; of at most an hour."""
+    language_id: str | None
+    """Language code, e.g. en or pt; without one it is found."""
+    prompt: str | None
+    """Names and words that are spelled as here; its last 200 tokens or so count."""
+    temperature: float
+    """How freely the model chooses; 0 always takes the likeliest token."""
+    seed: int
+    """-1 draws a fresh seed; any other value repeats itself."""
+
+
 PATHS = {
     "image": "/generate/image/v1",
     "video": "/generate/video/v1",
@@ -635,6 +670,7 @@ PATHS = {
     "upscale": "/generate/upscale/v1",
     "sound": "/generate/sound/v1",
     "music": "/generate/music/v1",
+    "transcript": "/generate/transcript/v1",
 }
 """The route of each modality."""
 
@@ -651,5 +687,6 @@ MEDIA = {
     "upscale": ["input_image", "input_video"],
     "sound": [],
     "music": [],
+    "transcript": ["input_audio"],
 }
 """The fields of each modality that take a picture, a sound or a film."""

@@ -1,6 +1,6 @@
 /** What the native routes take and answer; `scripts/sdk_models.py` writes it from the API. */
 
-export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join" | "vectorize" | "text" | "upscale" | "sound" | "music";
+export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join" | "vectorize" | "text" | "upscale" | "sound" | "music" | "transcript";
 
 export type Reason = "inputs" | "backoff" | "server_offline" | "server_cordoned" | "store_away" | "server_busy" | "no_server_for_model" | "tenant_paused" | "tenant_running_cap" | "queue";
 
@@ -398,6 +398,22 @@ export interface MusicParams extends CommonParams {
   seed?: number;
 }
 
+/** What is said in a recording, with times; `input_audio` is required. */
+export interface TranscriptParams extends CommonParams {
+  /** json has all times; srt and vtt are subtitles. Image formats give json and a warning. */
+  output_format?: "jpeg" | "json" | "png" | "srt" | "txt" | "vtt" | "webp";
+  /** The recording, or a film of which the sound is heard; of at most an hour. */
+  input_audio: string;
+  /** Language code, e.g. en or pt; without one it is found. */
+  language_id?: string;
+  /** Names and words that are spelled as here; its last 200 tokens or so count. */
+  prompt?: string;
+  /** How freely the model chooses; 0 always takes the likeliest token. */
+  temperature?: number;
+  /** -1 draws a fresh seed; any other value repeats itself. */
+  seed?: number;
+}
+
 /** Shots that become one film. `model` makes the shots, `image_model` their first frames; each shot is a job. */
 export interface StoryboardParams extends CommonParams {
   /** mp4 (H.264) or webm (VP9). */
@@ -440,6 +456,7 @@ export interface ParamsOf {
   "upscale": UpscaleParams;
   "sound": SoundParams;
   "music": MusicParams;
+  "transcript": TranscriptParams;
 }
 
 /** The reason why a job waits: `code` is one of `Reason`, `message` a sentence. */
@@ -486,6 +503,7 @@ export interface Output {
   palette_distance: number | null;
   palette_distance_before: number | null;
   text: string | null;
+  language: string | null;
   input_tokens: number | null;
   output_tokens: number | null;
   finish_reason: "length" | "stop" | null;

@@ -69,6 +69,8 @@ def test_the_document_names_every_route(document):
         ("get", "/generate/music/v1/status/{job_id}"),
         ("post", "/generate/vectorize/v1"),
         ("get", "/generate/vectorize/v1/status/{job_id}"),
+        ("post", "/generate/transcript/v1"),
+        ("get", "/generate/transcript/v1/status/{job_id}"),
         ("post", "/generate/text/v1"),
         ("get", "/generate/text/v1/status/{job_id}"),
         ("post", "/generate/upscale/v1"),

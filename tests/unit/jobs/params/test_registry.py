@@ -30,6 +30,7 @@ REQUIRED = {
     "upscale": {"input_image": URL},
     "sound": {"prompt": "rain"},
     "music": {"prompt": "a happy tune"},
+    "transcript": {"input_audio": URL},
 }
 SHARED = {
     "model": None,
@@ -172,6 +173,7 @@ OWN = {
         "guidance_scale": None,
         "seed": -1,
     },
+    "transcript": {"output_format": "json", "language_id": None, "prompt": None, "temperature": 0.0, "seed": -1},
 }
 
 
@@ -400,6 +402,11 @@ EDGES = [
     ("music", "key", "F# minor", "H major"),
     ("music", "key", "Bb major", "C major\n"),
     ("music", "time_signature", "6/8", "5/4"),
+    ("transcript", "language_id", "pt-BR", "p"),
+    ("transcript", "prompt", "Atelier\nand Valkey", "a <|en|> mark"),
+    ("transcript", "prompt", "p" * 1000, "p" * 1001),
+    ("transcript", "output_format", "vtt", "docx"),
+    ("transcript", "temperature", 1, 1.1),
 ]
 
 

@@ -28,7 +28,7 @@ GIVEN = {
     "vocabulary": 'vocabulary = { rain = ["shower"] }',
 }
 MODALITIES = {"chatterbox": "speech", "espeak": "speech", "rembg": "remove-background", "triposg": "3d"}
-MODALITIES |= {"transformers-text": "text"}
+MODALITIES |= {"transformers-text": "text", "whisper": "transcript"}
 MODALITIES |= {"brand-kit": "branding", "film-join": "join", "vtracer": "vectorize", "real-esrgan": "upscale"}
 MODALITIES |= {"demo-sound": "sound", "demo-music": "music", "moss-sound": "sound", "diffusers-music": "music"}
 MODALITIES |= {"demo-relief": "3d", "diffusers-video": "video", "demo-camera": "video", "demo-morph": "video"}
@@ -88,7 +88,7 @@ def test_a_key_is_read_where_it_is_said_to_be(key: str) -> None:
     """`spec.KEY` stands in the rooms of the families that have the key, and in those of no others."""
     rooms = {"diffusion": "diffusers", "image": "diffusers", "video": "diffusers"}
     rooms |= {"speech/chatterbox": "chatterbox", "mesh/triposg": "triposg", "cutout": "rembg", "text": "transformers"}
-    rooms |= {"sound": "demo", "music": "demo", "upscale": "real", "sound/moss": "moss"}
+    rooms |= {"sound": "demo", "music": "demo", "upscale": "real", "transcript": "whisper", "sound/moss": "moss"}
     said = {family.partition("-")[0] for family in FAMILIES_OF[key]}
     found = {
         family

@@ -14,6 +14,8 @@ from tests.support.media.cleaning import code_of
 from tests.support.media.costly import wav_of_an_unknown_codec
 from tests.support.media.recordings import film, float_wav, sound, tone
 
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(60)
+
 
 class TestSounds:
     """16-bit WAV, one channel, its own rate."""
@@ -83,6 +85,22 @@ class TestSounds:
             clean(tone(seconds=4.8), "audio", min_seconds=5.0)
         assert "The model requires a reference voice of more than 5 s; this one has 4.8 s." == caught.value.detail
         assert clean(tone(seconds=5.01), "audio", min_seconds=5.0).file.exists()
+
+    @pytest.mark.parametrize(
+        "source", [tone(rate=48_000), film(cover=False), film(cover=True), sound("mp3", "libmp3lame")]
+    )
+    def test_what_is_written_down_may_be_a_film_and_has_one_rate(self, clean, source):
+        copy = clean(source, "recording")
+        with wave.open(str(copy.file)) as out:
+            assert (1, 2, 16_000) == (out.getnchannels(), out.getsampwidth(), out.getframerate())
+            assert 0.4 < out.getnframes() / 16_000 < 1.1
+
+    def test_what_is_written_down_may_be_longer_than_a_voice(self, clean):
+        assert 61 == self.seconds(clean(tone(seconds=61, channels=1), "recording"))
+        hour = sound("flac", "flac", rate=8000, seconds=3700)
+        assert "input_too_large" == code_of(clean, hour, "recording")
+        assert "input_unreadable" == code_of(clean, sound("flac", "flac", silent=True), "recording")
+        assert "unsupported_media" == code_of(clean, PNG, "recording")
 
     @pytest.mark.parametrize("level", [0, 0.0005])
     def test_silence(self, clean, level):

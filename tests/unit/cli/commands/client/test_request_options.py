@@ -101,6 +101,7 @@ def test_the_options_of_before_are_still_there(modality):
         },
         "vectorize": {"--mode", "--color-mode", "--colors", "--detail", "--filter-speckle", "--corner-threshold"},
         "text": {"--max-tokens", "--temperature", "--top-p", "--stop", "--template", "--variable", "--seed"},
+        "transcript": {"--language", "--prompt", "--temperature", "--seed"},
         "upscale": {"--scale", "--method", "--watermark"},
     }
     assert shared | of[modality.name] <= {flag for option in request_options(modality) for flag in option.opts}
