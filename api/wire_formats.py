@@ -94,7 +94,7 @@ def _openai(services: Services) -> Sequence[Router]:
     chats = ChatCompletions(requests, services.text_stream, services.catalog, aliases, store)
     voices, server_commands = services.voice_operations, services.server_commands
     return [
-        *openai_routers(requests, images, uploads, aliases, voices, server_commands),
+        *openai_routers(requests, images, uploads, aliases, voices, server_commands, services.store),
         *batch_routers(files, batches),
         *chat_routers(chats),
     ]

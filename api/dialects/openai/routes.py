@@ -17,6 +17,7 @@ from api.http.query_parameters import IGNORES_QUERY
 from api.operations.server_commands import ServerCommands
 from api.operations.uploads import UploadOperations
 from api.operations.voices import VoiceOperations
+from core.storage.store import Store
 from pipelines.catalog.aliases import Aliases
 
 BASE = "/openai"
@@ -32,6 +33,7 @@ def openai_routers(
     aliases: Aliases,
     voices: VoiceOperations,
     server_commands: ServerCommands,
+    store: Store,
 ) -> Sequence[Router]:
     """Return the routers."""
     shared = provide(
@@ -41,6 +43,7 @@ def openai_routers(
         aliases=aliases,
         voices=voices,
         server_commands=server_commands,
+        store=store,
     )
     handlers: list[Any] = [OpenAIImageRoutes, OpenAISpeechRoutes, OpenAIVideoRoutes, OpenAIModelRoutes, refuse_text]
     return [
