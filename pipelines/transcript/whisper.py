@@ -116,7 +116,7 @@ class Whisper:
         chosen: dict[str, Any] = {"language": language, "task": "transcribe"} if self.tokens_of else {}
         if params.prompt is not None:
             chosen["prompt_ids"] = self._prompt(params.prompt)
-        follower = _Follower(ctx)
+        listener = _Listener(ctx)
         with torch.random.fork_rng(devices=[self.device] if self.device != "cpu" else []):
             torch.manual_seed(ctx.seed)
             made = self.model.generate(
@@ -125,9 +125,9 @@ class Whisper:
                 temperature=params.temperature,
                 return_timestamps=True,
                 return_segments=True,
-                monitor_progress=follower.begin_window,
+                monitor_progress=listener.begin_window,
                 logits_processor=LogitsProcessorList([_refuse_nan]),
-                stopping_criteria=StoppingCriteriaList([follower]),
+                stopping_criteria=StoppingCriteriaList([listener]),
             )
         said = (
             Sentence(
@@ -153,7 +153,7 @@ class Whisper:
         return text.replace("\0", "\N{REPLACEMENT CHARACTER}").strip()
 
 
-class _Follower:
+class _Listener:
     """Reports how much of the recording is heard: at each window, and between tokens, where a cancel ends the work."""
 
     def __init__(self, ctx: RunContext) -> None:

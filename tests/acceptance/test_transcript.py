@@ -124,16 +124,16 @@ def test_openai_client_writes_down_a_recording(hearing: Service, client: OpenAI)
     whole = make(hearing, tone(3.0))["outputs"][0]["text"]
     made = client.audio.transcriptions.create(model="whisper-1", file=("a.wav", tone(3.0)), language="en")
     assert whole == made.text
-    told = client.audio.transcriptions.create(
+    timed = client.audio.transcriptions.create(
         model="whisper-1",
         file=("a.wav", tone(3.0)),
         language="en",
         response_format="verbose_json",
         timestamp_granularities=["segment"],
     )
-    assert (whole, 3.0) == (told.text, told.duration)
-    assert told.segments
-    assert whole == " ".join(each.text for each in told.segments)
+    assert (whole, 3.0) == (timed.text, timed.duration)
+    assert timed.segments
+    assert whole == " ".join(each.text for each in timed.segments)
 
 
 @pytest.mark.parametrize(("form", "begin"), [("srt", "1\n00:"), ("vtt", "WEBVTT\n"), ("text", "")])

@@ -36,7 +36,7 @@ def model() -> Whisper:
     return Whisper(SPEC, weights_folder("") / FOLDER, "cpu")
 
 
-def spoken(file: Path, *, times: int = 1) -> Path:
+def recorded(file: Path, *, times: int = 1) -> Path:
     """The sentences in the voice of espeak, as a clean copy."""
     with Espeak() as library:
         parts = [library.synthesize(text, "gmw/en-US", 50) for text in SENTENCES * times]
@@ -60,7 +60,7 @@ def written_down(model: Whisper, file: Path) -> Transcript:
 @pytest.mark.long
 def test_it_understands_more_than_nine_words_of_ten(model, tmp_path):
     """More than 30 s: the second window begins where the last whole sentence of the first one ended."""
-    transcript = written_down(model, spoken(tmp_path / "spoken.wav", times=2))
+    transcript = written_down(model, recorded(tmp_path / "spoken.wav", times=2))
     assert transcript.duration > 35
     assert word_error_rate(" ".join(SENTENCES * 2), transcript.text) < 0.1
     starts = [each.start for each in transcript.segments]
@@ -71,7 +71,7 @@ def test_it_understands_more_than_nine_words_of_ten(model, tmp_path):
 
 @pytest.mark.long
 def test_another_text_is_not_what_was_said(model, tmp_path):
-    transcript = written_down(model, spoken(tmp_path / "spoken.wav"))
+    transcript = written_down(model, recorded(tmp_path / "spoken.wav"))
     assert word_error_rate(" ".join(reversed(SENTENCES)), transcript.text) > 0.5
 
 

@@ -91,7 +91,7 @@ def tokens_of(made: RawOutput) -> list[list[int]]:
     return [list(each.tokens) for each in read(made.arrays["transcript"]).segments]
 
 
-@pytest.mark.parametrize("name", ["short", "long"])
+@pytest.mark.parametrize("name", ["short", pytest.param("long", marks=pytest.mark.long)])
 def test_it_hears_what_transformers_hears(model, folder, name, request):
     file = request.getfixturevalue(name)
     before = torch.random.get_rng_state()
@@ -105,12 +105,14 @@ def test_it_hears_what_transformers_hears(model, folder, name, request):
     assert (name == "long") <= any(each.start >= 20 for each in transcript.segments)
 
 
+@pytest.mark.long
 def test_its_language_is_found_as_transformers_finds_it(model, folder, short):
     made = run(model, short)
     assert made.metadata["language"] in tiny_whisper.LANGUAGES
     assert directly(folder, short, task="transcribe") == tokens_of(made)
 
 
+@pytest.mark.long
 def test_a_prompt_and_a_temperature_are_those_of_transformers(model, folder, short):
     plain, led = run(model, short, language_id="en"), run(model, short, language_id="en", prompt="Atelier, Valkey")
     assert directly(folder, short, language="en", task="transcribe", prompt="Atelier, Valkey") == tokens_of(led)
@@ -119,6 +121,7 @@ def test_a_prompt_and_a_temperature_are_those_of_transformers(model, folder, sho
     assert directly(folder, short, language="en", task="transcribe", temperature=0.9) == tokens_of(drawn)
 
 
+@pytest.mark.long
 def test_a_long_prompt_leaves_room_for_words(model, short):
     assert run(model, short, language_id="en", prompt="Names " * 160).metadata["text"]
 
@@ -175,6 +178,7 @@ def test_a_checkpoint_that_is_not_whole_is_refused(folder, tmp_path, broken):
         loaded(tmp_path)
 
 
+@pytest.mark.long
 def test_values_that_are_not_finite_are_an_error(folder, short, tmp_path):
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
