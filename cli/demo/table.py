@@ -121,6 +121,7 @@ JOBS = (
     DemoJob(
         "Speech", "speech", {"text": "A mug, thrown by hand, glazed in teal, and fired twice."}, "about-the-mug.wav"
     ),
+    DemoJob("Transcript of it", "transcript", {"input_audio": "about-the-mug.wav"}, "about-the-mug.srt"),
     DemoJob("Sound effect", "sound", {"prompt": "rain and thunder"}, "rain-and-thunder.mp3"),
     DemoJob("Music", "music", {"prompt": "a happy tune", "duration_seconds": 15}, "a-happy-tune.mp3"),
     DemoJob(
