@@ -19,6 +19,7 @@ from redis import Redis
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
 from pipelines.runtime import torchaudio_stub
+from tests.support.runs import loggers
 from tests.support.runs.scheduling import OneStudio
 from tests.support.servers import compiled_statements
 from tests.support.servers import s3 as s3_server
@@ -29,6 +30,7 @@ from tests.support.servers.pgbouncer_install import MISSING, find_pgbouncer
 gc.disable()  # until all is collected: imports leave little garbage, and to look for it took a fifth of their time
 torchaudio_stub.install()  # before a test imports diffusers
 compiled_statements.share()
+loggers.let_them_grow()
 
 pytest_plugins = ["pytester", "tests.support.contract.plugin"]
 
