@@ -27,6 +27,9 @@ from tests.support.wait import until
 ROUTE = "/generate/image/v1"
 JOB = "job_" + "0" * 32
 NOWHERE = "127.0.0.1:1"
+LONG = 2.0
+"""Seconds that the API is ready to wait for Redis, and a submit does not. On a busy machine one took 1.15 s although
+Redis refused the connection at once."""
 
 
 @contextmanager
@@ -137,12 +140,12 @@ def test_a_database_that_freezes_does_not_freeze_the_api(own, own_postgres):
 @pytest.mark.parametrize("hangs", [False, True])
 def test_submits_do_not_wait_for_redis(settings, key, server, rows, hangs):
     with somewhere(hangs) as address:
-        away = msgspec.structs.replace(settings, broker_url=f"redis://{address}/0")
+        away = msgspec.structs.replace(settings, broker_url=f"redis://{address}/0", broker_timeout=LONG)
         with api_server(away) as running, running.client(key) as client:
             for _ in range(10):
                 started = time.monotonic()
                 assert 202 == submit(client).status_code
-                assert time.monotonic() - started < 1.0
+                assert time.monotonic() - started < LONG
             ready = client.get("/health/ready")
             assert (200, "degraded", "unreachable") == (
                 ready.status_code,
