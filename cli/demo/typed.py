@@ -28,10 +28,8 @@ def _typed(option: click.Option, value: Any) -> Iterator[str]:
     """Yield the words that set an option."""
     flag = max(option.opts, key=len)
     if option.is_flag:
-        if value is not False:
+        if value == option.flag_value:
             yield flag
-        elif option.secondary_opts:
-            yield option.secondary_opts[0]
         return
     for one in _values(value):
         yield from (flag, one)

@@ -22,16 +22,24 @@ def with_client(command: Callable[..., None]) -> Callable[..., None]:
     What is typed wins over the environment: with --data neither the URL nor the key comes from there.
     """
 
-    @click.option("--url", envvar="ATELIER_URL", show_envvar=True, help="The API; default: the `atelier up` on --data.")
-    @click.option("--key", envvar="ATELIER_API_KEY", show_envvar=True, help="API key; default: --data's admin.key.")
+    @click.option(
+        "--url", "api_url", envvar="ATELIER_URL", show_envvar=True, help="The API; default: the `atelier up` on --data."
+    )
+    @click.option(
+        "--key", "api_key", envvar="ATELIER_API_KEY", show_envvar=True, help="API key; default: --data's admin.key."
+    )
     @data_option
     @wraps(command)
-    def run_with_client(*args: Any, url: str | None, key: str | None, data: Path, **kwargs: Any) -> None:
-        directory = DataDirectory(data)
+    def run_with_client(*args: Any, api_url: str | None, api_key: str | None, data: Path, **kwargs: Any) -> None:
+        directory, url, key = DataDirectory(data), api_url, api_key
         if _source("data") is ParameterSource.COMMANDLINE:
-            url, key = (None if _is_from_environment(name) else value for name, value in (("url", url), ("key", key)))
+            url, key = (
+                None if _is_from_environment(name) else value for name, value in (("api_url", url), ("api_key", key))
+            )
         url = url or directory.read_settings().get("ATELIER_URL", DEFAULT_URL)
-        place = str(directory.admin_key) if not key else "ATELIER_API_KEY" if _is_from_environment("key") else "--key"
+        place = (
+            str(directory.admin_key) if not key else "ATELIER_API_KEY" if _is_from_environment("api_key") else "--key"
+        )
         with Client(url, key or _admin_key(directory)) as client:
             try:
                 command(*args, client=client, **kwargs)

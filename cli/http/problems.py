@@ -51,7 +51,7 @@ ADVICE = {
 
 NO_ROUTE = "not_found"
 """The code of a path that the API does not have."""
-CONNECTION = ("url", "key", "data")
+CONNECTION = ("api_url", "api_key", "data")
 """Names of the options of `cli.http.connection`."""
 
 ROUTE = re.compile("|".join(re.escape(route) for route in sorted(COMMANDS, key=len, reverse=True)))

@@ -69,6 +69,12 @@ def test_no_word_of_a_help_is_broken_at_80_columns(words):
 
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_no_two_options_of_a_command_have_one_value(words):
+    names = [param.name for param in ALL[words].params]
+    assert sorted(set(names)) == sorted(names)
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
 def test_every_option_has_a_help(words):
     undocumented = [p.name for p in ALL[words].params if p.param_type_name == "option" and not p.help]
     assert [] == undocumented

@@ -33,7 +33,7 @@ def client_commands() -> list[click.Command]:
 
 
 def answer(status: int = 422, **problem: str) -> httpx.Response:
-    return httpx.Response(status, json=problem)
+    return httpx.Response(status, json=problem, request=httpx.Request("GET", "http://api/me/v1"))
 
 
 def refusal(response: httpx.Response) -> str:
