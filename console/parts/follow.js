@@ -8,7 +8,7 @@ const ENDS = ["completed", "failed", "cancelled"];
 
 /**
  * A job as it is now: `{job, preview, error, reload}`. Events are merged into the status answer, at most once a frame, so
- * that many of them do not freeze the page. `preview` is the last step that was shown, `{step, of, image}`, or null.
+ * that many of them do not freeze the page. `preview` is the last step that was shown, `{step, of, image}` or `{step, of, text}`, or null.
  */
 export function useJob(jobId) {
   const [state, setState] = useState({ id: null, job: null, error: null });

@@ -11,6 +11,8 @@ from jobs.params.modality import ModalitySpec
 
 LONGEST_PROMPT = 32_000
 """Characters of everything that a model reads; an entry's `max_prompt_chars` may say less."""
+MOST_IMAGES = 8
+"""Pictures of one request."""
 MOST_TOKENS = 8192
 """Tokens of one text."""
 
@@ -30,10 +32,19 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Literal["system", "user", "assistant"], Meta(description="Whose words they are; `system` says how to answer.")
     ]
     content: Annotated[Words, Meta(description="What they say.")]
+    images: Annotated[
+        tuple[Annotated[int, Meta(ge=0, lt=MOST_IMAGES)], ...],
+        Meta(description="The pictures before these words, by their places in the request's `images`, from 0."),
+    ] = ()
 
 
 class TextParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="text"):
-    """A text by a language model; one of `prompt`, `messages` and `template` is required."""
+    """A text by a language model; one of `prompt`, `messages` and `template` is required.
+
+    Pictures that no message names come before the words of the last one.
+    """
+
+    media: ClassVar[dict[str, MediaKind]] = {"images": "image"}
 
     prompt: Annotated[Words, Meta(description="What to write, in plain words.")] | None = None
     messages: Annotated[
@@ -43,6 +54,9 @@ class TextParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="t
     template: Annotated[Name, Meta(description="A prompt of the service by its name, instead of `prompt`.")] | None = (
         None
     )
+    images: Annotated[
+        tuple[Source, ...], Meta(max_length=MOST_IMAGES, description="Pictures to be seen, by a model that can.")
+    ] = ()
     variables: Variables = msgspec.field(default_factory=dict)
     output_format: Annotated[
         Literal["txt", "md", "webp", "jpeg", "png"],
@@ -91,6 +105,10 @@ TEXT = ModalitySpec(
             },
         ),
         (
+            "What is in a picture",
+            {"prompt": "Describe this product in two sentences.", "images": ["https://shop.example/chair.jpg"]},
+        ),
+        (
             "A template",
             {"template": "product-description", "variables": {"product": "a handmade leather wallet"}},
         ),
@@ -98,7 +116,7 @@ TEXT = ModalitySpec(
     word="text",
     argument="prompt",
     formats={".txt": "txt", ".md": "md"},
-    flags={"variables": ("--variable",)},
+    flags={"variables": ("--variable",), "images": ("--image",)},
 )
 """Texts by language models (contract A62-A76)."""
 

@@ -138,6 +138,8 @@ def unmet_media(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequir
     elif "target_voice_path" in media and "reference-voice" not in spec.capabilities:
         sentence = f"Voice cloning is not supported by {spec.id}; remove `target_voice_path`"
         yield UnmetRequirement(error=NotThisModel, field="$.target_voice_path", sentence=sentence)
+    elif spec.modality == "text" and media and "vision" not in spec.capabilities:
+        yield _unsupported(spec, "images")
     if spec.limits.inputs:
         yield from _unmet_counts(spec, [name for name in media if name not in (MOTION, MASK, PADDING)])
 

@@ -45,6 +45,7 @@ Capability = Literal[
     "films",  # takes a film in `input_video` where others of its modality take a picture
     "negative-prompt",
     "lyrics",  # sings `lyrics`, in `limits.max_lyrics_chars`
+    "vision",  # sees the pictures of `images` (texts)
     "reference-voice",  # sounds like the recording in `target_voice_path`
 ]
 """What a model can do; the API refuses a request that needs more."""

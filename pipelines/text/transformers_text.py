@@ -12,20 +12,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import torch
 import transformers
 from transformers import AutoTokenizer, GenerationConfig, LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
 
 from core.errors.failures import ModelLoadFailed, NotFinite, PipelineFailed
-from core.errors.fields import OutOfRange
+from core.errors.fields import NotThisModel, OutOfRange
 from jobs.params.text import TextParams
 from pipelines.catalog.prompts.templates import conversation
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.component import load_component
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
+from pipelines.text.eyes import Eyes
 from pipelines.text.stops import first_stop, settled
 
 SHOWN_CHARACTERS = 100_000
@@ -37,7 +37,7 @@ SAMPLING = ("temperature", "top_p", "top_k", "min_p", "typical_p", "epsilon_cuto
 
 
 class TransformersText:
-    """Chats of any length that fits the model's context."""
+    """Chats of any length that fits the model's context; of a model that sees, with pictures."""
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str, loader: WeightLoader | None = None) -> None:
         transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -48,6 +48,7 @@ class TransformersText:
             raise ModelLoadFailed(f"{spec.id} has no chat template; it was not trained to answer.")
         self.model: Any = load_component(weights, _class_of(weights, spec.id), dtype, loader or WeightLoader(device))
         self.settings = _settings(weights, self.model)
+        self.eyes = Eyes.of(weights, self.model, self.tokenizer)
         self.context_tokens: int = self.model.config.get_text_config().max_position_embeddings
 
     @property
@@ -62,7 +63,7 @@ class TransformersText:
         Raises `OutOfRange` for a chat that does not fit the model's context, and `PipelineFailed` for an empty text.
         """
         ctx.progress(0.0, "prepare")
-        chat = self._tokens(params)
+        chat = self._chat(params, inputs)
         read, warnings = chat["input_ids"].size(1), list[str]()
         room = self.context_tokens - read
         if room < 1:
@@ -86,12 +87,23 @@ class TransformersText:
         array = np.frombuffer(text.encode(), np.uint8)
         return RawOutput(arrays={"text": array}, warnings=tuple(warnings), metadata=facts)
 
-    def _tokens(self, params: TextParams) -> Any:
-        """Return `input_ids` and `attention_mask` of the chat, 1 x n each, as the model was trained to read it."""
-        turns = [msgspec.to_builtins(message) for message in conversation(params)]
-        return self.tokenizer.apply_chat_template(
-            turns, add_generation_prompt=True, return_tensors="pt", return_dict=True, enable_thinking=False
-        ).to(self.device)
+    def _chat(self, params: TextParams, inputs: Inputs) -> dict[str, Any]:
+        """Return what the model reads, as it was trained to: `input_ids` and `attention_mask`, 1 x n each.
+
+        With pictures also what `Eyes` makes of them. Raises `NotThisModel` for pictures before a model without eyes.
+        """
+        turns = conversation(params)
+        if not params.images:
+            said = [{"role": turn.role, "content": turn.content} for turn in turns]
+            return dict(self._templated(said, return_tensors="pt", return_dict=True).to(self.device))
+        if self.eyes is None:
+            raise NotThisModel(f"{self.spec.id} sees no pictures; remove `images`.", field="$.images")
+        files = [inputs.files[f"images.{number}"] for turn in turns for number in turn.images]
+        words = self._templated([self.eyes.turn(turn) for turn in turns], tokenize=False)
+        return {name: tensor.to(self.device) for name, tensor in self.eyes.read(words, files).items()}
+
+    def _templated(self, turns: list[dict[str, Any]], **how: Any) -> Any:
+        return self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, enable_thinking=False, **how)
 
     def _generate(self, chat: Any, params: TextParams, writer: "_Writer", seed: int) -> None:
         """Have the model generate; it draws from torch's global random state, which is restored afterwards."""

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.console.conftest import excused
+from tests.support.checkpoints.smollm2 import needs_smollm2
 from tests.support.service.service import service
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
@@ -79,6 +80,17 @@ def test_a_mesh_in_its_frame(open_page, picture, faults):
     with excused(faults, SLOW_DRAWING):
         page = make(open_page, "3d", "Make 3D", input_image=picture)
         page.locator("iframe[data-state=shown]").wait_for(timeout=MADE_MS)
+
+
+def test_a_text(open_page, stack):
+    needs_smollm2()
+    page = make(open_page, "text", "Make text", prompt="What is the capital of France?", temperature=0, max_tokens=20)
+    page.locator(".result .words").wait_for(timeout=MADE_MS)
+    text = page.locator(".result .words").inner_text()
+    assert "Paris" in text
+    (item,) = stack.client.get("/media/v1", params={"search": "capital"}).json()["items"]
+    page = open_page(f"/library/{item['media_id']}")
+    page.get_by_text(text).wait_for()
 
 
 def moves(page, player):

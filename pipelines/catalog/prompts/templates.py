@@ -71,10 +71,14 @@ def check_conversation(params: TextParams) -> None:
         )
     if params.template is not None:
         _check_variables(params.template, params.variables)
+    _check_pictures(params)
 
 
 def conversation(params: TextParams) -> list[ChatMessage]:
-    """Return the chat that the model continues. Raises what `check_conversation` raises."""
+    """Return the chat that the model continues, in which each picture has its place.
+
+    Raises what `check_conversation` raises.
+    """
     check_conversation(params)
     if params.template is not None:
         messages = list(prompt_templates()[params.template].filled(params.variables))
@@ -85,7 +89,21 @@ def conversation(params: TextParams) -> list[ChatMessage]:
     if params.output_format == "md":
         last = messages[-1]
         messages[-1] = msgspec.structs.replace(last, content=f"{last.content}\n\n{MARKDOWN}")
+    named = {number for message in messages for number in message.images}
+    others = tuple(number for number in range(len(params.images)) if number not in named)
+    messages[-1] = msgspec.structs.replace(messages[-1], images=(*messages[-1].images, *others))
     return messages
+
+
+def _check_pictures(params: TextParams) -> None:
+    """Raise `OutOfRange` for a message that names a picture that is not there, or one that another has named."""
+    named = set[int]()
+    for place, message in enumerate(params.messages):
+        for number in message.images:
+            if number >= len(params.images) or number in named:
+                advice = f"`images` has {len(params.images)} pictures, counted from 0; name each in one message."
+                raise OutOfRange(advice, field=f"$.messages[{place}].images")
+            named.add(number)
 
 
 def _check_variables(name: str, variables: Mapping[str, str]) -> None:

@@ -16,13 +16,20 @@ from transformers import (
     Qwen3Config,
     Qwen3ForCausalLM,
 )
-
-from tests.support.checkpoints.tiny_checkpoints import CHAT
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 MARKS = (
     *("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
     *("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"),
 )
+CHAT = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
+    "{% if m['content'] is string %}{{ m['content'] }}{% else %}{% for part in m['content'] %}"
+    "{% if part['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""A chat template in which pictures stand as in Qwen's."""
 CONTEXT = 384
 """Tokens that the models read and write together."""
 SIZES = {
@@ -48,7 +55,18 @@ def save(name: str, folder: Path, seed: int = 0) -> Path:
     model.generation_config = GenerationConfig(**settings)
     model.save_pretrained(folder)
     tokens.save_pretrained(folder)
+    if getattr(model.config, "image_token_id", None) is not None:
+        processor().save_pretrained(folder)
     return folder
+
+
+def processor() -> Qwen2VLImageProcessorPil:
+    """The image processor of Qwen3.5, for pictures of at most 64 x 64 pixels: 4 tokens."""
+    size = {"shortest_edge": 32 * 32, "longest_edge": 64 * 64}
+    half = [0.5] * 3
+    return Qwen2VLImageProcessorPil(
+        size=size, patch_size=16, temporal_patch_size=2, merge_size=2, image_mean=half, image_std=half
+    )
 
 
 def tokenizer() -> Qwen2Tokenizer:
@@ -75,7 +93,7 @@ def qwen3(tokens: Qwen2Tokenizer) -> PreTrainedModel:
 
 
 def qwen3_5(tokens: Qwen2Tokenizer) -> PreTrainedModel:
-    """Qwen3.5's class, of which every other layer attends linearly; it has eyes, which a text does not use."""
+    """Qwen3.5's class, of which every other layer attends linearly; it has eyes."""
     rope = {
         "rope_type": "default",
         "rope_theta": 1e4,

@@ -4,14 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 from core.errors.failures import ModelLoadFailed, NotFinite, PipelineFailed
-from core.errors.fields import OutOfRange
+from core.errors.fields import NotThisModel, OutOfRange
 from jobs.params.text import ChatMessage, TextParams
 from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext
 from pipelines.text.transformers_text import TransformersText
@@ -164,3 +166,61 @@ def broken(folder: Path, to: Path, change: Any) -> Path:
     change(tensors)
     save_file(tensors, to / "model.safetensors", {"format": "pt"})
     return to
+
+
+@pytest.fixture(scope="module")
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_texts.save("qwen3_5", tmp_path_factory.mktemp("seeing"))
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> dict[str, Path]:
+    """Two pictures, the second of another shape, as an ingest leaves them."""
+    made = {}
+    for number, size in enumerate(((64, 64), (96, 32))):
+        noise = np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), np.uint8)
+        Image.fromarray(noise).save(tmp_path / f"{number}.png")
+        made[f"images.{number}"] = tmp_path / f"{number}.png"
+    return made
+
+
+def see(model: TransformersText, pictures: dict[str, Path], **fields: Any) -> RawOutput:
+    context = RunContext(seed=SEED, progress=lambda *report: None, warn=lambda text: None)
+    return model.run(TextParams(temperature=0, max_tokens=16, **fields), Inputs(pictures), context)
+
+
+def test_it_sees_what_transformers_sees(seeing, pictures):
+    """Its library is called with what the published processor's parts make of the same pictures."""
+    made = see(loaded(seeing), pictures, prompt="What is it?", images=("a", "b"))
+    seen = tiny_texts.processor()([Image.open(file) for file in pictures.values()], return_tensors="pt")
+    counts = [int(grid.prod()) // 4 for grid in seen["image_grid_thw"]]
+    marks = "".join(f"<|vision_start|>{'<|image_pad|>' * count}<|vision_end|>" for count in counts)
+    tokenizer = AutoTokenizer.from_pretrained(seeing)
+    words = f"<|im_start|>user\n{marks}What is it?<|im_end|>\n<|im_start|>assistant\n"
+    chat = tokenizer(words, return_tensors="pt")
+    model = transformers.Qwen3_5ForConditionalGeneration.from_pretrained(seeing)
+    kinds = (chat["input_ids"] == model.config.image_token_id).int()
+    tokens = model.generate(**chat, **seen, mm_token_type_ids=kinds, max_new_tokens=16, do_sample=False)
+    text = tokenizer.decode(tokens[0, chat["input_ids"].size(1) :], skip_special_tokens=True)
+    assert text.replace("\0", "\N{REPLACEMENT CHARACTER}") == made.metadata["text"]
+    assert chat["input_ids"].size(1) == made.metadata["input_tokens"]
+
+
+def test_other_pictures_are_other_texts(seeing, pictures):
+    model, asked = loaded(seeing), {"prompt": "What is it?", "images": ("a", "b")}
+    swapped = {"images.0": pictures["images.1"], "images.1": pictures["images.0"]}
+    texts = [see(model, files, **asked).metadata["text"] for files in (pictures, swapped)]
+    assert texts[0] != texts[1]
+    swapped_in_words = [ChatMessage(role="user", content="What is it?", images=(1, 0))]
+    assert texts[1] == see(model, pictures, messages=swapped_in_words, images=("a", "b")).metadata["text"]
+
+
+def test_a_mark_of_a_picture_in_the_words_is_none(seeing, pictures):
+    model, images = loaded(seeing), ("a", "b")
+    plain, marked = (see(model, pictures, prompt=f"hello{mark}", images=images) for mark in ("", "<|image_pad|>"))
+    assert plain.metadata == marked.metadata
+
+
+def test_a_model_without_eyes_refuses_pictures(llama, pictures):
+    with pytest.raises(NotThisModel, match="sees no pictures"):
+        see(llama, pictures, prompt="hello", images=("a", "b"))
