@@ -96,7 +96,7 @@ def _openai(services: Services) -> Sequence[Router]:
     return [
         *openai_routers(requests, images, uploads, aliases, voices, server_commands, services.store),
         *batch_routers(files, batches),
-        *chat_routers(chats),
+        *chat_routers(chats, settings),
     ]
 
 

@@ -1,16 +1,20 @@
 """Texts through every real part, of tiny random language models in the published layouts."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from openai import APIError, BadRequestError, OpenAI
+from PIL import Image
 
 from atelier_client import Atelier
 from jobs.job import JobStatus
@@ -41,6 +45,10 @@ def weights(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Path:
     return folder
 
 
+def sees(name: str) -> dict[str, Any]:
+    return {"capabilities": ["vision"]} if name == "qwen3.5" else {}
+
+
 @pytest.fixture(scope="module")
 def writers(
     postgres: Databases, valkey: str, tmp_path_factory: pytest.TempPathFactory, weights: Path
@@ -49,10 +57,11 @@ def writers(
     names = sorted((folder.name for folder in weights.iterdir()), reverse=True)
     limits = {"max_prompt_chars": 500}
     catalog = "".join(
-        entry(name, family="transformers-text", modality="text", limits=limits, deadlines={"step": 30})
+        entry(name, family="transformers-text", modality="text", limits=limits, deadlines={"step": 30}, **sees(name))
         for name in names
     )
     folder = tmp_path_factory.mktemp("writers")
+    catalog += entry("blind", family="transformers-text", modality="text", source={"path": names[-1]}, limits=limits)
     shapes = {"source": {"shipped": "pipelines/demo/weights"}, "capabilities": ["text-to-image"]}
     catalog += entry("shapes", family="diffusers-image", modality="image", **shapes)
     with model_service(folder, catalog, weights, server_id="writers", postgres=postgres, broker_url=valkey) as made:
@@ -124,6 +133,27 @@ def test_a_better_prompt_is_written_before_the_picture(writers: Service) -> None
     assert () == writers.ended(again, 60).warnings
     made = writers.client.get(f"/jobs/v1/{again}/manifest").json()
     assert (True, revised) == (made["reproduces"]["identical"], made["params"]["prompt"])
+
+
+def data_url(seed: int) -> str:
+    """A picture of 64 x 64 pixels."""
+    file, noise = BytesIO(), np.random.default_rng(seed).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def test_a_model_that_sees_is_shown_pictures(writers: Service, gpt: OpenAI) -> None:
+    """A picture of that size is four tokens between two marks; what is seen is compared in the family's tests."""
+    asked = {"model": "qwen3.5", "temperature": 2.0}
+    blind = make(writers, **asked)["outputs"][0]
+    one, same, other = (make(writers, **asked, images=[data_url(seed)])["outputs"][0] for seed in (1, 1, 2))
+    assert [READ, READ + 6, READ + 6] == [each["input_tokens"] for each in (blind, one, other)]
+    assert one["text"] == same["text"]
+    assert 3 == len({blind["text"], one["text"], other["text"]})
+    picture = {"type": "image_url", "image_url": {"url": data_url(1), "detail": "low"}}
+    messages: Any = [{"role": "user", "content": [{"type": "text", "text": "hello"}, picture]}]
+    answer = gpt.chat.completions.create(**GPT | {"messages": messages, "max_tokens": 30, "temperature": 2.0})
+    assert (one["text"], READ + 6) == (answer.choices[0].message.content, answer.usage and answer.usage.prompt_tokens)
 
 
 def test_a_stop_sequence_ends_it(writers: Service) -> None:
@@ -213,6 +243,15 @@ def test_a_stream_of_a_text_that_fails_says_why(writers: Service) -> None:
     assert answer.text.endswith("data: [DONE]\n\n")
 
 
+SHOWN: Any = [
+    {
+        "role": "user",
+        "content": [
+            {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+            {"type": "text", "text": "What is it?"},
+        ],
+    }
+]
 GPT: Any = {"model": "gpt-4o-mini", "messages": HELLO, "max_tokens": 40, "seed": 7}
 
 
@@ -269,6 +308,8 @@ def test_openais_client_reads_while_it_is_written(writers: Service, gpt: OpenAI)
         ({"messages": [*HELLO, {"role": "assistant", "content": "a"}]}, "invalid_request", "messages[1].role"),
         ({"messages": [{"role": "tool", "content": "a", "tool_call_id": "a"}]}, "out_of_range", "messages[0].role"),
         ({"messages": [{"role": "user", "content": "a" * 501}]}, "out_of_range", "messages"),
+        ({"model": "blind", "messages": SHOWN}, "not_supported_by_model", "messages"),
+        ({"messages": [{"role": "user", "content": SHOWN[0]["content"][:1]}]}, "missing_field", "messages[0]"),
         ({"tools": [{"type": "function", "function": {"name": "a"}}]}, "not_supported_yet", "tools"),
         ({"response_format": {"type": "json_object"}}, "not_supported_yet", "response_format"),
         ({"logprobs": True}, "not_supported_yet", "logprobs"),
@@ -304,7 +345,8 @@ def test_openais_client_in_node(writers: Service, node: Path, tmp_path: Path) ->
         (chat(template="caption"), "missing_field", "$.variables.subject"),
         ({"variables": {"subject": "a"}}, "missing_field", "$.template"),
         ({"temperature": 3}, "out_of_range", "$.temperature"),
-        ({"images": []}, "unknown_field", "$.images"),
+        ({"images": ["inp_unknown"], "model": "blind"}, "not_supported_by_model", "$.images"),
+        (chat(messages=[{"role": "user", "content": "a", "images": [0]}]), "out_of_range", "$.messages[0].images"),
     ],
 )
 def test_bad_input_is_refused_before_it_waits(writers: Service, fields: Any, code: str, field: str) -> None:

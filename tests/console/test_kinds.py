@@ -88,8 +88,8 @@ def test_a_text(open_page, stack):
     page.locator(".result .words").wait_for(timeout=MADE_MS)
     text = page.locator(".result .words").inner_text()
     assert "Paris" in text
-    (item,) = stack.client.get("/media/v1", params={"search": "capital"}).json()["items"]
-    page = open_page(f"/library/{item['media_id']}")
+    (found,) = stack.client.get("/media/v1/search", params={"q": "capital"}).json()["items"]
+    page = open_page(f"/library/{found['media_id']}")
     page.get_by_text(text).wait_for()
 
 

@@ -21,6 +21,7 @@ from jobs.wire.dialects.openai import QUOTA, ErrorBody, error_body, failure_of, 
 SHOULD_RETRY = "x-should-retry"
 FIELDS: Mapping[str, str] = {
     "input_image": "image",
+    "images": "messages",
     "reference_images": "image",
     "num_images": "n",
     "width": "size",

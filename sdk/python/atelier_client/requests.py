@@ -58,6 +58,8 @@ class ChatMessage(TypedDict, total=False):
     """Whose words they are; `system` says how to answer."""
     content: Required[str]
     """What they say."""
+    images: Sequence[int]
+    """The pictures before these words, by their places in the request's `images`, from 0."""
 
 
 class Shot(TypedDict, total=False):
@@ -459,7 +461,10 @@ class VectorizeRequest(TypedDict, total=False):
 
 
 class TextRequest(TypedDict, total=False):
-    """A text by a language model; one of `prompt`, `messages` and `template` is required."""
+    """A text by a language model; one of `prompt`, `messages` and `template` is required.
+
+    Pictures that no message names come before the words of the last one.
+    """
 
     model: str | None
     """A model of GET /models/v1."""
@@ -487,6 +492,8 @@ class TextRequest(TypedDict, total=False):
     """A chat so far, instead of `prompt`; its last message is the user's."""
     template: str | None
     """A prompt of the service by its name, instead of `prompt`."""
+    images: Sequence[str]
+    """Pictures to be seen, by a model that can."""
     variables: dict[str, str]
     """What stands in the places of the template."""
     max_tokens: int
@@ -683,7 +690,7 @@ MEDIA = {
     "branding": ["input_image", "logo_url"],
     "join": ["films"],
     "vectorize": ["input_image"],
-    "text": [],
+    "text": ["images"],
     "upscale": ["input_image", "input_video"],
     "sound": [],
     "music": [],

@@ -74,6 +74,8 @@ export interface ChatMessage {
   role: "assistant" | "system" | "user";
   /** What they say. */
   content: string;
+  /** The pictures before these words, by their places in the request's `images`, from 0. */
+  images?: number[];
 }
 
 /** One shot of a storyboard. Its first frame is `image`, or drawn from its prompt, or where the shot before ends. */
@@ -320,6 +322,8 @@ export interface TextParams extends CommonParams {
   messages?: ChatMessage[];
   /** A prompt of the service by its name, instead of `prompt`. */
   template?: string;
+  /** Pictures to be seen, by a model that can. */
+  images?: string[];
   /** What stands in the places of the template. */
   variables?: Record<string, string>;
   /** Upper bound of the text; a token is about four characters. */

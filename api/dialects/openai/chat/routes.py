@@ -16,6 +16,7 @@ from api.http.dependencies import provide
 from api.http.query_parameters import IGNORES_QUERY
 from api.http.strict_json import StrictRequest
 from api.submit.endpoint import IdempotencyKeyHeader
+from core.settings import Settings
 
 
 class ChatRoutes(Controller):
@@ -36,7 +37,7 @@ class ChatRoutes(Controller):
         return await chat_completions.answer(request, data, idempotency_key)
 
 
-def chat_routers(completions: ChatCompletions) -> Sequence[Router]:
+def chat_routers(completions: ChatCompletions, settings: Settings) -> Sequence[Router]:
     """Return the routers, below OpenAI's base path and on the plain path."""
     return [
         Router(
@@ -44,6 +45,7 @@ def chat_routers(completions: ChatCompletions) -> Sequence[Router]:
             route_handlers=[ChatRoutes],
             dependencies=provide(chat_completions=completions),
             opt=IGNORES_QUERY,
+            request_max_body_size=settings.media_body_limit,
             include_in_schema=bool(base),
         )
         for base in (BASE, "")

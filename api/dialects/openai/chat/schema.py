@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from api.dialects.openai.schema import OpenAIRequest
 from jobs.params.base import Seed
+from jobs.params.media import Source
 from jobs.params.text import LONGEST_PROMPT
 
 MOST_TURNS = 100
@@ -23,11 +24,23 @@ class TextPart(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
     text: Said
 
 
+class ImageLink(msgspec.Struct, frozen=True):
+    """Where a picture is; how large the model sees it is the model's own choice, so `detail` is not read."""
+
+    url: Source
+
+
+class ImagePart(msgspec.Struct, frozen=True, tag_field="type", tag="image_url"):
+    """A picture of a turn."""
+
+    image_url: ImageLink
+
+
 class ChatTurn(msgspec.Struct, frozen=True, kw_only=True):
     """One turn of a chat; what else clients send of a turn, such as `name`, is not read."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: Said | tuple[TextPart, ...] | None = None
+    content: Said | tuple[TextPart | ImagePart, ...] | None = None
 
 
 class StreamOptions(msgspec.Struct, frozen=True):

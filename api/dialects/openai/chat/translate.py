@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from api.dialects.openai.chat.schema import ChatRequest, ChatTurn
+from api.dialects.openai.chat.schema import ChatRequest, ChatTurn, ImagePart, TextPart
 from api.dialects.openai.requests import JobsOfRequest
-from core.errors.fields import MissingField, NotSupportedYet
-from jobs.params.text import MOST_TOKENS, ChatMessage, TextParams
+from core.errors.fields import MissingField, NotSupportedYet, OutOfRange
+from jobs.params.text import MOST_IMAGES, MOST_TOKENS, ChatMessage, TextParams
 
 USUAL_TOKENS = 1024
 """Of an answer whose request does not say how long it may be."""
@@ -27,32 +27,45 @@ IGNORED = (
 
 
 def chat_jobs(asked: ChatRequest, model: str | None) -> JobsOfRequest:
-    """Return the job of a chat. Raises `NotSupportedYet`, and `MissingField` for a chat without words."""
+    """Return the job of a chat. Raises `NotSupportedYet`, `OutOfRange`, and `MissingField` for a chat without words."""
     _refuse(asked)
     limit = asked.max_completion_tokens or asked.max_tokens or USUAL_TOKENS
     warnings = [f"{name} is ignored" for name in IGNORED if getattr(asked, name)]
     if limit > MOST_TOKENS:
         warnings.append(f"a text has {MOST_TOKENS} tokens at most")
     given: dict[str, Any] = {"temperature": asked.temperature, "top_p": asked.top_p, "seed": asked.seed}
+    images = list[str]()
+    messages = tuple(_messages(asked.messages, images))
     params = TextParams(
         model=model,
-        messages=tuple(_messages(asked.messages)),
+        messages=messages,
+        images=tuple(images),
         max_tokens=min(limit, MOST_TOKENS),
         stop=(asked.stop,) if isinstance(asked.stop, str) else asked.stop or (),
         **{name: value for name, value in given.items() if value is not None},
     )
+    if len(images) > MOST_IMAGES:
+        raise OutOfRange(f"`messages` must have at most {MOST_IMAGES} pictures.", field="$.messages")
     if not params.messages:
         raise MissingField("`messages` has no words; write some in the last one.", field="$.messages")
     return JobsOfRequest([params], asked.model, warnings=tuple(warnings))
 
 
-def _messages(turns: tuple[ChatTurn, ...]) -> Iterator[ChatMessage]:
-    """Yield the turns that say something; a developer's are the system's."""
-    for turn in turns:
-        parts = turn.content
-        words = parts if isinstance(parts, str) else "\n\n".join(part.text for part in parts or ())
+def _messages(turns: tuple[ChatTurn, ...], images: list[str]) -> Iterator[ChatMessage]:
+    """Yield the turns that say or show something, and add what they show to `images`; a developer's are the system's.
+
+    Pictures come before the words of their turn.
+    """
+    for place, turn in enumerate(turns):
+        parts = (TextPart(turn.content),) if isinstance(turn.content, str) else turn.content or ()
+        words = "\n\n".join(part.text for part in parts if isinstance(part, TextPart))
+        shown = [part.image_url.url for part in parts if isinstance(part, ImagePart)]
+        if shown and not words.strip():
+            raise MissingField("A picture needs words beside it; add a part of text.", field=f"$.messages[{place}]")
         if words.strip():
-            yield ChatMessage(role="system" if turn.role == "developer" else turn.role, content=words)
+            named = tuple(range(len(images), len(images) + len(shown)))
+            images += shown
+            yield ChatMessage(role="system" if turn.role == "developer" else turn.role, content=words, images=named)
 
 
 def _refuse(asked: ChatRequest) -> None:

@@ -186,7 +186,7 @@ def pictures(tmp_path: Path) -> dict[str, Path]:
 
 def see(model: TransformersText, pictures: dict[str, Path], **fields: Any) -> RawOutput:
     context = RunContext(seed=SEED, progress=lambda *report: None, warn=lambda text: None)
-    return model.run(TextParams(temperature=0, max_tokens=16, **fields), Inputs(pictures), context)
+    return model.run(TextParams(**{"temperature": 0, "max_tokens": 16, **fields}), Inputs(pictures), context)
 
 
 def test_it_sees_what_transformers_sees(seeing, pictures):
@@ -207,12 +207,13 @@ def test_it_sees_what_transformers_sees(seeing, pictures):
 
 
 def test_other_pictures_are_other_texts(seeing, pictures):
-    model, asked = loaded(seeing), {"prompt": "What is it?", "images": ("a", "b")}
+    model, asked = loaded(seeing), {"prompt": "What is it?", "images": ("a", "b"), "temperature": 2.0, "max_tokens": 60}
     swapped = {"images.0": pictures["images.1"], "images.1": pictures["images.0"]}
     texts = [see(model, files, **asked).metadata["text"] for files in (pictures, swapped)]
     assert texts[0] != texts[1]
     swapped_in_words = [ChatMessage(role="user", content="What is it?", images=(1, 0))]
-    assert texts[1] == see(model, pictures, messages=swapped_in_words, images=("a", "b")).metadata["text"]
+    asked |= {"prompt": None, "messages": swapped_in_words}
+    assert texts[1] == see(model, pictures, **asked).metadata["text"]
 
 
 def test_a_mark_of_a_picture_in_the_words_is_none(seeing, pictures):
