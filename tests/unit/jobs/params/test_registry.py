@@ -144,6 +144,7 @@ OWN = {
         "messages": (),
         "template": None,
         "variables": {},
+        "images": (),
         "max_tokens": 512,
         "temperature": 0.7,
         "top_p": 0.95,
