@@ -123,9 +123,11 @@ def planned_call(spec: ModelSpec, asked: GenerateMedia) -> PlannedCall:
             ),
         )
         pictures, _ = split_sources(spec, sources)
-        unused = {"shots": asked.shots, "lyrics": asked.lyrics}
-        ignored = [f"`{name}` was ignored: {spec.id} does not use it" for name, given in unused.items() if given]
-        return PlannedCall(planned.params, choose_type(spec, asked_type, len(pictures)), (*planned.warnings, *ignored))
+        shots = ("`shots` was ignored: it makes pictures",) if asked.shots else ()
+        lyrics = (f"`lyrics` was ignored: {spec.id} does not use it",) if asked.lyrics else ()
+        return PlannedCall(
+            planned.params, choose_type(spec, asked_type, len(pictures)), (*planned.warnings, *shots, *lyrics)
+        )
     name = _only_type(spec, asked, len(sources))
     return PlannedCall(_other_params(spec, asked, sources), name, _ignored(spec, asked))
 
