@@ -43,6 +43,7 @@ MAKES: Mapping[str, MediaKind] = {
     "upscale": "image",
     "video": "video",
     "join": "video",
+    "avatar": "video",
     "speech": "audio",
     "sound": "audio",
     "music": "audio",

@@ -18,6 +18,7 @@ _NAMES = {
     "sound": "Sound",
     "music": "Music",
     "transcript": "Transcript",
+    "avatar": "Avatar",
 }
 OPERATION_IDS = {
     **{

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from jobs.params.avatar import AVATAR, AvatarParams
 from jobs.params.base import Params
 from jobs.params.branding import BRANDING, BrandingParams
 from jobs.params.cutout import CUTOUT, CutoutParams
@@ -30,6 +31,7 @@ Modality = Literal[
     "sound",
     "music",
     "transcript",
+    "avatar",
 ]
 """Names of the modalities, as rows, catalog entries and answers hold them."""
 
@@ -47,6 +49,7 @@ AnyParams = (
     | SoundParams
     | MusicParams
     | TranscriptParams
+    | AvatarParams
 )
 
 MODALITIES: tuple[ModalitySpec, ...] = (
@@ -63,6 +66,7 @@ MODALITIES: tuple[ModalitySpec, ...] = (
     SOUND,
     MUSIC,
     TRANSCRIPT,
+    AVATAR,
 )
 """In the order in which documentation lists them."""
 

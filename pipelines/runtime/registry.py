@@ -30,6 +30,8 @@ FAMILIES: dict[str, Family] = {
     "demo-sound": Family("pipelines.sound.drawn", "DrawnSound"),
     "moss-sound": Family("pipelines.sound.moss.family", "MossSound"),
     "diffusers-music": Family("pipelines.music.diffusers_music", "DiffusersMusic"),
+    "demo-avatar": Family("pipelines.avatar.drawn", "DrawnAvatar"),
+    "musetalk": Family("pipelines.avatar.musetalk", "MuseTalk"),
     "demo-music": Family("pipelines.music.drawn", "DrawnMusic"),
     "brand-kit": Family("pipelines.branding.brand_kit", "BrandKit"),
     "film-join": Family("pipelines.join.film_join", "FilmJoin"),

@@ -9,18 +9,17 @@ from math import cos, pi
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from skimage.registration import optical_flow_tvl1
 
 from jobs.params.video import VideoParams
 from pipelines.catalog.requirements import check_media
-from pipelines.catalog.sizes import Size
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.sampling_settings import ignored_field_warnings
 from pipelines.image.arguments import cover
 from pipelines.image.inputs import read_image
 from pipelines.runtime.protocol import Inputs, MetadataValue, RawOutput, RunContext
+from pipelines.video.bending import Field, bent
 from pipelines.video.color import empty_video, fill_planes
 from pipelines.video.frames import plan_frames
 
@@ -29,9 +28,6 @@ FLOW_SIDE = 96
 CELLS = 48
 """Cells of the mesh that bends a still, along its longer side."""
 SAID = "interpolated: its two pictures are bent and faded into each other; nothing is drawn, and the prompt is not read"
-
-Flow = NDArray[np.float32]
-"""For each pixel of the small copy where it goes, to the right and down, as parts of the sides: 2 x height x width."""
 
 
 class Morph:
@@ -68,10 +64,10 @@ def morphed(first: Image.Image, last: Image.Image, count: int) -> Iterator[Image
     there, back = _flow(first, last), _flow(last, first)
     for number in range(count):
         part = (1 - cos(pi * number / (count - 1))) / 2
-        yield Image.blend(_bent(first, there * part), _bent(last, back * (1 - part)), part)
+        yield Image.blend(bent(first, there * part, CELLS), bent(last, back * (1 - part), CELLS), part)
 
 
-def _flow(one: Image.Image, other: Image.Image) -> Flow:
+def _flow(one: Image.Image, other: Image.Image) -> Field:
     scale = min(1.0, FLOW_SIDE / max(one.size))
     size = (max(8, round(one.width * scale)), max(8, round(one.height * scale)))
     small = [np.asarray(each.resize(size, Image.Resampling.BOX), np.float32) / 255 for each in (one, other)]
@@ -79,37 +75,3 @@ def _flow(one: Image.Image, other: Image.Image) -> Flow:
     one_channel = (each[..., clearest] for each in small)
     down, right = optical_flow_tvl1(*one_channel)  # type: ignore[no-untyped-call]
     return np.stack([right / size[0], down / size[1]]).astype(np.float32)
-
-
-def _bent(still: Image.Image, flow: Flow) -> Image.Image:
-    """Return the still with each place moved along the flow, as far as a mesh of cells can."""
-    if not flow.any():
-        return still
-    cell = max(still.size) / CELLS
-    columns, rows = (max(1, round(side / cell)) for side in still.size)
-    shown = _corners(still.size, columns, rows)
-    seen = shown - _at_corners(flow, columns, rows) * np.array(still.size, np.float32)
-    mesh = []
-    for row in range(rows):
-        for column in range(columns):
-            left, top = shown[row, column]
-            right, bottom = shown[row + 1, column + 1]
-            corners = (seen[row, column], seen[row + 1, column], seen[row + 1, column + 1], seen[row, column + 1])
-            mesh.append(
-                ((int(left), int(top), int(right), int(bottom)), tuple(float(value) for at in corners for value in at))
-            )
-    return still.transform(still.size, Image.Transform.MESH, mesh, Image.Resampling.BICUBIC)
-
-
-def _corners(size: Size, columns: int, rows: int) -> Flow:
-    """Return the corners of the cells in whole pixels: rows + 1 x columns + 1 x 2."""
-    across, along = (
-        np.rint(np.linspace(0, side, count + 1)) for side, count in zip(size, (columns, rows), strict=True)
-    )
-    return np.stack(np.meshgrid(across, along), -1).astype(np.float32)
-
-
-def _at_corners(flow: Flow, columns: int, rows: int) -> Flow:
-    """Return the flow at the corners of the cells: rows + 1 x columns + 1 x 2."""
-    parts = [Image.fromarray(part).resize((columns + 1, rows + 1), Image.Resampling.BILINEAR) for part in flow]
-    return np.stack([np.asarray(part) for part in parts], -1)

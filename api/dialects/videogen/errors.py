@@ -20,6 +20,7 @@ FIELDS = {
     "text": "ttsText",
     "language_id": "speechLanguageCode",
     "target_voice_path": "voiceId",
+    "input_audio": "audioFileId",
     "speed": "voiceSpeed",
     "image_url": "imageFileId",
     "input_image": "imageFileIds",

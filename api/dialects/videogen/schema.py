@@ -100,6 +100,14 @@ class FilmTool(VisualBody, frozen=True, rename="camel", kw_only=True):
     video_file_id: FileId
 
 
+class GenerateAvatar(VisualBody, frozen=True, rename="camel", kw_only=True):
+    """The body of generate-avatar: an actor, whom clients of version 1 call a presenter, and what it says."""
+
+    audio_file_id: FileId
+    actor_entity_id: FileId | None = None
+    avatar_presenter_id: FileId | None = None
+
+
 class ToolAccepted(msgspec.Struct, frozen=True, rename="camel"):
     """The answer to every tool: poll the execution until it has ended."""
 

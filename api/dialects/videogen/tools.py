@@ -7,6 +7,7 @@ from litestar.params import FromPath, JSONBody
 from api.dialects.videogen.ids import to_native
 from api.dialects.videogen.schema import (
     FilmTool,
+    GenerateAvatar,
     GenerateImage,
     GenerateMusic,
     GenerateSoundEffect,
@@ -17,6 +18,8 @@ from api.dialects.videogen.schema import (
     ToolBody,
 )
 from api.dialects.videogen.translate import (
+    actor_of,
+    avatar_params,
     clip_params,
     cutout_params,
     described,
@@ -44,7 +47,7 @@ from jobs.params.requests.origin import Origin
 from jobs.wire.dialects.videogen import NAME, execution_id
 from pipelines.catalog.loader import Catalog
 
-WITHOUT_MODEL = ("generate-avatar", "generate-motion-graphic")
+WITHOUT_MODEL = ("generate-motion-graphic",)
 """Tools of VideoGen of which no model is in the catalog."""
 
 
@@ -82,6 +85,21 @@ class ToolRoutes(Controller):
     ) -> ToolAccepted:
         """Make a film from a first frame, or from the prompt alone where a model can."""
         return await _start(submit_endpoint, request, data, clip_params(data), "GENERATE_VIDEO_CLIP", idempotency_key)
+
+    @post("/generate-avatar", status_code=202)
+    async def generate_avatar(
+        self,
+        request: StrictRequest,
+        data: JSONBody[GenerateAvatar],
+        caller: NamedDependency[Caller],
+        entities: NamedDependency[EntityOperations],
+        submit_endpoint: NamedDependency[SubmitEndpoint],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> ToolAccepted:
+        """Make the picture of an actor say a recording."""
+        actor = await entities.find(caller, actor_of(data))
+        params = avatar_params(data, picture_of(references_of(actor)))
+        return await _start(submit_endpoint, request, data, params, "GENERATE_AVATAR", idempotency_key)
 
     @post("/text-to-speech", status_code=202)
     async def text_to_speech(

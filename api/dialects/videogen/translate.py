@@ -8,6 +8,7 @@ import msgspec
 from api.dialects.videogen.ids import to_native
 from api.dialects.videogen.schema import (
     FilmTool,
+    GenerateAvatar,
     GenerateImage,
     GenerateMusic,
     GenerateSoundEffect,
@@ -23,6 +24,7 @@ from api.dialects.videogen.sizes import IMAGE_SIDES, VIDEO_SIDES, size_of
 from api.http.msgspec_errors import refusal
 from api.operations.entities import EntityReference
 from core.errors.fields import MissingField, NotThisModel, OutOfRange
+from jobs.params.avatar import AvatarParams
 from jobs.params.base import Params
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import MAX_IMAGES, ImageParams
@@ -124,6 +126,24 @@ def upscale_video_params(body: FilmTool) -> UpscaleParams:
     """Return the parameters of upscale-video: an MP4, twice as large, since four times of 1080p is too much."""
     film = to_native("vg_file", body.video_file_id)
     return _made(UpscaleParams, input_video=film, scale=2, output_format="mp4", **_common(body))
+
+
+def actor_of(body: GenerateAvatar) -> str:
+    """Return the entity that speaks. Raises `MissingField`, and `MalformedId`."""
+    if body.actor_entity_id is not None:
+        return to_native("vg_enti", body.actor_entity_id)
+    if body.avatar_presenter_id is not None:
+        return to_native("vg_pres", body.avatar_presenter_id)
+    raise MissingField("`actorEntityId` is required; add the id of an actor.", field="$.actorEntityId")
+
+
+def avatar_params(body: GenerateAvatar, picture: str | None) -> AvatarParams:
+    """Return the parameters of generate-avatar; `picture` is its actor's. Raises `MissingField` without one."""
+    if picture is None:
+        advice = "This actor has no picture; add one as a reference of the entity."
+        raise MissingField(advice, field="$.actorEntityId")
+    voice = to_native("vg_file", body.audio_file_id)
+    return _made(AvatarParams, input_image=picture, input_audio=voice, **_common(body))
 
 
 def speech_params(body: TextToSpeech, voice: Mapping[str, Any]) -> SpeechParams:

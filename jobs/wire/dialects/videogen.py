@@ -37,11 +37,18 @@ TOOL_OF: Mapping[str, str] = {
     "remove-background": "REMOVE_IMAGE_BACKGROUND",
     "vectorize": "VECTORIZE_IMAGE",
     "upscale": "UPSCALE_IMAGE",
+    "avatar": "GENERATE_AVATAR",
     "sound": "GENERATE_SOUND_EFFECT",
     "music": "GENERATE_MUSIC",
 }
 """The tool of a job whose origin names none, by its modality."""
-MAIN_KIND: Mapping[str, str] = {"speech": "AUDIO", "sound": "AUDIO", "music": "AUDIO", "video": "VIDEO"}
+MAIN_KIND: Mapping[str, str] = {
+    "speech": "AUDIO",
+    "sound": "AUDIO",
+    "music": "AUDIO",
+    "video": "VIDEO",
+    "avatar": "VIDEO",
+}
 """The type of the outputs that are results, where a modality has others beside them, such as a waveform."""
 
 

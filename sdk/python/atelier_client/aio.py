@@ -18,6 +18,7 @@ from atelier_client.calls import Call
 from atelier_client.errors import ApiError, ApiUnavailable, JobTimeout
 from atelier_client.files import complete_file
 from atelier_client.requests import (
+    AvatarRequest,
     CutoutRequest,
     ImageRequest,
     MeshRequest,
@@ -178,6 +179,16 @@ class AsyncAtelier:
     ) -> wire.StatusAnswer:
         """Make music, as `generate` does."""
         return await self.generate("music", on_progress=on_progress, timeout=timeout, **fields)
+
+    async def avatar(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[AvatarRequest],
+    ) -> wire.StatusAnswer:
+        """Make a face say a recording, as `generate` does."""
+        return await self.generate("avatar", on_progress=on_progress, timeout=timeout, **fields)
 
     async def generate(
         self,

@@ -31,6 +31,7 @@ REQUIRED = {
     "sound": {"prompt": "rain"},
     "music": {"prompt": "a happy tune"},
     "transcript": {"input_audio": URL},
+    "avatar": {"input_image": URL, "input_audio": URL},
 }
 SHARED = {
     "model": None,
@@ -129,6 +130,7 @@ OWN = {
     },
     "branding": {"output_format": "webp", "logo_url": None, "logo_position": "bottom_right", "palette": ()},
     "join": {"output_format": "mp4", "watermark": "auto"},
+    "avatar": {"output_format": "mp4", "face_x": 0.5, "face_y": 0.45, "face_size": 0.5, "watermark": "auto"},
     "vectorize": {
         "output_format": "svg",
         "mode": "spline",
@@ -385,6 +387,9 @@ EDGES = [
     ("text", "top_p", 1, 0),
     ("text", "stop", ["."] * 4, ["."] * 5),
     ("text", "stop", ["s" * 100], [""]),
+    ("avatar", "face_x", 0, -0.1),
+    ("avatar", "face_y", 1, 1.1),
+    ("avatar", "face_size", 0.02, 0.01),
     ("upscale", "scale", 2, 1),
     ("upscale", "scale", 4, 3),
     ("upscale", "scale", 4, 8),

@@ -20,6 +20,7 @@ BODIES = {
     "upscale": {"input_image": URL},
     "sound": {"prompt": "rain"},
     "music": {"prompt": "a happy tune"},
+    "avatar": {"input_image": URL, "input_audio": URL},
 }
 
 

@@ -103,5 +103,6 @@ def test_the_options_of_before_are_still_there(modality):
         "text": {"--max-tokens", "--temperature", "--top-p", "--stop", "--template", "--variable", "--seed"},
         "transcript": {"--language", "--prompt", "--temperature", "--seed"},
         "upscale": {"--scale", "--method", "--watermark"},
+        "avatar": {"--audio", "--face-x", "--face-y", "--face-size", "--watermark"},
     }
     assert shared | of[modality.name] <= {flag for option in request_options(modality) for flag in option.opts}
