@@ -29,7 +29,7 @@ GIVEN = {
 }
 MODALITIES = {"chatterbox": "speech", "espeak": "speech", "rembg": "remove-background", "triposg": "3d"}
 MODALITIES |= {"transformers-text": "text", "whisper": "transcript"}
-MODALITIES |= {"transformers-text": "text", "musetalk": "avatar", "demo-avatar": "avatar"}
+MODALITIES |= {"musetalk": "avatar", "demo-avatar": "avatar"}
 MODALITIES |= {"brand-kit": "branding", "film-join": "join", "vtracer": "vectorize", "real-esrgan": "upscale"}
 MODALITIES |= {"demo-sound": "sound", "demo-music": "music", "moss-sound": "sound", "diffusers-music": "music"}
 MODALITIES |= {"demo-relief": "3d", "diffusers-video": "video", "demo-camera": "video", "demo-morph": "video"}
