@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-from jobs.params.avatar import AVATAR, AvatarParams
 from jobs.params.base import Params
 from jobs.params.branding import BRANDING, BrandingParams
 from jobs.params.cutout import CUTOUT, CutoutParams
@@ -15,7 +14,7 @@ from jobs.params.speech import SPEECH, SpeechParams
 from jobs.params.text import TEXT, TRANSCRIPT, TextParams, TranscriptParams
 from jobs.params.upscale import UPSCALE, UpscaleParams
 from jobs.params.vectorize import VECTORIZE, VectorizeParams
-from jobs.params.video import VIDEO, VideoParams
+from jobs.params.video import AVATAR, VIDEO, AvatarParams, VideoParams
 
 Modality = Literal[
     "image",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from jobs.params.avatar import AvatarParams
+from jobs.params.video import AvatarParams
 from pipelines.avatar.clip import make_clip
 from pipelines.avatar.face import Portrait, face_warnings, read_portrait
 from pipelines.avatar.voice import FPS, HEARD_RATE, Voice, read_voice

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 from PIL import Image
 
-from jobs.params.avatar import AvatarParams
+from jobs.params.video import AvatarParams
 from pipelines.image.inputs import read_image
 
 UNSAID = (

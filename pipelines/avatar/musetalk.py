@@ -1,6 +1,6 @@
 """The family `musetalk`: a face that says a recording, by MuseTalk 1.5 (TMElyralab), of borrowed classes.
 
-The facts are those of the published code and checkpoint. It is no diffusion: one evaluation of a U-Net like that of
+The facts are those of the published code and checkpoint. It does not diffuse: one evaluation of a U-Net like that of
 Stable Diffusion 1, at step 0, paints the lower half of a face of 256x256 pixels. It gets the latents of the face
 without its lower half and those of the whole face, and as words what Whisper hears around the frame. Frames are painted
 25 a second, each alone.
@@ -22,7 +22,7 @@ from transformers import WhisperConfig, WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from core.errors.failures import ModelLoadFailed, NotFinite
-from jobs.params.avatar import AvatarParams
+from jobs.params.video import AvatarParams
 from pipelines.avatar.clip import make_clip
 from pipelines.avatar.face import Portrait, face_warnings, read_portrait
 from pipelines.avatar.voice import HEARD_RATE, Voice, read_voice
@@ -59,14 +59,14 @@ class MuseTalk:
         self.spec, self.device, self.dtype = spec, device, dtype
         self.unet: Any = _load_unet(weights / "musetalkV15", loader, dtype)
         self.vae: Any = load_component(weights / "sd-vae", AutoencoderKL, dtype, loader)
-        self.ears: Any = _load_encoder(weights / "whisper", loader, dtype)
+        self.whisper: Any = _load_encoder(weights / "whisper", loader, dtype)
         self.spectra: Any = WhisperFeatureExtractor.from_pretrained(weights / "whisper", local_files_only=True)
-        self.places = _places(SEEN * (self.ears.config.encoder_layers + 1), self.ears.config.d_model)
+        self.places = _places(SEEN * (self.whisper.config.encoder_layers + 1), self.whisper.config.d_model)
 
     @property
     def modules(self) -> list[torch.nn.Module]:
         """See `pipelines.runtime.protocol.Pipeline`."""
-        return [self.unet, self.vae, self.ears]
+        return [self.unet, self.vae, self.whisper]
 
     @torch.inference_mode()
     def run(self, params: AvatarParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
@@ -103,7 +103,7 @@ class MuseTalk:
         for start in range(0, len(voice.heard), WINDOW):
             heard = voice.heard[start : start + WINDOW]
             spectrum = self.spectra(heard, sampling_rate=HEARD_RATE, return_tensors="pt")["input_features"]
-            made = self.ears(spectrum.to(self.device, self.dtype), output_hidden_states=True)
+            made = self.whisper(spectrum.to(self.device, self.dtype), output_hidden_states=True)
             parts.append(torch.stack(made.hidden_states, 2)[0, : -(-len(heard) // STATE_SAMPLES)])
         states = torch.cat(parts).float().cpu()
         return torch.nn.functional.pad(states, (0, 0, 0, 0, BEFORE, AFTER))

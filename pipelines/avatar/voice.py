@@ -1,6 +1,7 @@
 """The recording of an avatar clip: its samples, as the film has them and as a network hears them. PyAV, no torch."""
 
 from pathlib import Path
+from typing import Any
 
 import av
 import msgspec
@@ -33,7 +34,7 @@ def read_voice(file: Path) -> Voice:
     return Voice(sound, _samples(file, "flt", "mono", HEARD_RATE))
 
 
-def _samples(file: Path, format_: str, layout: str, rate: int) -> NDArray[np.generic]:
+def _samples(file: Path, format_: str, layout: str, rate: int) -> NDArray[Any]:
     resampler = av.AudioResampler(format=format_, layout=layout, rate=rate)
     with av.open(str(file), format="wav") as container:
         frames = [piece for frame in container.decode(audio=0) for piece in resampler.resample(frame)]

@@ -24,7 +24,6 @@ from api.dialects.videogen.sizes import IMAGE_SIDES, VIDEO_SIDES, size_of
 from api.http.msgspec_errors import refusal
 from api.operations.entities import EntityReference
 from core.errors.fields import MissingField, NotThisModel, OutOfRange
-from jobs.params.avatar import AvatarParams
 from jobs.params.base import Params
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import MAX_IMAGES, ImageParams
@@ -33,7 +32,7 @@ from jobs.params.sound import MusicParams, SoundParams
 from jobs.params.speech import LONGEST_TEXT, SpeechParams, tokens_for
 from jobs.params.upscale import UpscaleParams
 from jobs.params.vectorize import VectorizeParams
-from jobs.params.video import VideoParams
+from jobs.params.video import AvatarParams, VideoParams
 
 P = TypeVar("P", bound=Params)
 

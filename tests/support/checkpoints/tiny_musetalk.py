@@ -32,8 +32,8 @@ def save(folder: Path, seed: int = 0) -> Path:
         "encoder_ffn_dim": 32,
         "decoder_ffn_dim": 32,
     }
-    ears = WhisperModel(WhisperConfig(encoder_attention_heads=2, decoder_attention_heads=2, **sizes))
-    ears.save_pretrained(folder / "whisper")
+    whisper = WhisperModel(WhisperConfig(encoder_attention_heads=2, decoder_attention_heads=2, **sizes))
+    whisper.save_pretrained(folder / "whisper")
     WhisperFeatureExtractor().save_pretrained(folder / "whisper")
     config: dict[str, Any] = {
         "_class_name": "UNet2DConditionModel",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from jobs.params.avatar import AvatarParams
+from jobs.params.video import AvatarParams
 from pipelines.avatar.voice import FPS, read_voice
 from pipelines.catalog.loader import load_catalog
 from pipelines.catalog.spec import Stage

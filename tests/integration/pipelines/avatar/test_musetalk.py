@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import WhisperFeatureExtractor, WhisperModel
 
 from core.errors.failures import ModelLoadFailed, PipelineFailed
-from jobs.params.avatar import AvatarParams
+from jobs.params.video import AvatarParams
 from pipelines.avatar.voice import read_voice
 from pipelines.catalog.spec import ModelSpec, Stage
 from pipelines.runtime.device import load
@@ -87,10 +87,10 @@ def directly(folder: Path, inputs: Inputs) -> np.ndarray:
 
 
 def _heard(folder: Path, wave: np.ndarray) -> torch.Tensor:
-    ears: Any = WhisperModel.from_pretrained(folder / "whisper").encoder.eval()
+    whisper: Any = WhisperModel.from_pretrained(folder / "whisper").encoder.eval()
     spectra = WhisperFeatureExtractor.from_pretrained(folder / "whisper")
     spectrum = spectra(wave, sampling_rate=16_000, return_tensors="pt")["input_features"]
-    states = torch.stack(ears(spectrum, output_hidden_states=True).hidden_states, 2)[0, : 2 * FRAMES]
+    states = torch.stack(whisper(spectrum, output_hidden_states=True).hidden_states, 2)[0, : 2 * FRAMES]
     silence = torch.zeros_like(states[:1])
     states = torch.cat([silence.repeat(4, 1, 1), states, silence.repeat(12, 1, 1)])
     position, places = torch.arange(50)[:, None], torch.zeros(50, tiny_musetalk.CHANNELS)
