@@ -336,6 +336,27 @@ async def test_the_asynchronous_client_makes_a_picture(studio: Service, tmp_path
     assert "PNG" == decoded(content).format
 
 
+@pytest.mark.contract("D16")
+def test_an_actor_says_a_recording(vg: Any) -> None:
+    files = {
+        kind: vg.upload_file(content, display_name=name, type=kind, poll_interval_ms=100)["file_id"]
+        for kind, name, content in (
+            ("IMAGE", "presenter.png", (PHOTO.parent / "presenter.png").read_bytes()),
+            ("AUDIO", "hello.wav", tone(0.4)),
+        )
+    }
+    actor = vg.entities.create_entity(entity_type="ACTOR", name="Anna")["entity_id"]
+    call = {"audio_file_id": files["AUDIO"], "actor_entity_id": actor}
+    with pytest.raises(videogen.VideoGenError, match="This actor has no picture"):
+        vg.tools.generate_avatar(**call)
+    vg.entities.add_entity_reference(entity_id=actor, file_id=files["IMAGE"])
+    ended = vg.tools.generate_avatar_and_wait(**call, **POLL)
+    (result,) = ended["results"]
+    assert ("GENERATE_AVATAR", "VIDEO") == (ended["tool_type"], result["type"])
+    assert 10 == len(frames_of(download(result)))
+    assert pytest.approx(seconds_of(download(result)), abs=0.1) == 0.4
+
+
 @pytest.mark.contract("D39")
 def test_a_workflow_makes_a_film_of_words_by_way_of_a_picture(vg: Any) -> None:
     started = vg.workflows.prompt_to_video_clip(prompt="a red circle on white", duration_seconds=1, quality="LOW")
