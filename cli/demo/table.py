@@ -11,6 +11,7 @@ from jobs.params.registry import modality_named
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 """Where the files are that no row makes."""
 PHOTO = "product.jpg"
+PRESENTER = "presenter.png"
 RED_CIRCLE = "a red circle on a blue background"
 
 
@@ -122,6 +123,12 @@ JOBS = (
         "Speech", "speech", {"text": "A mug, thrown by hand, glazed in teal, and fired twice."}, "about-the-mug.wav"
     ),
     DemoJob("Transcript of it", "transcript", {"input_audio": "about-the-mug.wav"}, "about-the-mug.srt"),
+    DemoJob(
+        "Presenter who says it",
+        "avatar",
+        {"input_image": PRESENTER, "input_audio": "about-the-mug.wav"},
+        "presenter.mp4",
+    ),
     DemoJob("Sound effect", "sound", {"prompt": "rain and thunder"}, "rain-and-thunder.mp3"),
     DemoJob("Music", "music", {"prompt": "a happy tune", "duration_seconds": 15}, "a-happy-tune.mp3"),
     DemoJob(

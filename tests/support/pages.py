@@ -32,6 +32,7 @@ MAGIC = {
 """How the files of media begin, by their ending."""
 MADE = {
     "README.md": {"star.webp", "mug.mp4", "mug.mp3", "circle.webp", "ring.webp", "square.webp"},
+    "docs/avatars.md": {"hello.wav", "hello.mp4"},
     "docs/chains.md": {"chair.glb", "story.mp4"},
     "docs/cutout.md": {"mug.png"},
     "docs/films.md": {"mug-near.mp4", "morph.mp4"},
