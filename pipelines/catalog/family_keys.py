@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pipelines.catalog.spec import ModelSpec, Preset
+from pipelines.catalog.spec import Capability, ModelSpec, Preset
 
-IMAGE, VIDEO = "diffusers-image", "diffusers-video"
+IMAGE, VIDEO, CAMERA = "diffusers-image", "diffusers-video", "demo-camera"
 DIFFUSERS = (IMAGE, VIDEO)
 PLAIN = ("chatterbox", "diffusers-music", "moss-sound", "real-esrgan", "transformers-text", "triposg", "whisper")
 """Families whose weights may have another precision in memory, and that have nothing more to choose."""
@@ -25,20 +25,22 @@ FAMILIES_OF: dict[str, tuple[str, ...]] = {
     "quality": DIFFUSERS,
     "quantization": DIFFUSERS,
     "variant": (*DIFFUSERS, "rembg"),
-    "vocabulary": ("demo-sound", "demo-music"),
+    "vocabulary": ("demo-sound", "demo-music", CAMERA),
 }
 """Keys of an entry, and the families that read them."""
 FAMILIES_OF_PRESET: dict[str, tuple[str, ...]] = {"lora": (IMAGE,)}
 """Keys of a preset, where fewer families read them than presets."""
 
 
-OTHERS_CAPABILITIES = ("motion-control", "sound")
-"""Capabilities that no family here has: those of pipelines of other packages."""
+OTHERS_CAPABILITIES: dict[Capability, tuple[str, ...]] = {"motion-control": (), "sound": (CAMERA,)}
+"""Capabilities that only these families have, beside pipelines of other packages."""
 
 
 def unknown_capability(spec: ModelSpec) -> str | None:
     """Return a capability of the entry that its family does not have; a pipeline of another package may have any."""
-    named = (one for one in OTHERS_CAPABILITIES if one in spec.capabilities)
+    named = (
+        one for one, families in OTHERS_CAPABILITIES.items() if one in spec.capabilities and spec.family not in families
+    )
     return None if ":" in spec.family else next(named, None)
 
 

@@ -201,9 +201,16 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
     if isinstance(params, MusicParams):
         yield from _unmet_lyrics(spec, params.lyrics)
     limit, prompt = spec.limits.max_prompt_chars, getattr(params, "prompt", None) or ""
-    if spec.vocabulary and not named_words(prompt, spec.vocabulary):
-        sentence = f"`prompt` must name something that {spec.id} makes: {_or(spec.vocabulary)}"
-        yield UnmetRequirement(error=NotThisModel, field="$.prompt", sentence=sentence)
+    if spec.vocabulary and getattr(params, "sound", True) and not named_words(prompt, spec.vocabulary):
+        of_film = isinstance(params, VideoParams)  # whose words are those of its sound
+        what = "for `sound` a sound" if of_film else "something"
+        yield UnmetRequirement(
+            error=NotThisModel,
+            field="$.prompt",
+            sentence=f"`prompt` must name {what} that {spec.id} makes: {_or(spec.vocabulary)}",
+            instead={"sound": False} if of_film else None,
+            warning=f"{spec.id} found no sound in the prompt; the video is silent",
+        )
     if isinstance(params, TextParams):
         yield from _long_chat(spec, params)
     elif len(prompt) > limit:

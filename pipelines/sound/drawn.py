@@ -1,6 +1,5 @@
 """The family `demo-sound`: sounds that are drawn from noise and tones, one for each word that it knows. No weights."""
 
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +10,10 @@ from jobs.params.sound import SoundParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.prompt_scope import quote
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
+from pipelines.sound.beside import drawn_stereo
 from pipelines.sound.effects import EFFECTS
 from pipelines.sound.loop import close_loop, cross_length
-from pipelines.sound.synthesis import RATE, faded, in_room, scaled
+from pipelines.sound.synthesis import RATE, faded
 from pipelines.vocabulary.words import named_words, unread_words
 
 UNUSED = ("negative_prompt", "num_inference_steps", "guidance_scale")
@@ -36,12 +36,11 @@ class DrawnSound:
         ctx.progress(0.0, "prepare")
         length = max(1, round(params.duration_seconds * RATE))
         drawn = length + (cross_length(length, RATE) if params.loop else 0)
-        mono = np.zeros(drawn)
-        for number, name in enumerate(names, 1):
-            rng = np.random.default_rng([ctx.seed, zlib.crc32(name.encode())])
-            mono += scaled(EFFECTS[name](rng, drawn), 1.0)
+
+        def report(number: int) -> None:
             ctx.progress(number / (len(names) + 1), "step" if number < len(names) else "encode")
-        stereo = in_room(mono)
+
+        stereo = drawn_stereo(names, ctx.seed, drawn, report)
         ended = close_loop(stereo.astype(np.float32), length) if params.loop else faded(stereo).astype(np.float32)
         return RawOutput(
             arrays={"samples": ended},

@@ -8,8 +8,10 @@ camera comes closer.
 from collections.abc import Iterator
 from math import cos, pi, sin
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from jobs.params.video import VideoParams
@@ -19,6 +21,7 @@ from pipelines.diffusion.prompt_scope import scope_warnings
 from pipelines.diffusion.sampling_settings import ignored_field_warnings
 from pipelines.image.inputs import read_image
 from pipelines.runtime.protocol import Inputs, MetadataValue, RawOutput, RunContext
+from pipelines.sound.beside import film_sound
 from pipelines.video.color import empty_video, fill_planes
 from pipelines.video.frames import FramePlan, plan_frames
 from pipelines.video.moves import Move, choose_move
@@ -44,8 +47,10 @@ class CameraMove:
         """Make `frames` for `params`; report after every frame. Raises what `check_media` raises."""
         check_media(self.spec, inputs.files)
         plan, move = plan_frames(self.spec, params.duration_seconds), choose_move(params.prompt, ctx.seed)
+        heard = film_sound(self.spec, params.prompt, ctx.seed, plan.seconds) if params.sound else None
         warnings = (
-            *scope_warnings(self.spec, params.prompt),
+            *([heard.warning] if heard else []),
+            *scope_warnings(self.spec, heard.rest if heard else params.prompt),
             *([plan.warning] if plan.warning else []),
             *ignored_field_warnings(self.spec, params, frozenset()),
         )
@@ -66,7 +71,10 @@ class CameraMove:
             "frames": plan.frames,
             "camera": move.words,
         }
-        return RawOutput(arrays={"frames": frames}, warnings=warnings, metadata=metadata)
+        arrays: dict[str, NDArray[Any]] = {"frames": frames}
+        if heard is not None and heard.sound is not None:
+            arrays["sound"] = heard.sound
+        return RawOutput(arrays=arrays, warnings=warnings, metadata=metadata)
 
 
 def render_frames(still: Image.Image, size: Size, plan: FramePlan, move: Move) -> Iterator[Image.Image]:

@@ -47,6 +47,12 @@ def named_words(prompt: str, vocabulary: Vocabulary) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def without_named(prompt: str, vocabulary: Vocabulary) -> str:
+    """Return a prompt without the words that name something of a vocabulary."""
+    known = _known(vocabulary)
+    return _WORD.sub(lambda word: "" if any(form in known for form in _forms(word[0].lower())) else word[0], prompt)
+
+
 def unread_words(prompt: str, vocabulary: Vocabulary) -> list[str]:
     """Return the words of a prompt that are not in a vocabulary and ask for something, each once."""
     known = _known(vocabulary)

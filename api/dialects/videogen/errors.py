@@ -21,6 +21,7 @@ FIELDS = {
     "language_id": "speechLanguageCode",
     "target_voice_path": "voiceId",
     "input_audio": "audioFileId",
+    "sound": "generateAudio",
     "speed": "voiceSpeed",
     "image_url": "imageFileId",
     "input_image": "imageFileIds",

@@ -42,7 +42,7 @@ USUAL_SOUND_SECONDS = 10.0
 """Of a sound effect whose body does not say how long it is."""
 LEAST_GUIDANCE, MOST_GUIDANCE = 1.0, 7.0
 """The guidance scales of no `promptInfluence` and of all of it; the middle is what models of sounds use."""
-OTHER_MEDIA = ("video_file_ids", "audio_file_ids", "spoken_dialogue", "generate_audio")
+OTHER_MEDIA = ("video_file_ids", "audio_file_ids", "spoken_dialogue")
 """Fields of a clip that no model of the catalog can use, with the name of each on the wire."""
 
 
@@ -89,7 +89,11 @@ def clip_params(body: GenerateVideoClip) -> VideoParams:
         raise MissingField("`prompt` or `startFrameFileId` is required; add one of them.", field="$.prompt")
     width, height = size_of(body.aspect_ratio, VIDEO_SIDES)
     references = [to_native("vg_file", one) for one in pictures]
-    more = {"reference_images": references, **_duration(body.duration_seconds)}
+    more = {
+        "reference_images": references,
+        "sound": bool(body.generate_audio),
+        **_duration(body.duration_seconds),
+    }
     return _clip(body, start, body.prompt, width=width, height=height, **more)
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
@@ -212,3 +213,25 @@ def test_it_runs_without_torch() -> None:
     code = "import pipelines.video.camera, pipelines.video.encode, sys; sys.exit('torch' in sys.modules)"
 
     assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
+
+
+@pytest.mark.contract("B10", "B57")
+def test_a_film_has_the_sounds_that_its_prompt_names(still: Path, tmp_path: Path) -> None:
+    asked = {"prompt": "slow zoom in, thunder and rain", "sound": True}
+    raw, quiet = run(still, **asked), run(still, prompt="slow zoom in")
+    (output,) = encoder(SPEC)(raw, VideoParams(), tmp_path).files
+    with av.open(str(tmp_path / output.path)) as film:
+        heard = np.concatenate([frame.to_ndarray() for frame in film.decode(audio=0)], axis=1)
+
+    assert (48_000, 2) == raw.arrays["sound"].shape
+    assert 0.05 < np.abs(heard).max() <= 1.1
+    assert abs(heard.shape[1] - 48_000) < 2 * 1024  # AAC's frames
+    assert ("sound made apart: thunder and rain",) == tuple(warning[:34] for warning in raw.warnings)
+    assert raw.arrays["frames"].tobytes() == quiet.arrays["frames"].tobytes()
+    assert "sound" not in quiet.arrays
+    assert raw.arrays["sound"].tobytes() == run(still, **asked).arrays["sound"].tobytes()
+
+
+def test_a_prompt_without_a_sound_leaves_the_film_silent(still: Path) -> None:
+    raw = run(still, prompt="zoom in", sound=True)
+    assert ({"frames"}, "demo-camera found no sound") == (set(raw.arrays), raw.warnings[0][:26])

@@ -335,3 +335,20 @@ def test_a_lora_that_the_model_does_not_take_is_refused(model, fields, field, se
 def test_a_lora_of_the_model_is_taken():
     asked = ImageParams(prompt="a cat", loras=(LoraChoice(lora="style"),))
     assert [] == list(unmet_requirements(spec(loras=LORAS, quality=FLOAT8), asked))
+
+
+def test_a_film_with_sound_names_one():
+    model = spec(
+        id="foley",
+        family="demo-camera",
+        modality="video",
+        capabilities=["text-to-video", "sound"],
+        vocabulary={"rain": ["shower"], "sea": []},
+    )
+    (unmet,) = unmet_requirements(model, VideoParams(prompt="a lamp", sound=True))
+    assert (NotThisModel, "$.prompt") == (unmet.error, unmet.field)
+    assert "`prompt` must name for `sound` a sound that foley makes: rain or sea" == unmet.sentence
+    for params in (VideoParams(prompt="a lamp"), VideoParams(prompt="a lamp in showers", sound=True)):
+        assert [] == list(unmet_requirements(model, params))
+    assert [] == list(unmet_requirements(model, VideoParams(prompt="a lamp", sound=True), ignores_unsupported=True))
+    assert not settle(model, VideoParams(prompt="a lamp", sound=True)).params.sound

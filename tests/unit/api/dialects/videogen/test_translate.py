@@ -52,6 +52,11 @@ def test_a_clip_starts_from_its_frame():
     assert (896, 512) == (params.width, params.height)
 
 
+def test_a_clip_has_sound_where_it_is_asked_for():
+    assert clip_params(read(GenerateVideoClip, prompt="rain", generateAudio=True)).sound
+    assert not clip_params(read(GenerateVideoClip, prompt="rain", generateAudio=None)).sound
+
+
 def test_one_picture_of_a_clip_is_its_first_frame():
     assert MEDIA[0] == clip_params(read(GenerateVideoClip, imageFileIds=FILES[:1])).input_image
 
@@ -68,7 +73,6 @@ def test_further_pictures_of_a_clip_are_references():
     [
         ({}, MissingField, "startFrameFileId"),
         ({"prompt": "a", "videoFileIds": FILES}, NotThisModel, "videoFileIds"),
-        ({"prompt": "a", "generateAudio": True}, NotThisModel, "generateAudio"),
         ({"prompt": "a", "spokenDialogue": "hello"}, NotThisModel, "spokenDialogue"),
         ({"prompt": "a", "durationSeconds": 30}, OutOfRange, "duration_seconds"),
         ({"prompt": "a", "startFrameFileId": "vg_file_x"}, MalformedId, "vg_file_"),
