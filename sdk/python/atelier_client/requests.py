@@ -664,6 +664,46 @@ class TranscriptRequest(TypedDict, total=False):
     """-1 draws a fresh seed; any other value repeats itself."""
 
 
+class AvatarRequest(TypedDict, total=False):
+    """A film of a picture whose face says a recording; `input_image` and `input_audio` are required.
+
+    The face is where `face_x`, `face_y` and `face_size` say, all of them shares of the picture's sides.
+    """
+
+    model: str | None
+    """A model of GET /models/v1."""
+    output_format: Literal["jpeg", "mp4", "png", "webm", "webp"]
+    """mp4 (H.264) or webm (VP9); image formats are accepted with a warning and give mp4."""
+    callback_url: str | None
+    """Receives one signed webhook when the job ends."""
+    server_id: str | None
+    """Run on this server."""
+    pin: Literal["prefer", "strict"]
+    """`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."""
+    prefer_seconds: float
+    """With `pin: prefer`, seconds after which a job that still waits may run on any server."""
+    priority: int
+    """0 lowest, 9 highest."""
+    deadline_seconds: int | None
+    """Seconds after which an unfinished job fails."""
+    start_within_seconds: int | None
+    """Seconds after which it fails unless it has started."""
+    labels: dict[str, str]
+    """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
+    input_image: Required[str]
+    """The picture with the face. Read as `image_path` and `image_url`, too."""
+    input_audio: Required[str]
+    """What it says: a recording of a voice of up to a minute."""
+    face_x: float
+    """The middle of the face, from the left of the picture."""
+    face_y: float
+    """The middle of the face, from the top of the picture."""
+    face_size: float
+    """The height of the face, from brow to chin, of the picture's height."""
+    watermark: Literal["always", "auto", "never"]
+    """A visible `Made with AI` at the bottom left; `auto`: where the operator wants it."""
+
+
 PATHS = {
     "image": "/generate/image/v1",
     "video": "/generate/video/v1",
@@ -678,6 +718,7 @@ PATHS = {
     "sound": "/generate/sound/v1",
     "music": "/generate/music/v1",
     "transcript": "/generate/transcript/v1",
+    "avatar": "/generate/avatar/v1",
 }
 """The route of each modality."""
 
@@ -695,5 +736,6 @@ MEDIA = {
     "sound": [],
     "music": [],
     "transcript": ["input_audio"],
+    "avatar": ["input_audio", "input_image"],
 }
 """The fields of each modality that take a picture, a sound or a film."""

@@ -1,6 +1,6 @@
 /** What the native routes take and answer; `scripts/sdk_models.py` writes it from the API. */
 
-export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join" | "vectorize" | "text" | "upscale" | "sound" | "music" | "transcript";
+export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join" | "vectorize" | "text" | "upscale" | "sound" | "music" | "transcript" | "avatar";
 
 export type Reason = "inputs" | "backoff" | "server_offline" | "server_cordoned" | "store_away" | "server_busy" | "no_server_for_model" | "tenant_paused" | "tenant_running_cap" | "queue";
 
@@ -418,6 +418,24 @@ export interface TranscriptParams extends CommonParams {
   seed?: number;
 }
 
+/** A film of a picture whose face says a recording; `input_image` and `input_audio` are required. */
+export interface AvatarParams extends CommonParams {
+  /** mp4 (H.264) or webm (VP9); image formats are accepted with a warning and give mp4. */
+  output_format?: "jpeg" | "mp4" | "png" | "webm" | "webp";
+  /** The picture with the face. Read as `image_path` and `image_url`, too. */
+  input_image: string;
+  /** What it says: a recording of a voice of up to a minute. */
+  input_audio: string;
+  /** The middle of the face, from the left of the picture. */
+  face_x?: number;
+  /** The middle of the face, from the top of the picture. */
+  face_y?: number;
+  /** The height of the face, from brow to chin, of the picture's height. */
+  face_size?: number;
+  /** A visible `Made with AI` at the bottom left; `auto`: where the operator wants it. */
+  watermark?: "always" | "auto" | "never";
+}
+
 /** Shots that become one film. `model` makes the shots, `image_model` their first frames; each shot is a job. */
 export interface StoryboardParams extends CommonParams {
   /** mp4 (H.264) or webm (VP9). */
@@ -461,6 +479,7 @@ export interface ParamsOf {
   "sound": SoundParams;
   "music": MusicParams;
   "transcript": TranscriptParams;
+  "avatar": AvatarParams;
 }
 
 /** The reason why a job waits: `code` is one of `Reason`, `message` a sentence. */
