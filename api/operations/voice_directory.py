@@ -20,7 +20,21 @@ from pipelines.catalog.loader import Catalog, ModelSpec
 from pipelines.catalog.requirements import speaks
 
 BUILTIN = "builtin:"
-"""The prefix of the id of a model's built-in voice; the model's id follows."""
+"""The prefix of the id of a model's built-in voice; the model's id follows, and of several the voice after a colon."""
+
+
+def builtin_id(spec: ModelSpec, voice: str | None) -> str:
+    """Return the id of a voice of the model's own."""
+    return f"{BUILTIN}{spec.id}" + (f":{voice}" if voice else "")
+
+
+def builtin_voice(name: str, catalog: Catalog) -> tuple[ModelSpec, str | None] | None:
+    """Return the model and the voice that an id without its prefix means: the first of several if none is named."""
+    owner, _, voice = name.partition(":")
+    for spec in catalog.of("speech"):
+        if spec.id == owner and spec.voice is not None and (not voice or voice in spec.voices):
+            return spec, voice or next(iter(spec.voices), None)
+    return None
 
 
 def sample_path(voice_id: str) -> str:
@@ -61,15 +75,17 @@ class VoiceDirectory:
         served = {row[0] for row in await self._database.rows(served_models())}
         return [
             VoiceAnswer(
-                voice_id=BUILTIN + spec.id,
-                name=spec.voice,
+                voice_id=builtin_id(spec, voice),
+                name=spec.voices[voice] if voice else spec.voice or "",
                 kind="builtin",
                 model=spec.id,
+                voice=voice,
                 languages=spec.languages,
-                preview_url=self._sample_link(BUILTIN + spec.id),
+                preview_url=self._sample_link(builtin_id(spec, voice)),
             )
             for spec in specs
             if spec.voice is not None and spec.id in served
+            for voice in spec.voices or (None,)
         ]
 
     def _stored(self, row: Row[Any]) -> VoiceAnswer:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.http.auth import Caller
 from api.http.database import Database
+from api.operations.voice_directory import builtin_voice
 from api.submit.service import Submission, Submissions
 from api.submit.validation import IdempotencyKey
 from core.errors.unavailable import SampleUnavailable
@@ -34,6 +35,8 @@ RETRY = timedelta(minutes=1)
 """How long a failed sample is not tried again."""
 LOOK_SECONDS = 0.5
 LOWEST_PRIORITY = 0
+RECENT = 100
+"""Samples of a model of several voices among which that of one is looked for."""
 
 
 class VoiceSamples:
@@ -45,41 +48,43 @@ class VoiceSamples:
         self._submissions = submissions
         self._settings = settings
 
-    async def link(self, model: str) -> str:
-        """Return a link to the sample of a model's voice, once it is made.
+    async def link(self, name: str) -> str:
+        """Return a link to the sample of a model's voice, once it is made; `name` is its id without the prefix.
 
         Raises `UnknownVoice` for a model without a voice, what a submit raises, and `SampleUnavailable` when it is not
         made in time.
         """
-        spec = next((one for one in self._catalog.of("speech") if one.id == model and one.voice is not None), None)
-        if spec is None:
+        found = builtin_voice(name, self._catalog)
+        if found is None:
             raise UnknownVoice
+        spec, voice = found
         until = time.monotonic() + self._settings.sync_seconds
         tenant = await self._database.transaction(_own_tenant)
-        job = await self._newest(spec, tenant)
+        job = await self._newest(spec, voice, tenant)
         if job is None or not _is_usable(job):
             if job is not None and job.status is JobStatus.FAILED and _is_recent(job):
                 raise SampleUnavailable
-            await self._submit(spec, tenant, job)
+            await self._submit(spec, voice, tenant, job)
         while job is None or job.status is not JobStatus.COMPLETED or not _is_usable(job):
             if time.monotonic() >= until or (job is not None and job.status is JobStatus.FAILED and _is_recent(job)):
                 raise SampleUnavailable
             await asyncio.sleep(LOOK_SECONDS)
-            job = await self._newest(spec, tenant)
+            job = await self._newest(spec, voice, tenant)
         path = output_path(job.id, 0, job.artifacts[0].key.rpartition(".")[2])
         return public_link(self._settings, f"{path}?signature={sign_link(self._settings.secret_key, path)}")
 
-    async def _newest(self, spec: ModelSpec, tenant: str) -> Job | None:
-        rows = await self._database.rows(listing(tenant, limit=1, modality="speech", model=spec.id))
-        return job_from_row(rows[0]) if rows else None
+    async def _newest(self, spec: ModelSpec, voice: str | None, tenant: str) -> Job | None:
+        limit = RECENT if voice else 1
+        rows = await self._database.rows(listing(tenant, limit=limit, modality="speech", model=spec.id))
+        return next((job for job in map(job_from_row, rows) if job.params.get("voice") == voice), None)
 
-    async def _submit(self, spec: ModelSpec, tenant: str, before: Job | None) -> None:
+    async def _submit(self, spec: ModelSpec, voice: str | None, tenant: str, before: Job | None) -> None:
         """Submit the job; processes that do so at the same time make one, by its Idempotency-Key."""
         language = "en" if speaks(spec, "en") else spec.languages[0]
         params = SpeechParams(
-            text=TEXT, model=spec.id, language_id=language, output_format="mp3", priority=LOWEST_PRIORITY
+            text=TEXT, model=spec.id, voice=voice, language_id=language, output_format="mp3", priority=LOWEST_PRIORITY
         )
-        name = before.id if before is not None else spec.id
+        name = before.id if before is not None else f"{spec.id}:{voice}" if voice else spec.id
         submission = Submission(
             job_id=new_id("job"),
             caller=Caller(tenant, "", priority_ceiling=LOWEST_PRIORITY),

@@ -20,7 +20,7 @@ from jobs.params.image import ImageParams, Padding
 from jobs.params.media import Element, LoraChoice, media_of
 from jobs.params.registry import AnyParams
 from jobs.params.sound import MusicParams
-from jobs.params.speech import LONGEST_TEXT, SpeechParams, is_speakable
+from jobs.params.speech import LONGEST_TEXT, SpeechParams, has_phonemes, is_speakable
 from jobs.params.text import TextParams
 from jobs.params.upscale import UpscaleParams
 from jobs.scopes import UNMARKED
@@ -103,8 +103,13 @@ def _check_speech(params: SpeechParams) -> None:
         if word in words[:number]:
             advice = f"Two of `replacements` are for {word!r}; remove one."
             raise InvalidRequest(advice, field=f"$.replacements[{number}].word")
+        if (params.replacements[number].say is None) == (params.replacements[number].phonemes is None):
+            advice = f"Say how {word!r} is pronounced: by `say` or by `phonemes`, and not by both."
+            raise InvalidRequest(advice, field=f"$.replacements[{number}]")
+    if params.voice is not None and params.target_voice_path is not None:
+        raise InvalidRequest("`voice` and `target_voice_path` exclude each other; remove one.", field="$.voice")
     spelled = params.spelled
-    if not is_speakable(spelled):
+    if not is_speakable(spelled) and not (params.replacements and has_phonemes(spelled)):
         raise OutOfRange("`text` has nothing that can be spoken; write words or numbers.", field="$.text")
     if len(spelled) > LONGEST_TEXT:
         advice = f"`text` must have at most {LONGEST_TEXT} characters with its `replacements`; this has {len(spelled)}."

@@ -49,7 +49,7 @@ class DemoRun:
 
     def __init__(self, client: Client, jobs: Sequence[DemoJob], out: Path, bars: Progress) -> None:
         self._client, self._jobs, self._out, self._bars = client, jobs, out, bars
-        self._served = {model.modality for model in client.models() if model.available}
+        self._served = {name for model in client.models() if model.available for name in (model.modality, model.id)}
         self._shown = {job.file: bars.add_task(job.title, total=1.0, doing="waits") for job in jobs}
         self._uploads = dict[str, str]()
         self._ids = dict[str, str]()
@@ -75,7 +75,7 @@ class DemoRun:
         made = {one.file: one for one in self._jobs}
         inputs = [made[name] for name in job.sources if name in made]
         missing = next((one for one in inputs if self._has_failed(one)), None)
-        if job.modality not in self._served:
+        if not {job.modality, job.fields.get("model", job.modality)} <= self._served:
             self._end(job, LEFT_OUT, error="no server here has a model for it; `atelier weights list` says why")
         elif missing is not None:
             self._end(job, LEFT_OUT, error=f"it is made of {missing.file}, which was not made")

@@ -129,6 +129,12 @@ JOBS = (
         {"input_image": PRESENTER, "input_audio": "about-the-mug.wav"},
         "presenter.mp4",
     ),
+    DemoJob(
+        "Speech, by a network",
+        "speech",
+        {"text": "Thrown by hand, and fired twice.", "model": "demo-kokoro", "voice": "jm_kumo"},
+        "fired-twice.mp3",
+    ),
     DemoJob("Sound effect", "sound", {"prompt": "rain and thunder"}, "rain-and-thunder.mp3"),
     DemoJob("Music", "music", {"prompt": "a happy tune", "duration_seconds": 15}, "a-happy-tune.mp3"),
     DemoJob(

@@ -18,6 +18,9 @@ NAMED = "&%@#*/\\§"
 
 LONGEST_TEXT = 10_000
 """Characters of a text that is spoken."""
+MOST_REPLACEMENTS = 50
+FIRST_PHONEMES = 0xE000
+"""The first of the private characters that stand for phonemes; no text has a use for them."""
 TOKENS_PER_CHARACTER, LEAST_TOKENS, MOST_TOKENS = 4, 256, 4096
 Text = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S", description="The text to speak.")]
 
@@ -31,10 +34,27 @@ class Pronunciation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             min_length=1, max_length=100, pattern=r"\S", description="A whole word or several, in any case of letters."
         ),
     ]
-    say: Annotated[
-        str,
-        Meta(min_length=1, max_length=200, pattern=r"\S", description="What is spoken instead, spelled as it sounds."),
-    ]
+    say: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1, max_length=200, pattern=r"\S", description="What is spoken instead, spelled as it sounds."
+            ),
+        ]
+        | None
+    ) = None
+    phonemes: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=200,
+                pattern=r"\S",
+                description="What is spoken instead, in the IPA; for models with the capability `phonemes`.",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="speech"):
@@ -59,13 +79,25 @@ class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
         ]
         | None
     ) = None
+    voice: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[a-z0-9][a-z0-9_-]{0,59}(?!\n)$", description="A voice of the model's own, of `/voices/v1`."
+            ),
+        ]
+        | None
+    ) = None
     max_new_tokens: Annotated[int, Meta(ge=1, le=MOST_TOKENS, description="Upper bound of the audio.")] = LEAST_TOKENS
     exaggeration: Annotated[float, Meta(ge=0, le=1, description="0 neutral, 1 most expressive.")] = 0.5
     temperature: Annotated[float, Meta(ge=0.05, le=2, description="How freely the model chooses.")] = 0.8
     cfg_weight: Annotated[float, Meta(ge=0, le=1, description="Adherence to text and voice; 0 paces calmly.")] = 0.5
     replacements: Annotated[
         tuple[Pronunciation, ...],
-        Meta(max_length=50, description="Words that are pronounced in another way, as names and abbreviations are."),
+        Meta(
+            max_length=MOST_REPLACEMENTS,
+            description="Words that are pronounced in another way, as names and abbreviations are.",
+        ),
     ] = ()
     speed: Annotated[float, Meta(ge=0.25, le=4, description="How fast it is spoken; the pitch stays.")] = 1.0
     loudness: (
@@ -86,7 +118,7 @@ class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
 
     @property
     def spelled(self) -> str:
-        """The text with its `replacements`."""
+        """The text with its `replacements`; characters from `FIRST_PHONEMES` on stand for phonemes, by their place."""
         return replace_words(self.text, self.replacements)
 
 
@@ -96,7 +128,7 @@ def replace_words(text: str, replacements: Sequence[Pronunciation]) -> str:
     A word is whole where no letter, digit or mark of another one touches it; characters of Chinese, Japanese and Korean
     are words of their own. Of words that begin at the same place the longest counts.
     """
-    instead = {_spaced(each.word).lower(): each.say for each in replacements}
+    instead = {_spaced(each.word).lower(): _spelled(number, each) for number, each in enumerate(replacements)}
     if not instead:
         return text
     lengths = sorted({len(_spaced(each.word)) for each in replacements}, reverse=True)
@@ -112,9 +144,19 @@ def replace_words(text: str, replacements: Sequence[Pronunciation]) -> str:
     return "".join(made)
 
 
+def has_phonemes(text: str) -> bool:
+    """Return whether a text of `SpeechParams.spelled` has phonemes in it."""
+    return any(FIRST_PHONEMES <= ord(letter) < FIRST_PHONEMES + MOST_REPLACEMENTS for letter in text)
+
+
+def _spelled(number: int, replacement: Pronunciation) -> str:
+    return replacement.say or chr(FIRST_PHONEMES + number)
+
+
 def _spaced(text: str) -> str:
     """Return the text with single spaces, and with letters and their accents as one, where there is one."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    plain = "".join(" " if has_phonemes(letter) else letter for letter in unicodedata.normalize("NFC", text))
+    return " ".join(plain.split())
 
 
 def _is_between(text: str, place: int) -> bool:
@@ -161,6 +203,7 @@ SPEECH = ModalitySpec(
     flags={
         "language_id": ("--language",),
         "target_voice_path": ("--voice",),
+        "voice": ("--own-voice",),
         "max_new_tokens": ("--max-tokens",),
         "replacements": ("--replace",),
     },

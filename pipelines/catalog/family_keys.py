@@ -26,6 +26,7 @@ FAMILIES_OF: dict[str, tuple[str, ...]] = {
     "quantization": DIFFUSERS,
     "variant": (*DIFFUSERS, "rembg"),
     "vocabulary": ("demo-sound", "demo-music", CAMERA),
+    "voices": ("kokoro",),
 }
 """Keys of an entry, and the families that read them."""
 FAMILIES_OF_PRESET: dict[str, tuple[str, ...]] = {"lora": (IMAGE,)}

@@ -186,6 +186,8 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
     if language is not None and not speaks(spec, language):
         sentence = not_spoken(spec.id, language, spec.languages)
         yield UnmetRequirement(error=NotThisModel, field="$.language_id", sentence=sentence)
+    if isinstance(params, SpeechParams):
+        yield from _unmet_voice(spec, params)
     if isinstance(params, UpscaleParams) and params.scale > spec.limits.max_scale:
         sentence = f"`scale` must be at most {spec.limits.max_scale} for {spec.id}"
         yield UnmetRequirement(error=NotThisModel, field="$.scale", sentence=sentence)
@@ -222,6 +224,20 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
             instead={"prompt": _cut(prompt, limit)},
             warning=f"{spec.id} reads {limit} characters of a prompt; the rest was cut off",
         )
+
+
+def _unmet_voice(spec: ModelSpec, params: SpeechParams) -> Iterator[UnmetRequirement]:
+    """Yield a voice that the model has not, and phonemes where it reads none."""
+    if params.voice is not None and params.voice not in spec.voices:
+        known = f"one of {', '.join(spec.voices)}" if spec.voices else "left out"
+        sentence = f"`voice` must be {known} for {spec.id}"
+        yield UnmetRequirement(error=NotThisModel, field="$.voice", sentence=sentence)
+    for number, replacement in enumerate(params.replacements):
+        if replacement.phonemes is not None and "phonemes" not in spec.capabilities:
+            sentence = f"{spec.id} reads no phonemes; spell the word in `say`"
+            field = f"$.replacements[{number}].phonemes"
+            yield UnmetRequirement(error=NotThisModel, field=field, sentence=sentence)
+            return
 
 
 def _long_chat(spec: ModelSpec, params: TextParams) -> Iterator[UnmetRequirement]:

@@ -46,6 +46,7 @@ Capability = Literal[
     "negative-prompt",
     "lyrics",  # sings `lyrics`, in `limits.max_lyrics_chars`
     "vision",  # sees the pictures of `images` (texts)
+    "phonemes",  # speaks words of `replacements` by their phonemes
     "reference-voice",  # sounds like the recording in `target_voice_path`
 ]
 """What a model can do; the API refuses a request that needs more."""
@@ -358,6 +359,9 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     """The languages that it speaks; empty leaves the check to the pipeline."""
     voice: Name | None = None
     """Name of its own voice, used where the request has no reference voice; `None` if it has none."""
+    voices: dict[Name, Name] = {}
+    """Several voices of its own, by the name that a request has in `voice`, each with a title; the first is the default
+    one."""
     scope: Scope | None = None
     vocabulary: dict[Name, tuple[Name, ...]] = {}
     """What a demo model makes, by a word of which a prompt must name one, each with further words for the same; empty:

@@ -27,6 +27,7 @@ FAMILIES: dict[str, Family] = {
     "rembg": Family("pipelines.cutout.rembg_cutout", "RembgCutout"),
     "chatterbox": Family("pipelines.speech.chatterbox.family", "Chatterbox"),
     "espeak": Family("pipelines.speech.espeak", "EspeakVoice"),
+    "kokoro": Family("pipelines.speech.kokoro", "Kokoro"),
     "demo-sound": Family("pipelines.sound.drawn", "DrawnSound"),
     "moss-sound": Family("pipelines.sound.moss.family", "MossSound"),
     "diffusers-music": Family("pipelines.music.diffusers_music", "DiffusersMusic"),

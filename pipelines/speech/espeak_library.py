@@ -21,6 +21,10 @@ _SYNCHRONOUS = 2
 _DO_NOT_EXIT = 0x8000
 """Missing data is an error to return, not a reason to end the process."""
 _UTF8, _END_PAUSE = 1, 0x1000
+_IPA = 0x02
+TIE = "^"
+"""Stands in phonemes between letters that are one sound."""
+_TIED = ord(TIE) << 8 | 0x80
 _RANGE = 4
 """The parameter of the pitch range: 0 is flat, 50 normal, 100 the widest."""
 
@@ -88,9 +92,7 @@ class Espeak:
 
     def synthesize(self, text: str, voice: str, pitch_range: int = 50) -> Samples:
         """Return the samples of `text`, in -1 to 1, in the voice with that identifier. Raises `PipelineFailed`."""
-        # An unknown voice leaves the last one in place; only the return code shows it.
-        if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise PipelineFailed(f"espeak-ng has no voice {voice!r}.")
+        self._choose(voice)
         self._library.espeak_SetParameter(_RANGE, pitch_range, 0)
         encoded = text.encode() + b"\0"
         self._received = []
@@ -101,6 +103,23 @@ class Espeak:
             raise PipelineFailed(f"espeak-ng could not speak (code {code}).")
         pcm = np.concatenate([np.zeros(0, np.int16), *self._received])
         return pcm.astype(np.float32) / np.float32(32768)
+
+    def phonemes(self, text: str, voice: str) -> Iterator[tuple[str, str]]:
+        """Yield the clauses of `text` as the library cuts them, and their phonemes in the IPA, with `TIE`.
+
+        It looks one letter further than a clause goes. Raises `PipelineFailed`.
+        """
+        self._choose(voice)
+        translate = self._library.espeak_TextToPhonemes
+        translate.restype = ctypes.c_char_p
+        encoded = text.encode()
+        buffer = ctypes.create_string_buffer(encoded)
+        start, place = ctypes.addressof(buffer), ctypes.c_void_p(ctypes.addressof(buffer))
+        while place.value:
+            before = place.value - start
+            found = translate(ctypes.byref(place), _UTF8, _IPA | _TIED) or b""
+            end = place.value - start if place.value else len(encoded)
+            yield encoded[before:end].decode(errors="replace"), found.decode()
 
     def voices(self) -> Iterator[LibraryVoice]:
         """Yield every voice that can speak."""
@@ -113,6 +132,11 @@ class Espeak:
             if identifier not in _MUTE:
                 yield LibraryVoice(voice.name.decode().strip(), identifier, tuple(_tags(voice.languages)))
             number += 1
+
+    def _choose(self, voice: str) -> None:
+        # An unknown voice leaves the last one in place; only the return code shows it.
+        if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise PipelineFailed(f"espeak-ng has no voice {voice!r}.")
 
     def _receive(self, samples: "ctypes._Pointer[ctypes.c_short]", count: int, _events: object) -> int:
         if count > 0:  # the last call brings no samples

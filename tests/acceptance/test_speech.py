@@ -4,9 +4,11 @@ from io import BytesIO
 from typing import Any
 
 import av
+import httpx
 import pytest
 from PIL import Image
 
+from tests.support.checkpoints.kokoro import needs_kokoro
 from tests.support.service import finished
 from tests.support.service.finished import download
 from tests.support.service.service import Service
@@ -16,6 +18,11 @@ TEXT = "Good morning. Your order has left our workshop."
 
 def make(studio: Service, **fields: Any) -> dict[str, Any]:
     return finished.make(studio, "speech", **{"text": TEXT, **fields})
+
+
+def sample(url: str) -> bytes:
+    """What the sample's link leads to, once it is made."""
+    return httpx.get(url, follow_redirects=True, timeout=120).raise_for_status().content
 
 
 def seconds(file: bytes) -> float:
@@ -96,3 +103,34 @@ def test_what_is_heard_while_it_is_made_is_what_is_stored(
     assert stored == studio.client.get(f"/jobs/v1/{job_id}/sound").content
     if output_format != "pcm":
         assert seconds(sound) == pytest.approx(seconds(stored), abs=0.1)
+
+
+@pytest.mark.long
+class TestOwnVoices:
+    """Of the model that has several."""
+
+    def test_a_voice_chooses_its_model(self, studio: Service) -> None:
+        needs_kokoro()
+        word = {"word": "workshop", "phonemes": "ˈwɜːkʃɒp"}
+        first, again = (make(studio, voice="jm_kumo", replacements=[word]) for _ in range(2))
+
+        file = download(first["result_url"])
+        assert "demo-kokoro" == first["model"]
+        assert 2 < seconds(file) < 8
+        assert file == download(again["result_url"])
+        assert file != download(make(studio, voice="jf_alpha")["result_url"])
+
+    def test_each_is_listed_with_a_sample(self, studio: Service) -> None:
+        needs_kokoro()
+        voices = studio.client.get("/voices/v1", params={"model": "demo-kokoro"}).json()["voices"]
+        assert ["jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo"] == [v["voice"] for v in voices]
+        kumo = studio.client.get("/voices/v1/builtin:demo-kokoro:jm_kumo").json()
+        assert voices[4] == kumo
+        samples = [sample(voice["preview_url"]) for voice in (voices[0], kumo)]
+        assert samples[0] != samples[1]
+        assert samples[1] == sample(kumo["preview_url"])
+
+    def test_others_do_not_speak_in_it(self, studio: Service) -> None:
+        asked = {"text": TEXT, "model": "demo-espeak", "voice": "jm_kumo"}
+        answer = studio.client.post("/generate/speech/v1", json=asked)
+        assert (422, "not_supported_by_model") == (answer.status_code, answer.json()["code"])

@@ -24,7 +24,7 @@ IMAGE_FIELDS = (
     *("num_inference_steps", "guidance_scale"),
 )
 SPEECH_FIELDS = (
-    *("text", "language_id", "max_new_tokens", "exaggeration", "temperature", "cfg_weight"),
+    *("text", "language_id", "voice", "max_new_tokens", "exaggeration", "temperature", "cfg_weight"),
     "apply_watermark",
 )
 """What the other service is asked for; palettes, logos, tempo, loudness and formats are for this one's encoder."""
@@ -122,7 +122,7 @@ class AtelierJob:
             width, height = request.size or (params.width, params.height)
             return body | {"width": width, "height": height, "output_format": "png"}
         if isinstance(params, SpeechParams):
-            body["text"] = params.spelled
+            body |= {"replacements": msgspec.to_builtins(params.replacements)} if params.replacements else {}
         return body | {"output_format": "wav"}
 
     def _media(self) -> dict[str, Any]:

@@ -177,6 +177,7 @@ def speech_jobs(asked: SpeechRequest, aliases: Aliases, catalog: Catalog) -> Job
         text=asked.input,
         model=chosen.model or model,
         target_voice_path=chosen.stored,
+        voice=chosen.voice,
         output_format="ogg" if asked.response_format == "opus" else asked.response_format,
         language_id=asked.language,
         max_new_tokens=tokens_for(asked.input),

@@ -55,16 +55,17 @@ async def known_voices(caller: Caller, database: Database, catalog: Catalog) -> 
     builtin = [
         KnownVoice(
             TtsVoice(
-                voice_id=f"{PREFIX}_{spec.id}",
+                voice_id=f"{PREFIX}_{spec.id}" + (f"_{voice}" if voice else ""),
                 language_code="en" if "en" in spec.languages or not spec.languages else spec.languages[0],
-                display_name=spec.voice,
+                display_name=spec.voices[voice] if voice else spec.voice,
                 description=f"The voice of {spec.title}.",
                 supports_all_languages=len(spec.languages) > 1,
             ),
-            {"model": spec.id},
+            {"model": spec.id, "voice": voice},
         )
         for spec in catalog.of("speech")
         if spec.voice is not None and spec.id in served
+        for voice in spec.voices or (None,)
     ]
     return stored + builtin
 

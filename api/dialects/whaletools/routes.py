@@ -117,7 +117,7 @@ class GenerationRoutes(Controller):
         """Speak a text and answer with the recording."""
         model = generations.model("speech", data.model)
         chosen = choose_voice(data.voice_id, model, aliases, catalog)
-        params = speech_params(data, chosen.model or model, chosen.stored)
+        params = speech_params(data, chosen, model)
         origin = Origin(dialect=NAME, model=data.model, voice=data.voice_id)
         return await generations.make(request, params, idempotency_key, origin)
 

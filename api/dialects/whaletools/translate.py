@@ -1,5 +1,6 @@
 """WhaleTools' requests as parameters of jobs, and its ids."""
 
+from api.dialects.voice_choice import ChosenVoice
 from api.dialects.whaletools.schema import CompletionRequest, ImageRequest, VideoRequest, VoiceRequest
 from api.dialects.whaletools.sizes import image_size, video_size
 from core.ids import check_id
@@ -49,12 +50,13 @@ def video_params(asked: VideoRequest, model: str | None) -> VideoParams:
     )
 
 
-def speech_params(asked: VoiceRequest, model: str | None, voice: str | None) -> SpeechParams:
-    """Return the parameters of a recording; `voice` is the id of a stored voice."""
+def speech_params(asked: VoiceRequest, chosen: ChosenVoice, model: str | None) -> SpeechParams:
+    """Return the parameters of a recording in the voice that was chosen."""
     return SpeechParams(
         text=asked.text,
-        model=model,
-        target_voice_path=voice,
+        model=chosen.model or model,
+        target_voice_path=chosen.stored,
+        voice=chosen.voice,
         output_format=asked.output_format,
         language_id=asked.language,
         max_new_tokens=tokens_for(asked.text),

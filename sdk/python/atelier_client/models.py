@@ -448,15 +448,17 @@ class VoiceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A voice.
 
     `stored`: your own; use its `voice_id` as `target_voice_path`. `builtin`: the voice of a model without a
-    `target_voice_path`, with its `model` and `languages`. `preview_url` is a link to the recording, valid as long as
-    any download link, and null where the object store does not sign links; of a built-in voice it leads to a sentence
-    that is spoken when the link is first followed, and stays valid.
+    `target_voice_path`, with its `model` and `languages`; where a model has several, `voice` is what to ask for.
+    `preview_url` is a link to the recording, valid as long as any download link, and null where the object store does
+    not sign links; of a built-in voice it leads to a sentence that is spoken when the link is first followed, and stays
+    valid.
     """
 
     voice_id: str
     name: str
     kind: str
     model: str | None = None
+    voice: str | None = None
     languages: list[str] = []
     media_type: str | None = None
     bytes: int | None = None

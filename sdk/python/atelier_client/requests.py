@@ -47,8 +47,10 @@ class Pronunciation(TypedDict, total=False):
 
     word: Required[str]
     """A whole word or several, in any case of letters."""
-    say: Required[str]
+    say: str | None
     """What is spoken instead, spelled as it sounds."""
+    phonemes: str | None
+    """What is spoken instead, in the IPA; for models with the capability `phonemes`."""
 
 
 class ChatMessage(TypedDict, total=False):
@@ -290,6 +292,8 @@ class SpeechRequest(TypedDict, total=False):
     """Language code, e.g. en or pt-BR."""
     target_voice_path: str | None
     """A reference voice: a URL, a `data:` URL, an `input_id`, or a `voice_id` of /voices/v1."""
+    voice: str | None
+    """A voice of the model's own, of `/voices/v1`."""
     max_new_tokens: int
     """Upper bound of the audio."""
     exaggeration: float

@@ -65,7 +65,9 @@ export interface Pronunciation {
   /** A whole word or several, in any case of letters. */
   word: string;
   /** What is spoken instead, spelled as it sounds. */
-  say: string;
+  say?: string;
+  /** What is spoken instead, in the IPA; for models with the capability `phonemes`. */
+  phonemes?: string;
 }
 
 /** One turn of a chat. */
@@ -224,6 +226,8 @@ export interface SpeechParams extends CommonParams {
   language_id?: string;
   /** A reference voice: a URL, a `data:` URL, an `input_id`, or a `voice_id` of /voices/v1. */
   target_voice_path?: string;
+  /** A voice of the model's own, of `/voices/v1`. */
+  voice?: string;
   /** Upper bound of the audio. */
   max_new_tokens?: number;
   /** 0 neutral, 1 most expressive. */
@@ -848,6 +852,7 @@ export interface Voice {
   name: string;
   kind: string;
   model: string | null;
+  voice: string | null;
   languages: string[];
   media_type: string | null;
   bytes: number | null;

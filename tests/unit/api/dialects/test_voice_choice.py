@@ -35,6 +35,25 @@ def test_an_unknown_voice_is_refused(voice_id):
     assert "$.voice_id" == refused.value.field
 
 
+@pytest.mark.parametrize(
+    ("voice_id", "voice"),
+    [
+        ("voice_demo-kokoro:jm_kumo", "jm_kumo"),
+        ("builtin:demo-kokoro:jf_nezumi", "jf_nezumi"),
+        ("voice_demo-kokoro", "jf_alpha"),
+    ],
+)
+def test_one_of_several_voices_of_a_model(voice_id, voice):
+    chosen = choose_voice(voice_id, None, ALIASES, load_catalog())
+    assert ChosenVoice(model="demo-kokoro", voice=voice) == chosen
+
+
+@pytest.mark.parametrize("voice_id", ["voice_demo-kokoro:af_heart", "builtin:demo-espeak:jm_kumo"])
+def test_a_voice_that_the_model_has_not_is_refused(voice_id):
+    with pytest.raises(UnknownInput):
+        choose_voice(voice_id, None, ALIASES, load_catalog())
+
+
 def test_the_voice_of_another_model_is_refused():
     with pytest.raises(InvalidRequest, match="chaos-speech"):
         choose_voice("nova", "chatterbox", ALIASES, load_catalog(CATALOG))

@@ -164,6 +164,7 @@ def test_a_modality_without_a_seed_has_none():
         ("a b", [("SQL", "sequel"), (" sql ", "s q l")], InvalidRequest, "$.replacements[1].word"),
         ("a " * 200, [("a", "b" * 100)], OutOfRange, "$.replacements"),
         ("a", [("a", "...")], OutOfRange, "$.text"),
+        ("a", [("a", None)], InvalidRequest, "$.replacements[0]"),
     ],
 )
 def test_replacements_that_leave_nothing_or_too_much_to_say(text, words, error, field):
@@ -175,3 +176,16 @@ def test_replacements_that_leave_nothing_or_too_much_to_say(text, words, error, 
 
 def test_a_text_fits_with_its_replacements():
     check(SpeechParams(text="a " * 200, replacements=(Pronunciation(word="a", say="b" * 40),)), CALLER, CLOSED)
+
+
+def test_a_word_has_a_spelling_or_phonemes():
+    both = Pronunciation(word="a", say="b", phonemes="b")
+    with pytest.raises(InvalidRequest, match="not by both"):
+        check(SpeechParams(text="a", replacements=(both,)), CALLER, CLOSED)
+    check(SpeechParams(text="a", replacements=(Pronunciation(word="a", phonemes="bi"),)), CALLER, CLOSED)
+
+
+def test_a_voice_is_the_models_or_a_recordings():
+    with pytest.raises(InvalidRequest) as caught:
+        check(SpeechParams(text="a", voice="jm_kumo", target_voice_path=URL), CALLER, OPENED)
+    assert "$.voice" == caught.value.field

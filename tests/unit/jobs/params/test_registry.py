@@ -91,6 +91,7 @@ OWN = {
         "seed": 42,
     },
     "speech": {
+        "voice": None,
         "replacements": (),
         "speed": 1.0,
         "loudness": -18.0,
@@ -320,7 +321,9 @@ EDGES = [
     ("speech", "replacements", (Pronunciation(word="w" * 100, say="s" * 200),), ({"word": "w" * 101, "say": "s"},)),
     ("speech", "replacements", (), ({"word": "SQL", "say": " "},)),
     ("speech", "replacements", (), ({"word": " ", "say": "s"},)),
-    ("speech", "replacements", (), ({"word": "SQL"},)),
+    ("speech", "replacements", (), ({"word": "SQL", "phonemes": "s" * 201},)),
+    ("speech", "voice", "jm_kumo", "../x"),
+    ("speech", "voice", "a" * 60, "a" * 61),
     ("speech", "loudness", -36, -36.1),
     ("speech", "loudness", -10, -9.9),
     ("speech", "loudness", None, "loud"),

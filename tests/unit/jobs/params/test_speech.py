@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.params.speech import Pronunciation, SpeechParams, replace_words
+from jobs.params.speech import FIRST_PHONEMES, Pronunciation, SpeechParams, has_phonemes, replace_words
 
 
 def spelled(text: str, **words: str) -> str:
@@ -45,3 +45,10 @@ def test_words_of_other_scripts(text: str, word: str, made: str) -> None:
 
 def test_without_replacements_a_text_is_what_it_was() -> None:
     assert " a  b\n" == spelled(" a  b\n")
+
+
+def test_phonemes_have_a_place_in_the_text() -> None:
+    given = (Pronunciation(word="SQL", say="sequel"), Pronunciation(word="Leominster", phonemes="lɛmstə"))
+    made = SpeechParams(text=f"SQL in {chr(FIRST_PHONEMES)}Leominster", replacements=given).spelled
+    assert f"sequel in {chr(FIRST_PHONEMES + 1)}" == made
+    assert has_phonemes(made)

@@ -26,8 +26,15 @@ GIVEN = {
     "quantization": 'quantization = "float8"',
     "variant": 'variant = "fp16"',
     "vocabulary": 'vocabulary = { rain = ["shower"] }',
+    "voices": 'voices = { jf_alpha = "Alpha" }',
 }
-MODALITIES = {"chatterbox": "speech", "espeak": "speech", "rembg": "remove-background", "triposg": "3d"}
+MODALITIES = {
+    "chatterbox": "speech",
+    "espeak": "speech",
+    "kokoro": "speech",
+    "rembg": "remove-background",
+    "triposg": "3d",
+}
 MODALITIES |= {"transformers-text": "text", "whisper": "transcript"}
 MODALITIES |= {"musetalk": "avatar", "demo-avatar": "avatar"}
 MODALITIES |= {"brand-kit": "branding", "film-join": "join", "vtracer": "vectorize", "real-esrgan": "upscale"}
@@ -90,6 +97,7 @@ def test_a_key_is_read_where_it_is_said_to_be(key: str) -> None:
     rooms = {"diffusion": "diffusers", "image": "diffusers", "video": "diffusers"}
     rooms |= {"speech/chatterbox": "chatterbox", "mesh/triposg": "triposg", "cutout": "rembg", "text": "transformers"}
     rooms |= {"sound": "demo", "music": "demo", "upscale": "real", "transcript": "whisper", "sound/moss": "moss"}
+    rooms |= {"speech": "kokoro"}
     said = {family.partition("-")[0] for family in FAMILIES_OF[key]}
     found = {
         family

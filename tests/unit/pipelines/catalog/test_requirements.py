@@ -5,6 +5,7 @@ import pytest
 from core.errors.fields import MissingField, NotThisModel, OutOfRange
 from jobs.params.image import ImageParams, Padding
 from jobs.params.media import LoraChoice, media_of
+from jobs.params.speech import Pronunciation, SpeechParams
 from jobs.params.video import VideoParams
 from pipelines.catalog.requirements import (
     check_media,
@@ -32,6 +33,28 @@ CASTER = spec(
 )
 ENDER = spec(id="ender", modality="video", capabilities=["text-to-video", "image-to-video", "first-last-frame"])
 BRITON = spec(id="briton", modality="speech", capabilities=[], languages=["en"])
+CHOIR = spec(id="choir", modality="speech", capabilities=["phonemes"], voices={"ann": "Ann", "ben": "Ben"})
+
+
+@pytest.mark.parametrize(
+    ("model", "voice", "sentence"),
+    [
+        (CHOIR, "eve", "`voice` must be one of ann, ben for choir"),
+        (BRITON, "ann", "`voice` must be left out for briton"),
+        (CHOIR, "ben", None),
+        (BRITON, None, None),
+    ],
+)
+def test_a_voice_is_one_of_the_models_own(model, voice, sentence):
+    unmet = list(unmet_requirements(model, SpeechParams(text="a", voice=voice)))
+    assert [(NotThisModel, "$.voice", sentence)] * bool(sentence) == [(u.error, u.field, u.sentence) for u in unmet]
+
+
+def test_phonemes_need_a_model_that_reads_them():
+    words = (Pronunciation(word="SQL", say="sequel"), Pronunciation(word="Leominster", phonemes="lɛmstə"))
+    params = SpeechParams(text="a", replacements=words)
+    assert [] == list(unmet_requirements(CHOIR, params))
+    assert ["$.replacements[1].phonemes"] == [unmet.field for unmet in unmet_requirements(BRITON, params)]
 
 
 @pytest.mark.parametrize(
