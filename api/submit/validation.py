@@ -37,6 +37,9 @@ ALSO = ", a `data:` URL or the `input_id` of an upload"
 COMPANIONS = {
     "strength": "input_image",
     "padding": "input_image",
+    "control_kind": "control_image",
+    "control_as_given": "control_image",
+    "control_scale": "control_image",
     "last_image": "input_image",
     "pin": "server_id",
     "logo_position": "logo_url",
@@ -80,6 +83,7 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
         _check_loras(params.loras)
         if params.padding == Padding():
             raise OutOfRange("`padding` extends no side; give one of them pixels.", field="$.padding")
+        _check_control(params)
     if isinstance(params, TextParams):
         check_conversation(params)
     if params.callback_url is not None:
@@ -114,6 +118,19 @@ def _check_speech(params: SpeechParams) -> None:
     if len(spelled) > LONGEST_TEXT:
         advice = f"`text` must have at most {LONGEST_TEXT} characters with its `replacements`; this has {len(spelled)}."
         raise OutOfRange(advice, field="$.replacements")
+
+
+def _check_control(params: ImageParams) -> None:
+    """Raise `InvalidRequest` for a start beside a control picture, and `NotSupportedYet` for one that is not drawn."""
+    if params.control_image is None:
+        return
+    if params.input_image is not None:
+        advice = "`control_image` and `input_image` exclude each other; remove one."
+        raise InvalidRequest(advice, field="$.control_image")
+    if params.control_kind != "canny" and not params.control_as_given:
+        kind = params.control_kind
+        advice = f"Only edges are found in a picture yet; send a {kind} picture, with `control_as_given: true`."
+        raise NotSupportedYet(advice, field="$.control_kind")
 
 
 def _check_one(picture: str | None, film: str | None) -> None:

@@ -25,6 +25,8 @@ MAX_IMAGES = 8
 Side = Annotated[int, Meta(ge=64, le=2048, description="Pixels.")]
 
 
+ControlKind = Literal["canny", "depth", "pose"]
+"""Edges as Canny's algorithm finds them, distances, or the joints of people."""
 MAX_PADDING = 2048
 Border = Annotated[int, Meta(ge=0, le=MAX_PADDING, description="Pixels of `input_image`.")]
 
@@ -49,6 +51,7 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     media: ClassVar[dict[str, MediaKind]] = {
         "input_image": "image",
         "mask": "image",
+        "control_image": "image",
         "reference_images": "image",
         "logo_url": "image",
         "subject_image": "image",
@@ -79,6 +82,16 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
         tuple[Source, ...], Meta(max_length=16, description="Images that guide the model.")
     ] = ()
     elements: Elements = ()
+    control_image: (
+        Annotated[Source, Meta(description="The image is made along its edges, or as `control_kind` says.")] | None
+    ) = None
+    control_kind: Annotated[ControlKind, Meta(description="What of `control_image` the image follows.")] = "canny"
+    control_as_given: Annotated[
+        bool, Meta(description="`control_image` is a picture of edges, depths or poses itself, white or colored on black.")
+    ] = False
+    control_scale: (
+        Annotated[float, Meta(ge=0, le=2, description="How closely `control_image` is followed.")] | None
+    ) = None
     loras: Loras = ()
     negative_prompt: Annotated[str, Meta(max_length=4000, description="What to avoid.")] | None = None
     width: Side = 1024

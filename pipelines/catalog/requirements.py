@@ -35,6 +35,8 @@ MASK = "mask"
 """What belongs to `input_image`; it is not counted as a picture."""
 REFERENCES = "reference_images"
 """Pictures of what is to be seen."""
+CONTROL = "control_image"
+"""What steers the model; it is not counted as a picture, either."""
 PADDING = "padding"
 """No input, but what a model that takes a mask paints beside `input_image`."""
 FILM = "input_video"
@@ -141,7 +143,7 @@ def unmet_media(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequir
     elif spec.modality == "text" and media and "vision" not in spec.capabilities:
         yield _unsupported(spec, "images")
     if spec.limits.inputs:
-        yield from _unmet_counts(spec, [name for name in media if name not in (MOTION, MASK, PADDING)])
+        yield from _unmet_counts(spec, [name for name in media if name not in (MOTION, MASK, PADDING, CONTROL)])
 
 
 def check_media(spec: ModelSpec, media: Collection[str]) -> None:
@@ -351,6 +353,8 @@ def _unmet_images(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequ
         yield _missing(spec, "input_image")
     if "input_image" in media and not counted and "image-to-image" not in able:
         yield _unsupported(spec, "input_image")
+    if CONTROL in media and "control" not in able:
+        yield _unsupported(spec, CONTROL)
     repainted = [name for name in (MASK, PADDING) if name in media]
     if repainted and MASK not in able:
         yield from (_unsupported(spec, name) for name in repainted)

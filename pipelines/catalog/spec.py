@@ -36,6 +36,7 @@ Capability = Literal[
     "text-to-image",
     "image-to-image",  # `input_image` with `strength`
     "mask",  # repaints only what is transparent in `mask`
+    "control",  # follows `control_image`, by the entry's `controlnet`
     "references",  # `limits.max_references` images; the first is `input_image` for a model without image-to-image
     "text-to-video",
     "image-to-video",
@@ -170,6 +171,20 @@ class Lora(Entry, frozen=True, kw_only=True):
     scheduler: dict[str, float] = {}
     licence: License | None = None
     """Its own terms; `None`: those of the model."""
+
+
+class ControlNet(Entry, frozen=True, kw_only=True):
+    """The network by which a model follows a control picture: `file` within `source`, of safetensors.
+
+    It lies beside the model's own folder, in a folder named like `Bundle.key`. `config` is its configuration in diffusers'
+    words, for a file that is published without one; else `config.json` beside it. `scale` is how closely it is followed
+    unless the request says so.
+    """
+
+    source: Source
+    file: Name
+    config: dict[str, bool | int | float | str | list[int] | None] = {}
+    scale: Annotated[float, Meta(gt=0, le=2)] = 0.75
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -371,6 +386,7 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     defaults: Defaults = Defaults()
     quality: dict[Quality, Preset] = {}
     loras: dict[ModelId, Lora] = {}
+    controlnet: ControlNet | None = None
     price_usd: Annotated[float, Meta(ge=0)] = 0.0
     rates: Rates = Rates()
     vram_bytes: Annotated[int, Meta(ge=0)] = 0
@@ -418,6 +434,13 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         if self.gpus > 1 and self._differs_between_gpus:
             others = "`compile`, `offload_blocks`, `quantization`, presets with `cache`, and `attention`"
             raise ValueError(f"`gpus` excludes {others}")
+        if ("control" in self.capabilities) != (self.controlnet is not None):
+            raise ValueError("the capability `control` and `controlnet` go together")
+        if self.controlnet is not None and (
+            self.quantization or self.offload_blocks or self.cuda_graphs or any(p.cache for p in self.quality.values())
+        ):
+            others = "`quantization`, `offload_blocks`, `cuda_graphs`, and presets with `cache`"
+            raise ValueError(f"`controlnet` excludes {others}")
         if self.quantization is not None and self.loras:
             raise ValueError("`quantization` and `loras` exclude each other")
         if self.rates.per_second > 0 and self.modality not in TIMED:
@@ -514,7 +537,8 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     def bundles(self) -> tuple[Bundle, ...]:
         """All files to lock and verify before this model is loaded; empty for a model without weights."""
         own = (Bundle(self.id, self.source),) if self.source.needs_weights else ()
-        return own + tuple(Bundle(f"{self.id}+{name}", lora.source) for name, lora in self.loras.items())
+        control = () if self.controlnet is None else (Bundle(f"{self.id}+controlnet", self.controlnet.source),)
+        return own + control + tuple(Bundle(f"{self.id}+{name}", lora.source) for name, lora in self.loras.items())
 
     def directory(self, weights_dir: Path) -> Path:
         """Return the folder of this model's weights, which need not exist."""

@@ -23,6 +23,7 @@ from pipelines.diffusion.prompt_cache import PromptCache
 from pipelines.diffusion.warmup import PROMPT, STEPS, minimal_inputs
 from pipelines.image.arguments import Call, Plan, plan_call
 from pipelines.image.batching import images_at_once
+from pipelines.image.controlnet import load_controlnet
 from pipelines.image.inputs import ImageInputs, gather_images
 from pipelines.image.lora import load_loras, scheduled, schedulers, use_loras
 from pipelines.image.outpaint import size_within
@@ -65,7 +66,8 @@ class DiffusersImage:
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str, loader: WeightLoader | None = None) -> None:
         self.spec = spec
-        self.pipe = load_diffusers(weights, precision(spec, device), loader_for(spec, device, loader), spec)
+        loader = loader_for(spec, device, loader)
+        self.pipe = load_diffusers(weights, precision(spec, device), loader, spec)
         self.call = _call(self.pipe)
         if "references" in spec.capabilities and "image" not in self.call.accepts:
             raise ModelLoadFailed(f"{type(self.pipe).__name__} takes no references.")
@@ -80,6 +82,12 @@ class DiffusersImage:
             self.inpaint = _sibling(self.pipe, AutoPipelineForInpainting, "mask_image")
             self.inpaint_call = _call(self.inpaint)
             pipes.append(self.inpaint)
+        of_controlnet: list[torch.nn.Module] = []
+        if spec.controlnet is not None:
+            controlled = load_controlnet(self.pipe, spec, weights, precision(spec, device), loader)
+            self.controlled, of_controlnet = controlled.pipe, controlled.modules
+            self.controlled_call = _call(self.controlled)
+            pipes.append(self.controlled)
         if max(spec.batch.images, spec.batch.jobs) > 1:
             for pipe in pipes:
                 _check_batch(_call(pipe), pipe)
@@ -90,7 +98,8 @@ class DiffusersImage:
         for pipe in pipes:
             self.prompts.attach(pipe)
         self.multiple = spec.limits.side_multiple or _multiple(self.pipe)
-        self._resident = resident_modules(self.pipe, device, are_blocks_offloaded=spec.offload_blocks)
+        of_model = resident_modules(self.pipe, device, are_blocks_offloaded=spec.offload_blocks)
+        self._resident = [*of_model, *of_controlnet]
 
     @property
     def modules(self) -> list[torch.nn.Module]:
@@ -129,12 +138,14 @@ class DiffusersImage:
             ctx.warn(warning)
         prompt = plan.arguments["prompt"]
         asked = [_Image(prompt, ctx.seed + number, str(number), ctx) for number in range(params.num_images)]
-        most = 1 if images.mask is not None else min(images_at_once(self.spec, params), ctx.batch)
+        most = 1 if images.mask or images.control else min(images_at_once(self.spec, params), ctx.batch)
         made = self._make_images(pipe, call, plan, size, asked, most)
         return self._output(made, plan, call, ctx.seed, size, most)
 
     def _pipe_for(self, images: ImageInputs) -> tuple[Any, Call]:
         """Return the pipeline that makes something of these images, and how it is called."""
+        if images.control is not None:
+            return self.controlled, self.controlled_call
         if images.mask is not None:
             return self.inpaint, self.inpaint_call
         if images.start is not None:

@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 
 from core.errors.inputs import EmptyMask, MaskOfOtherSize
 from jobs.params.image import Padding
-from pipelines.catalog.requirements import MASK, PADDING, check_media, takes_input_as_reference
+from pipelines.catalog.requirements import CONTROL, MASK, PADDING, check_media, takes_input_as_reference
 from pipelines.catalog.sizes import Size
 from pipelines.catalog.spec import ModelSpec
 from pipelines.image.flatten import flatten_on_white
@@ -25,7 +25,7 @@ OPAQUE = 127
 
 
 class ImageInputs(msgspec.Struct, frozen=True):
-    """RGB images in their own sizes: the one to start from (`input_image`), and the references.
+    """RGB images in their own sizes: the one to start from (`input_image`), the references, and the one to follow.
 
     `mask` is of the size of `start`: 255 where it is repainted, 0 elsewhere. With a padding both have the size with it.
     """
@@ -33,6 +33,7 @@ class ImageInputs(msgspec.Struct, frozen=True):
     start: Image.Image | None = None
     references: tuple[Image.Image, ...] = ()
     mask: Image.Image | None = None
+    control: Image.Image | None = None
 
 
 def gather_images(spec: ModelSpec, inputs: Inputs, padding: Padding | None = None) -> ImageInputs:
@@ -54,6 +55,7 @@ def gather_images(spec: ModelSpec, inputs: Inputs, padding: Padding | None = Non
         start=image,
         mask=mask,
         references=tuple(references),
+        control=read_image(inputs.files[CONTROL]) if CONTROL in inputs.files else None,
     )
 
 

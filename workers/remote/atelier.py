@@ -14,6 +14,7 @@ from core.net.url_guard import resolve_and_check
 from core.settings import Settings
 from jobs.params.image import ImageParams
 from jobs.params.speech import SpeechParams
+from pipelines.catalog.requirements import CONTROL
 from workers.remote.connection import CONNECT_SECONDS, BackendConnection, receive
 from workers.remote.outcomes import RemoteAway, RemoteFiles, RemoteRefused, RemoteRequest, Report
 
@@ -23,6 +24,8 @@ IMAGE_FIELDS = (
     *("prompt", "quality", "num_images", "padding", "strength", "negative_prompt", "width", "height"),
     *("num_inference_steps", "guidance_scale"),
 )
+CONTROL_FIELDS = ("control_kind", "control_as_given", "control_scale")
+"""Fields of a request with a control picture; another service may not know them yet."""
 SPEECH_FIELDS = (
     *("text", "language_id", "voice", "max_new_tokens", "exaggeration", "temperature", "cfg_weight"),
     "apply_watermark",
@@ -115,7 +118,8 @@ class AtelierJob:
 
     def _body(self) -> dict[str, Any]:
         request, params = self._request, self._request.params
-        names = SPEECH_FIELDS if isinstance(params, SpeechParams) else IMAGE_FIELDS
+        names: tuple[str, ...] = SPEECH_FIELDS if isinstance(params, SpeechParams) else IMAGE_FIELDS
+        names += CONTROL_FIELDS if CONTROL in request.inputs else ()
         body = {name: msgspec.to_builtins(value) for name in names if (value := getattr(params, name)) is not None}
         body |= {"model": request.model, "seed": request.job.seed, **self._media()}
         if isinstance(params, ImageParams):

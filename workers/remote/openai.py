@@ -10,7 +10,7 @@ import msgspec
 from jobs.params.image import ImageParams
 from jobs.params.media import PICTURE
 from jobs.params.speech import SpeechParams
-from pipelines.catalog.requirements import MASK
+from pipelines.catalog.requirements import CONTROL, MASK
 from workers.remote.connection import BackendConnection
 from workers.remote.outcomes import RemoteAway, RemoteFiles, RemoteRefused, RemoteRequest, Report
 
@@ -56,8 +56,9 @@ class OpenAIJob:
         """Do nothing: the request is closed, and that is all that this protocol knows."""
 
     async def _draw(self, params: ImageParams) -> RemoteFiles:
-        if params.padding is not None or MASK in self._request.inputs:
-            raise RemoteRefused("This backend repaints no part of a picture; leave `mask` and `padding` out.")
+        if params.padding is not None or {MASK, CONTROL} & {*self._request.inputs}:
+            advice = "This backend paints whole pictures alone; leave `mask`, `padding` and `control_image` out."
+            raise RemoteRefused(advice)
         pictures = _pictures(self._request)
         fields = self._fields(params)
         most = int(params.num_images * self._request.backend.max_output_bytes * BASE64) + SLACK_BYTES
