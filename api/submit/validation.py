@@ -10,7 +10,7 @@ from api.http.auth import Caller
 from api.submit.data_urls import is_data_url
 from api.submit.media_intake import is_stored
 from core.errors.access import NotEntitled
-from core.errors.fields import ForbiddenUrl, InvalidRequest, MissingField, OutOfRange
+from core.errors.fields import ForbiddenUrl, InvalidRequest, MissingField, NotSupportedYet, OutOfRange
 from core.net.url_guard import check_literal
 from core.settings import Settings
 from jobs.params.base import Params, changed_fields, refuse_nul

@@ -8,13 +8,13 @@ const SUBMIT = /^\/generate\/([a-z0-9-]+)\/v1$/;
 const TITLES = { image: "Image", video: "Video", "remove-background": "Cut-out", speech: "Speech", "3d": "3D", vectorize: "SVG", text: "Text", upscale: "Upscale", sound: "Sound", music: "Music", transcript: "Transcript", avatar: "Avatar" };
 /** Texts of at least so many characters are media: they may be whole files as `data:` URLs. */
 const MEDIA_CHARS = 1_000_000;
-const FIRST = ["prompt", "text", "input_image", "mask", "padding", "reference_images", "last_image", "input_audio", "target_voice_path", "language_id", "quality", "size", "duration_seconds", "num_images", "seed"];
+const FIRST = ["prompt", "text", "input_image", "mask", "padding", "control_image", "reference_images", "last_image", "input_audio", "target_voice_path", "language_id", "quality", "size", "duration_seconds", "num_images", "seed"];
 /** Fields of any job, which say where and when it runs. */
 const OF_JOB = ["server_id", "pin", "prefer_seconds", "priority", "deadline_seconds", "start_within_seconds", "callback_url", "labels"];
 const ELSEWHERE = ["modality", "model"];
 /** What a model must be able to do for a field to be there. */
 const NEEDS = {
-  image: { input_image: ["image-to-image", "references"], mask: ["mask"], padding: ["mask"], strength: ["image-to-image"], reference_images: ["references"], elements: ["references"], negative_prompt: ["negative-prompt"] },
+  image: { input_image: ["image-to-image", "references"], mask: ["mask"], padding: ["mask"], control_image: ["control"], control_kind: ["control"], control_as_given: ["control"], control_scale: ["control"], strength: ["image-to-image"], reference_images: ["references"], elements: ["references"], negative_prompt: ["negative-prompt"] },
   video: { input_image: ["image-to-video"], last_image: ["first-last-frame"], reference_images: ["references"], motion_video: ["motion-control"], sound: ["sound"], negative_prompt: ["negative-prompt"] },
   speech: { target_voice_path: ["reference-voice"] },
   sound: { negative_prompt: ["negative-prompt"] },

@@ -87,11 +87,12 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     ) = None
     control_kind: Annotated[ControlKind, Meta(description="What of `control_image` the image follows.")] = "canny"
     control_as_given: Annotated[
-        bool, Meta(description="`control_image` is a picture of edges, depths or poses itself, white or colored on black.")
+        bool,
+        Meta(description="`control_image` shows edges, depths or poses itself, on black."),
     ] = False
-    control_scale: (
-        Annotated[float, Meta(ge=0, le=2, description="How closely `control_image` is followed.")] | None
-    ) = None
+    control_scale: Annotated[float, Meta(ge=0, le=2, description="How closely `control_image` is followed.")] | None = (
+        None
+    )
     loras: Loras = ()
     negative_prompt: Annotated[str, Meta(max_length=4000, description="What to avoid.")] | None = None
     width: Side = 1024

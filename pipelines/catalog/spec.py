@@ -176,9 +176,9 @@ class Lora(Entry, frozen=True, kw_only=True):
 class ControlNet(Entry, frozen=True, kw_only=True):
     """The network by which a model follows a control picture: `file` within `source`, of safetensors.
 
-    It lies beside the model's own folder, in a folder named like `Bundle.key`. `config` is its configuration in diffusers'
-    words, for a file that is published without one; else `config.json` beside it. `scale` is how closely it is followed
-    unless the request says so.
+    It lies beside the model's own folder, in a folder named like `Bundle.key`. `config` is its configuration in the
+    words of diffusers, for a file that is published without one; else it is `config.json` beside the file. `scale` is
+    how closely the picture is followed unless the request says so.
     """
 
     source: Source

@@ -90,11 +90,11 @@ def _image_arguments(
     spec: ModelSpec, params: ImageParams, make: Size, images: ImageInputs, steps: int | None
 ) -> dict[str, Any]:
     if images.control is not None and spec.controlnet is not None:
-        control = cover(images.control, make)
+        control, asked = cover(images.control, make), params.control_scale
         return {
             "control_image": control if params.control_as_given else draw_edges(control),
             "control_mode": CONTROL_MODES[params.control_kind],
-            "controlnet_conditioning_scale": spec.controlnet.scale if params.control_scale is None else params.control_scale,
+            "controlnet_conditioning_scale": spec.controlnet.scale if asked is None else asked,
         }
     if images.start is not None and images.mask is not None:
         mask = ImageOps.fit(images.mask, make, Image.Resampling.NEAREST)

@@ -14,7 +14,7 @@ ones that touch it."""
 
 
 def draw_edges(image: Image.Image) -> Image.Image:
-    """Return an RGB image of the same size, white where `image` has an edge, of one pixel's width, and black elsewhere."""
+    """Return an RGB image of the same size: white where `image` has an edge, which is one pixel wide, else black."""
     gray = _smoothed(np.asarray(image.convert("L"), np.float32))
     across, down = _gradient(gray)
     length = np.hypot(across, down)
@@ -30,7 +30,7 @@ def _smoothed(gray: Plane) -> Plane:
     for axis in (0, 1):
         padded = np.pad(gray, [(reach, reach) if each == axis else (0, 0) for each in (0, 1)], mode="edge")
         size = gray.shape[axis]
-        gray = sum(weight * padded.take(range(n, n + size), axis) for n, weight in enumerate(kernel))  # type: ignore[assignment]
+        gray = sum(weight * padded.take(range(n, n + size), axis) for n, weight in enumerate(kernel))
     return gray
 
 

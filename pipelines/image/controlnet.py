@@ -50,7 +50,9 @@ class Controlled(msgspec.Struct, frozen=True):
 
 
 def load_controlnet(pipe: Any, spec: ModelSpec, weights: Path, dtype: torch.dtype, loader: WeightLoader) -> Controlled:
-    """Load the ControlNet of `spec` from its folder beside `weights`, and return `pipe` with it: no weight is there twice.
+    """Load the ControlNet of `spec` from its folder beside `weights`, and return `pipe` with it.
+
+    Both pipelines have the same components, so that no weight is in memory twice.
 
     Raises `ModelLoadFailed` for a pipeline that has no ControlNet here, a file that is missing, and tensors that do not
     fit the configuration.
@@ -71,7 +73,7 @@ def load_controlnet(pipe: Any, spec: ModelSpec, weights: Path, dtype: torch.dtyp
     network.load_state_dict(tensors, assign=True)
     network = loader.to_device(network.eval())
     # Z-Image's pipeline makes modules of the transformer those of the network, too.
-    own = [*network.children()] if isinstance(network, ZImageControlNetModel) else [network]
+    own = [*network.children()] if class_ is ZImageControlNetModel else [network]
     parts = {**pipe.components, "controlnet": network}
     names = signature(controlled.__init__).parameters
     settings = {name: pipe.config[name] for name in names if name not in parts and name in pipe.config}

@@ -26,9 +26,10 @@ from core.broker.clients import broker_client
 from jobs.job import JobStatus
 from jobs.params.video import VideoParams
 from jobs.step_previews import preview_channel
+from pipelines.image.canny import draw_edges
 from pipelines.runtime.protocol import RawOutput
 from pipelines.video.encode import encode
-from tests.support.checkpoints import tiny_checkpoints, tiny_triposg, tiny_videos
+from tests.support.checkpoints import tiny_checkpoints, tiny_controlnets, tiny_triposg, tiny_videos
 from tests.support.checkpoints.image_runs import (
     CHANGES,
     PROMPT,
@@ -57,6 +58,8 @@ from tests.support.wait import until
 Pixels = NDArray[np.uint8]
 
 IMAGES = ("zimage", "flux2klein", "sdxl", "qwenimage", "qwenedit")
+CONTROLLED = "controlled-"
+"""Before the name of a model with a ControlNet."""
 QUICK_IMAGES = IMAGES[:2]
 FILMS = {"wan22": 4, "ltx": 8}
 """Frames are a multiple of this, and one."""
@@ -102,6 +105,12 @@ def catalog(full: bool) -> str:
     images.append(entry(SHARED, family="diffusers-image", modality="image", **shared))
     styled = {"source": {"path": "zimage"}, "loras": {"style": {"source": {"path": "style"}, "file": STYLE}}}
     images.append(entry(STYLED, family="diffusers-image", modality="image", capabilities=["text-to-image"], **styled))
+    for name in ("zimage", "sdxl") if full else ("zimage",):
+        steered = {"source": {"path": name}, "controlnet": tiny_controlnets.entry_of(name)}
+        able = ["text-to-image", "control"]
+        images.append(
+            entry(CONTROLLED + name, family="diffusers-image", modality="image", capabilities=able, **steered)
+        )
     small = {"source": {"path": "qwenimage"}, "vram_bytes": CARD_BYTES, **CHANGES["qwenimage"]}
     images += [
         entry(name, family="tests.support.checkpoints.small_card:SmallCardImage", modality="image", **small, **keys)
@@ -176,6 +185,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Path:
     folder = tmp_path_factory.mktemp("weights")
     for name in IMAGES if full else (*QUICK_IMAGES, "qwenimage"):
         tiny_checkpoints.save(name, folder / name)
+    for name in ("zimage", "sdxl") if full else ("zimage",):
+        tiny_controlnets.save(name, folder)
     save_lora(folder / "style" / STYLE, ZIMAGE_LAYERS, alpha=False)
     for name in FILMS if full else QUICK_FILMS:
         tiny_videos.save(name, folder / name)
@@ -336,6 +347,17 @@ class TestPictures:
             with pytest.raises(BadRequestError) as refused:
                 edit(mask)
             assert code == refused.value.code
+
+    @pytest.mark.contract("F3")
+    @pytest.mark.parametrize("name", ["zimage", pytest.param("sdxl", marks=pytest.mark.matrix)])
+    def test_an_image_follows_edges_as_in_diffusers(self, families: Service, weights: Path, name: str) -> None:
+        start = drawing(3).resize((64, 64))
+        asked = {"width": 64, "height": 64, "seed": 2, "output_format": "png"}
+
+        job_id = submit(families, "image", CONTROLLED + name, control_image=data_url(start), **asked)
+
+        expected = tiny_controlnets.steered(name, weights, draw_edges(start.convert("RGB")), 3, 0.8)
+        assert np.array_equal(expected, pixels(download(families, job_id)))
 
     @pytest.mark.contract("F2")
     def test_a_picture_is_extended_as_diffusers_does_it(self, families: Service, weights: Path) -> None:

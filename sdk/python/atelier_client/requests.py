@@ -123,6 +123,14 @@ class ImageRequest(TypedDict, total=False):
     """Images that guide the model."""
     elements: Sequence[Element]
     """What `@name` in the prompt means, with pictures that the model follows."""
+    control_image: str | None
+    """The image is made along its edges, or as `control_kind` says."""
+    control_kind: Literal["canny", "depth", "pose"]
+    """What of `control_image` the image follows."""
+    control_as_given: bool
+    """`control_image` shows edges, depths or poses itself, on black."""
+    control_scale: float | None
+    """How closely `control_image` is followed."""
     loras: Sequence[LoraChoice]
     """LoRAs to put on the model, together."""
     negative_prompt: str | None
@@ -727,7 +735,7 @@ PATHS = {
 """The route of each modality."""
 
 MEDIA = {
-    "image": ["input_image", "logo_url", "mask", "reference_images", "subject_image"],
+    "image": ["control_image", "input_image", "logo_url", "mask", "reference_images", "subject_image"],
     "video": ["input_image", "last_image", "motion_video", "reference_images"],
     "remove-background": ["image_url", "input_video"],
     "speech": ["target_voice_path"],

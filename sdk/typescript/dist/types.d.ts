@@ -103,6 +103,14 @@ export interface ImageParams extends CommonParams {
     reference_images?: string[];
     /** What `@name` in the prompt means, with pictures that the model follows. */
     elements?: Element[];
+    /** The image is made along its edges, or as `control_kind` says. */
+    control_image?: string;
+    /** What of `control_image` the image follows. */
+    control_kind?: "canny" | "depth" | "pose";
+    /** `control_image` shows edges, depths or poses itself, on black. */
+    control_as_given?: boolean;
+    /** How closely `control_image` is followed. */
+    control_scale?: number;
     /** LoRAs to put on the model, together. */
     loras?: LoraChoice[];
     /** What to avoid. */

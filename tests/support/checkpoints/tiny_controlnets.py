@@ -6,9 +6,21 @@ Z-Image's is one file without a configuration (alibaba-pai), that of Stable Diff
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from diffusers import ControlNetUnionModel, UNet2DConditionModel, ZImageControlNetModel
+from diffusers import (
+    ControlNetUnionModel,
+    DiffusionPipeline,
+    StableDiffusionXLControlNetUnionPipeline,
+    UNet2DConditionModel,
+    ZImageControlNetModel,
+    ZImageControlNetPipeline,
+)
+from numpy.typing import NDArray
+from PIL import Image
 from safetensors.torch import save_file
+
+from tests.support.checkpoints.image_runs import directly
 
 ZIMAGE: dict[str, Any] = {
     "control_layers_places": [0, 1],
@@ -53,6 +65,27 @@ def save(name: str, weights: Path) -> Path:
     )
     _random(network).save_pretrained(folder)
     return folder
+
+
+def steered(
+    name: str, weights: Path, control: Image.Image, mode: int, scale: float, **arguments: Any
+) -> NDArray[np.uint8]:
+    """The image as diffusers makes it, of a ControlNet that it loaded by itself."""
+    base = DiffusionPipeline.from_pretrained(weights / name, dtype=torch.float32)
+    folder = weights / f"{name}-controlnet"
+    if name == "zimage":
+        config, file = weights / "config-of-zimage", folder / FILES[name]
+        ZImageControlNetModel(**ZIMAGE).save_config(config)
+        network = ZImageControlNetModel.from_single_file(str(file), config=str(config), torch_dtype=torch.float32)
+        pipe: Any = ZImageControlNetPipeline(**base.components, controlnet=network)
+        more: dict[str, Any] = {}
+    else:
+        network = ControlNetUnionModel.from_pretrained(folder, dtype=torch.float32)
+        pipe = StableDiffusionXLControlNetUnionPipeline(**base.components, controlnet=network)
+        more = {"control_mode": [mode]}
+    pipe.set_progress_bar_config(disable=True)
+    call = {"control_image": [control] if more else control, "controlnet_conditioning_scale": scale, **more}
+    return directly(weights / name, 2, pipe, **call, **arguments)
 
 
 def _random(network: Any) -> Any:

@@ -110,6 +110,7 @@ def test_a_field_is_there_for_models_that_use_it(form):
         model_id: named(fields) for model_id, fields in form(able={"chaos-edit": ["mask"]})["forms"]["image"].items()
     }
     assert ["prompt", "input_image", "mask", "padding", "reference_images"] == list(images["chaos-edit"])[:5]
+    assert "control_image" not in images["chaos-edit"]
     assert ("numbers", 2048) == (
         images["chaos-edit"]["padding"]["widget"],
         images["chaos-edit"]["padding"]["schema"]["properties"]["left"]["maximum"],

@@ -65,6 +65,7 @@ def test_phonemes_need_a_model_that_reads_them():
         (EDITOR, [], NotThisModel, "`input_image` is required by editor; add it."),
         (BOTH, ["input_image", "mask"], NotThisModel, "`mask` is not supported by both; remove it."),
         (BOTH, ["input_image", "padding"], NotThisModel, "`padding` is not supported by both; remove it."),
+        (PAINTER, ["control_image"], NotThisModel, "`control_image` is not supported by painter; remove it."),
         (PAINTER, ["padding"], NotThisModel, "`input_image` is required by painter; add it."),
         (PAINTER, ["mask"], NotThisModel, "`input_image` is required by painter; add it."),
         (

@@ -37,9 +37,9 @@ def test_a_flat_picture_and_a_faint_one_have_no_edges():
 
 def test_a_weak_edge_stays_where_it_leads_to_a_strong_one():
     gray = np.zeros((64, 96))
-    gray[:, 48:] = np.linspace(40, 255, 64)[:, None]  # one edge, ever stronger downwards
+    gray[:, 48:] = np.linspace(60, 255, 64)[:, None]  # one edge, ever stronger downwards
     alone = np.zeros((64, 96))
-    alone[:, 48:] = 40.0
+    alone[:, 48:] = 60.0
     assert (edges(gray)[2:-2] > 0).any(1).all()
     assert not edges(alone).any()
 
