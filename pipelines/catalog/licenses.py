@@ -24,7 +24,9 @@ def refuse_license(spec: ModelSpec, allowed: Allowed) -> None:
 
 
 def _refused(spec: ModelSpec, allowed: Allowed) -> dict[str, str]:
-    """Return the names of the licenses that are not allowed, by the key of what is under them: the model, its LoRAs."""
+    """Return the names of the licenses that are not allowed, by the key of what has them."""
     names = {spec.id: spec.licence.name}
-    names |= {f"{spec.id}+{name}": lora.licence.name for name, lora in spec.loras.items() if lora.licence is not None}
+    names |= {
+        f"{spec.id}+{name}": each.licence.name for name, each in spec.additions.items() if each.licence is not None
+    }
     return {key: name for key, name in names.items() if allowed and name.lower() not in allowed}

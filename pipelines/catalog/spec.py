@@ -185,6 +185,8 @@ class ControlNet(Entry, frozen=True, kw_only=True):
     file: Name
     config: dict[str, bool | int | float | str | list[int] | None] = {}
     scale: Annotated[float, Meta(gt=0, le=2)] = 0.75
+    licence: License | None = None
+    """Its own terms; `None`: those of the model."""
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -441,6 +443,8 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         ):
             others = "`quantization`, `offload_blocks`, `cuda_graphs`, and presets with `cache`"
             raise ValueError(f"`controlnet` excludes {others}")
+        if self.controlnet is not None and "controlnet" in self.loras:
+            raise ValueError("a LoRA beside a `controlnet` must have another name")
         if self.quantization is not None and self.loras:
             raise ValueError("`quantization` and `loras` exclude each other")
         if self.rates.per_second > 0 and self.modality not in TIMED:
@@ -537,8 +541,13 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     def bundles(self) -> tuple[Bundle, ...]:
         """All files to lock and verify before this model is loaded; empty for a model without weights."""
         own = (Bundle(self.id, self.source),) if self.source.needs_weights else ()
-        control = () if self.controlnet is None else (Bundle(f"{self.id}+controlnet", self.controlnet.source),)
-        return own + control + tuple(Bundle(f"{self.id}+{name}", lora.source) for name, lora in self.loras.items())
+        return own + tuple(Bundle(f"{self.id}+{name}", added.source) for name, added in self.additions.items())
+
+    @property
+    def additions(self) -> dict[str, "Lora | ControlNet"]:
+        """What is loaded beside the model's own weights, by the name in the keys of the bundles."""
+        control = {} if self.controlnet is None else {"controlnet": self.controlnet}
+        return {**control, **self.loras}
 
     def directory(self, weights_dir: Path) -> Path:
         """Return the folder of this model's weights, which need not exist."""

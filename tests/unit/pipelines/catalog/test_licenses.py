@@ -41,6 +41,16 @@ def test_a_lora_may_have_a_licence_of_its_own() -> None:
         refuse_license(model, read_allowed("apache-2.0"))
 
 
+def test_a_controlnet_may_have_a_licence_of_its_own() -> None:
+    own = {"name": "CreativeML", "url": "https://example.org"}
+    network = {"source": {"path": "union"}, "file": "union.safetensors", "licence": own}
+    model = spec(source={}, capabilities=["text-to-image", "control"], controlnet=network)
+
+    assert ["tiny+controlnet"] == [bundle.key for bundle in model.bundles]
+    with pytest.raises(LicenseRefused, match=r"tiny\+controlnet: its license CreativeML is not in"):
+        refuse_license(model, read_allowed("apache-2.0"))
+
+
 def test_another_licence_is_refused_by_name() -> None:
     allowed = read_allowed("apache-2.0,MIT")
 
