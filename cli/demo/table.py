@@ -122,7 +122,7 @@ JOBS = (
     DemoJob(
         "Speech", "speech", {"text": "A mug, thrown by hand, glazed in teal, and fired twice."}, "about-the-mug.wav"
     ),
-    DemoJob("Transcript of it", "transcript", {"input_audio": "about-the-mug.wav"}, "about-the-mug.srt"),
+    DemoJob("Speech, written down", "transcript", {"input_audio": "about-the-mug.wav"}, "about-the-mug.srt"),
     DemoJob(
         "Presenter who says it",
         "avatar",

@@ -345,8 +345,11 @@ def test_kill_9_ends_every_process_and_allows_a_restart(start):
 
 
 def test_the_demo_makes_every_modality_and_ends_everything(tmp_path):
-    catalog = tmp_path / "catalog.toml"  # in which films are films, since others are made of them
-    catalog.write_text(re.sub(r'".*"\n(modality = "video")', r'"demo-camera"\n\1', CATALOG.read_text()))
+    text = CATALOG.read_text()
+    for modality, family in {"video": "demo-camera", "speech": "espeak"}.items():  # others are made of what these make
+        text = re.sub(rf'".*"\n(modality = "{modality}")', rf'"{family}"\n\1', text)
+    catalog = tmp_path / "catalog.toml"
+    catalog.write_text(text)
     environment = {**os.environ, "ATELIER_CATALOG": str(catalog), "TMPDIR": str(tmp_path / "tmp"), "NO_COLOR": "1"}
     (tmp_path / "tmp").mkdir()
     outcome = subprocess.run(
