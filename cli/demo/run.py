@@ -59,7 +59,7 @@ class DemoRun:
         """Run all jobs and download their outputs; return the results in the order of the table.
 
         One that is refused or fails does not hold up the others; those that are made of it are left out, as is a job
-        of a modality that no server has a model for. Raises `ApiError` where the API does not answer.
+        that no server has a model for. Raises `ApiError` where the API does not answer.
         """
         while len(self._results) < len(self._jobs):
             for job in self._jobs:

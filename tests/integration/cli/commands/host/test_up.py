@@ -358,8 +358,10 @@ def test_the_demo_makes_every_modality_and_ends_everything(tmp_path):
     )  # fmt: skip
     assert 0 == outcome.returncode, outcome.stderr
     answer = json.loads(outcome.stdout)
-    assert [(job.title, job.file) for job in JOBS] == [(job["title"], job["file"]) for job in answer["jobs"]]
-    assert all(job["seconds"] > 0 and job["model"] and job["command"] for job in answer["jobs"])
+    made = {job["file"]: job for job in answer["jobs"] if job["status"] == "completed"}
+    assert [job.file for job in JOBS if "model" not in job.fields] == [*made]  # one that names a model is left out here
+    assert len(JOBS) == len(answer["jobs"])
+    assert all(job["seconds"] > 0 and job["model"] and job["command"] for job in made.values())
     assert "Films, joined: completed\n" in outcome.stderr
     assert_lists_all(tmp_path / "out")
     assert str(tmp_path / "out" / "index.html") == answer["page"]
