@@ -29,7 +29,7 @@ async def beside_text(connection: AsyncConnection, catalog: Catalog, job: NewJob
     is_bound = job.server is not None and job.spill is None
     found = (await connection.execute(serving(model, job.tenant))).all()
     offered = [each for each in found if each.server_id == job.server or not (is_bound or each.dedicated)]
-    able = [each.server_id for each in offered if not each.remote and not texts.isdisjoint(each.serves)]
+    able = [each for each in offered if not each.remote and not texts.isdisjoint(each.serves)]
     if not able:
         raise NoCapableModel(
             f"`enhance_prompt` needs a model of `text` on a server of {model}, and no running one has both; leave it "
@@ -39,4 +39,6 @@ async def beside_text(connection: AsyncConnection, catalog: Catalog, job: NewJob
         )
     if is_bound or len(able) == len(offered):
         return job
-    return msgspec.structs.replace(job, server=job.server if job.server in able else secrets.choice(able), spill=None)
+    chosen = [each for each in able if each.server_id == job.server]
+    chosen = chosen or [each for each in able if each.desired == "active"] or able
+    return msgspec.structs.replace(job, server=secrets.choice(chosen).server_id, spill=None)

@@ -214,7 +214,7 @@ def test_what_videos_cannot_do_is_refused(client: OpenAI, studio: Service) -> No
         assert (501, "not_offered") == (unoffered.value.status_code, unoffered.value.code)
 
 
-def test_models_are_listed_and_none_of_them_writes_text(client: OpenAI) -> None:
+def test_models_are_listed_and_others_do_not_exist(client: OpenAI) -> None:
     names = [model.id for model in client.models.list()]
     assert {"demo-shapes", "demo-espeak"} <= set(names)
     assert "gpt-image-1" == client.models.retrieve("gpt-image-1").id

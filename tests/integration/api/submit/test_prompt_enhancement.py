@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.statements.servers import ServerFacts, heartbeat
+from jobs.statements.servers import ServerFacts, desire, heartbeat
 from tests.support.rows.rows import MODEL
 
 ROUTE = "/generate/image/v1"
@@ -40,6 +40,8 @@ def test_any_server_may_have_it_where_all_have_both(rows, submit):
 
 def test_it_goes_to_one_that_has_both(rows, server, submit):
     rows.server("both", serves=BOTH)
+    rows.server("cordoned", serves=BOTH)
+    rows.execute(desire("cordoned", "cordoned"))
     assert "both" == submit()
     assert "both" == submit(server_id="gpu-1", pin="prefer")
 

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from core.errors.failures import GpuOutOfMemory, NotFinite
+from core.errors.failures import GpuOutOfMemory, NoTextModel, NotFinite
 from jobs.manifests.environment import BundleWeights
 from pipelines.catalog.spec import BatchLimits
 from pipelines.runtime import nvml
@@ -63,6 +63,7 @@ class Device:
         self.device = SimpleNamespace(name="cuda:0")
         self.is_gone = False
         self.batch = BatchLimits()
+        self.writer: Any = None
 
     def memory_used(self) -> int:
         if self.is_gone:
@@ -75,6 +76,9 @@ class Device:
 
     def weights_of(self, variant: str) -> tuple[BundleWeights, ...]:
         return (BundleWeights(bundle=variant, files={"a": "0"}),)
+
+    def first(self, modality: str, resident: Any = ()) -> Any:
+        return self.writer if modality == "text" else None
 
     def spec(self, model: str) -> Any:
         return spec(id=model, batch={"images": self.batch.images}, quality={"fast": {"quantization": "float8"}})
@@ -94,7 +98,9 @@ class Models:
         self.used: list[str] = []
 
     @contextmanager
-    def using(self, model: str, before_load: Callable[[], None], job_size: int, batch: int) -> Iterator[ModelInUse]:
+    def using(
+        self, model: str, before_load: Callable[[], None], job_size: int = 0, batch: int = 1
+    ) -> Iterator[ModelInUse]:
         self.sizes.append(job_size)
         self.used.append(model)
         yield ModelInUse(self.pipeline, batch)
@@ -136,6 +142,24 @@ def works(*_: Any) -> RawOutput:
 
 def test_an_answer_says_what_is_in_memory(device: Device, tmp_path: Path) -> None:
     assert Inventory(memory_used=1000, evicted=("other",)) == answer(device, tmp_path, works).inventory
+
+
+def test_a_prompt_is_enhanced_by_a_text_model_of_the_server(device: Device, tmp_path: Path) -> None:
+    made: list[Any] = []
+
+    def run(params: Any, inputs: Any, ctx: RunContext) -> RawOutput:
+        made.append(params)
+        return RawOutput(arrays={"0": np.zeros((2, 2, 3), np.uint8), "text": np.frombuffer(b"a red mug", np.uint8)})
+
+    channel: Any = Sent()
+    Engine(channel, device, Models(run))._handle(job(tmp_path, enhance_prompt=True))  # type: ignore[arg-type]
+    assert NoTextModel.code == channel.messages[-1].error.code
+    device.writer = spec(id="writer", modality="text")
+    models = Models(run)
+    Engine(channel, device, models)._handle(job(tmp_path, enhance_prompt=True))  # type: ignore[arg-type]
+    assert (["writer", "m"], "a red mug") == (models.used, made[-1].prompt)
+    assert "a red mug" == load_raw(tmp_path / "raw").metadata["revised_prompt"]
+    assert ["m", "writer"] == sorted(one.bundle for one in channel.messages[-1].weights)
 
 
 @pytest.mark.parametrize(("asked", "used"), [({}, "m"), ({"quality": "fast"}, "m+float8"), ({"quality": "ultra"}, "m")])
