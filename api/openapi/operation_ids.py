@@ -19,6 +19,7 @@ _NAMES = {
     "music": "Music",
     "transcript": "Transcript",
     "avatar": "Avatar",
+    "embedding": "Embedding",
 }
 OPERATION_IDS = {
     **{

@@ -21,7 +21,7 @@ from jobs.params.media import Element, LoraChoice, media_of
 from jobs.params.registry import AnyParams
 from jobs.params.sound import MusicParams
 from jobs.params.speech import LONGEST_TEXT, SpeechParams, has_phonemes, is_speakable
-from jobs.params.text import TextParams
+from jobs.params.text import EmbeddingParams, TextParams
 from jobs.params.upscale import UpscaleParams
 from jobs.scopes import UNMARKED
 from pipelines.catalog.prompts.templates import check_conversation
@@ -84,6 +84,8 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
         if params.padding == Padding():
             raise OutOfRange("`padding` extends no side; give one of them pixels.", field="$.padding")
         _check_control(params)
+    if isinstance(params, EmbeddingParams):
+        _check_vectors(params)
     if isinstance(params, TextParams):
         check_conversation(params)
     if params.callback_url is not None:
@@ -139,6 +141,14 @@ def _check_one(picture: str | None, film: str | None) -> None:
         raise MissingField("`input_image` or `input_video` is required; add one of them.", field="$.input_image")
     if picture is not None and film is not None:
         raise InvalidRequest("`input_image` and `input_video` exclude each other; remove one.", field="$.input_video")
+
+
+def _check_vectors(params: EmbeddingParams) -> None:
+    """Raise `MissingField` for neither texts nor a picture, and `InvalidRequest` for both."""
+    if not params.texts and params.input_image is None:
+        raise MissingField("`texts` or `input_image` is required; add one of them.", field="$.texts")
+    if params.texts and params.input_image is not None:
+        raise InvalidRequest("`texts` and `input_image` exclude each other; remove one.", field="$.input_image")
 
 
 def _check_cutout(params: CutoutParams) -> None:

@@ -40,7 +40,7 @@ class DemoJob(msgspec.Struct, frozen=True):
     @property
     def prompt(self) -> str:
         """The words that it is made of; a template's are its variables."""
-        words = self.fields.get("prompt") or self.fields.get("text")
+        words = self.fields.get("prompt") or self.fields.get("text") or "; ".join(self.fields.get("texts", ()))
         return words or ", ".join(f"{name}: {value}" for name, value in self.fields.get("variables", {}).items())
 
     @property
@@ -137,6 +137,12 @@ JOBS = (
     ),
     DemoJob("Sound effect", "sound", {"prompt": "rain and thunder"}, "rain-and-thunder.mp3"),
     DemoJob("Music", "music", {"prompt": "a happy tune", "duration_seconds": 15}, "a-happy-tune.mp3"),
+    DemoJob(
+        "Vectors of three texts",
+        "embedding",
+        {"texts": ["red running shoes", "a pair of red sneakers", "the annual report"]},
+        "vectors.json",
+    ),
     DemoJob(
         "Text from a template",
         "text",

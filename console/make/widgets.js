@@ -12,7 +12,7 @@ export function Field({ field, value, onChange, error }) {
   const id = fieldId(field.name);
   if (field.widget === "media" || field.widget === "media-list") {
     const many = field.widget === "media-list";
-    const accept = `${mediaKind(field.name)}/*`;
+    const accept = field.name === "input_audio" ? "audio/*,video/*" : `${mediaKind(field.name)}/*`;
     return html`<${DropField} ...${{ id, value, onChange, many, error, accept }} label=${field.label} hint=${field.isRequired ? "needed" : many ? `up to ${field.most ?? field.schema.maxItems}` : "optional"} most=${field.most ?? field.schema.maxItems} note=${firstSentence(field.description)} />`;
   }
   if (field.widget === "switch") {

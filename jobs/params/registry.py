@@ -11,7 +11,7 @@ from jobs.params.mesh import MESH, MeshParams
 from jobs.params.modality import ModalitySpec
 from jobs.params.sound import MUSIC, SOUND, MusicParams, SoundParams
 from jobs.params.speech import SPEECH, SpeechParams
-from jobs.params.text import TEXT, TRANSCRIPT, TextParams, TranscriptParams
+from jobs.params.text import EMBEDDING, TEXT, TRANSCRIPT, EmbeddingParams, TextParams, TranscriptParams
 from jobs.params.upscale import UPSCALE, UpscaleParams
 from jobs.params.vectorize import VECTORIZE, VectorizeParams
 from jobs.params.video import AVATAR, VIDEO, AvatarParams, VideoParams
@@ -31,6 +31,7 @@ Modality = Literal[
     "music",
     "transcript",
     "avatar",
+    "embedding",
 ]
 """Names of the modalities, as rows, catalog entries and answers hold them."""
 
@@ -49,6 +50,7 @@ AnyParams = (
     | MusicParams
     | TranscriptParams
     | AvatarParams
+    | EmbeddingParams
 )
 
 MODALITIES: tuple[ModalitySpec, ...] = (
@@ -66,6 +68,7 @@ MODALITIES: tuple[ModalitySpec, ...] = (
     MUSIC,
     TRANSCRIPT,
     AVATAR,
+    EMBEDDING,
 )
 """In the order in which documentation lists them."""
 

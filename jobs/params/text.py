@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from jobs.params.base import Params, Seed
-from jobs.params.media import MediaKind, Source
+from jobs.params.media import NAMED, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
 LONGEST_PROMPT = 32_000
@@ -15,6 +15,8 @@ MOST_IMAGES = 8
 """Pictures of one request."""
 MOST_TOKENS = 8192
 """Tokens of one text."""
+MOST_VECTORS = 256
+"""Texts of one request for vectors."""
 
 Words = Annotated[str, Meta(min_length=1, max_length=LONGEST_PROMPT, pattern=r"\S")]
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,49}(?!\n)$")]
@@ -177,3 +179,37 @@ TRANSCRIPT = ModalitySpec(
     flags={"language_id": ("--language",)},
 )
 """What is said in recordings and films (contract D32)."""
+
+
+class EmbeddingParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="embedding"):
+    """Vectors of texts or of a picture, by which they are compared; `texts` or `input_image` is required."""
+
+    media: ClassVar[dict[str, MediaKind]] = {"input_image": "image"}
+
+    texts: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=LONGEST_PROMPT, pattern=r"\S")], ...],
+        Meta(max_length=MOST_VECTORS, description="The texts, each of which gets a vector."),
+    ] = ()
+    input_image: Annotated[Source, Meta(description=f"Or one picture, for a model that sees. {NAMED}")] | None = None
+    output_format: Annotated[
+        Literal["json", "webp", "jpeg", "png"],
+        Meta(description="json; image formats are accepted with a warning and give json."),
+    ] = "json"
+
+
+EMBEDDING = ModalitySpec(
+    name="embedding",
+    params=EmbeddingParams,
+    summary="Make vectors",
+    note="its vectors are in the file.",
+    status_summary="Status of vectors",
+    examples=(
+        ("Two texts", {"texts": ["red running shoes", "a pair of red sneakers"]}),
+        ("A picture", {"input_image": "https://shop.example/shoes.jpg"}),
+    ),
+    word="embedding",
+    argument="texts",
+    formats={".json": "json"},
+    flags={"input_image": ("--input",)},
+)
+"""Vectors of texts and pictures (contract D32)."""

@@ -15,7 +15,7 @@ from core.errors.fields import InvalidRequest, MissingField, NotThisModel, OutOf
 from core.languages import find_language, not_spoken
 from jobs.params.base import Params, Resolution, changed_fields
 from jobs.params.image import ImageParams
-from jobs.params.media import ELEMENTS, media_of
+from jobs.params.media import ELEMENTS, PICTURE, media_of
 from jobs.params.registry import AnyParams
 from jobs.params.sound import MusicParams, SoundParams
 from jobs.params.speech import SpeechParams
@@ -135,6 +135,9 @@ def unmet_media(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequir
         yield from _unmet_images(spec, media)
     elif spec.modality == "video":
         yield from _unmet_frames(spec, media)
+    elif spec.modality == "embedding":
+        if PICTURE in media and "pictures" not in spec.capabilities:
+            yield _unsupported(spec, PICTURE)
     elif FILM in media and "films" not in spec.capabilities:
         yield _unsupported(spec, FILM)
     elif "target_voice_path" in media and "reference-voice" not in spec.capabilities:

@@ -44,6 +44,7 @@ Capability = Literal[
     "motion-control",  # `input_image` moves like the film in `motion_video`; both are required without other ways
     "sound",  # a video with sound
     "films",  # takes a film in `input_video` where others of its modality take a picture
+    "pictures",  # makes vectors of pictures, too
     "negative-prompt",
     "lyrics",  # sings `lyrics`, in `limits.max_lyrics_chars`
     "vision",  # sees the pictures of `images` (texts)

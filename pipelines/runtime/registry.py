@@ -40,6 +40,8 @@ FAMILIES: dict[str, Family] = {
     "real-esrgan": Family("pipelines.upscale.real_esrgan", "RealESRGAN"),
     "demo-relief": Family("pipelines.mesh.relief", "Relief"),
     "transformers-text": Family("pipelines.text.transformers_text", "TransformersText"),
+    "sentence-embedding": Family("pipelines.embedding.sentence_model", "SentenceModel"),
+    "siglip": Family("pipelines.embedding.siglip", "Siglip"),
     "whisper": Family("pipelines.transcript.whisper", "Whisper"),
     "triposg": Family("pipelines.mesh.triposg.family", "TripoSG"),
 }

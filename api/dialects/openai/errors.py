@@ -27,6 +27,7 @@ FIELDS: Mapping[str, str] = {
     "width": "size",
     "height": "size",
     "text": "input",
+    "texts": "input",
     "input_audio": "file",
     "language_id": "language",
     "target_voice_path": "voice",

@@ -11,11 +11,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
+from api.dialects.openai.results import read_artifact
 from api.follow.connection import while_connected
 from api.http.database import Database
 from api.http.strict_json import StrictRequest
 from api.operations.grouped_jobs import GroupedJobs
 from api.submit.endpoint import SubmitEndpoint
+from core.storage.store import Store
 from jobs.job import Job
 from jobs.params.registry import AnyParams
 from jobs.params.requests.origin import Origin
@@ -41,10 +43,11 @@ class JobsOfRequest(msgspec.Struct, frozen=True):
 class OpenAIRequests:
     """Submits requests of the dialect and waits for their jobs."""
 
-    def __init__(self, endpoint: SubmitEndpoint, database: Database, grouped_jobs: GroupedJobs) -> None:
+    def __init__(self, endpoint: SubmitEndpoint, database: Database, grouped_jobs: GroupedJobs, store: Store) -> None:
         self._endpoint = endpoint
         self._database = database
         self._grouped_jobs = grouped_jobs
+        self._store = store
 
     async def submit(
         self, request: StrictRequest, read: Callable[[], Awaitable[JobsOfRequest]], idempotency_key: str | None
@@ -70,6 +73,10 @@ class OpenAIRequests:
     async def wait(self, request: StrictRequest, jobs: Sequence[Job]) -> list[Job]:
         """Return jobs once all have ended, or as they are after `ATELIER_SYNC_SECONDS`."""
         return await while_connected(request.receive, self.wait_for_end(request.user.key_id, jobs), list(jobs))
+
+    async def read_output(self, job: Job) -> bytes:
+        """Return the file of a completed job. Raises `UnknownOutput` and `StorageUnavailable`."""
+        return await asyncio.to_thread(read_artifact, self._store, job.artifacts[0])
 
     async def wait_for_end(self, key_id: str, jobs: Sequence[Job]) -> list[Job]:
         """Return the same without looking at the connection. Raises what `JobWatcher.wait` raises."""

@@ -10,18 +10,17 @@ from api.dialects.openai.image_routes import OpenAIImageRoutes
 from api.dialects.openai.model_routes import OpenAIModelRoutes
 from api.dialects.openai.requests import OpenAIRequests
 from api.dialects.openai.speech_routes import OpenAISpeechRoutes
-from api.dialects.openai.text_routes import refuse_text
+from api.dialects.openai.text_routes import embed, refuse_text
 from api.dialects.openai.video_routes import OpenAIVideoRoutes
 from api.http.dependencies import provide
 from api.http.query_parameters import IGNORES_QUERY
 from api.operations.server_commands import ServerCommands
 from api.operations.uploads import UploadOperations
 from api.operations.voices import VoiceOperations
-from core.storage.store import Store
 from pipelines.catalog.aliases import Aliases
 
 BASE = "/openai"
-OWN = ("images", "audio", "videos", "models", "batches", "chat", "completions", "responses")
+OWN = ("images", "audio", "videos", "models", "batches", "embeddings", "chat", "completions", "responses")
 """First segments behind `/v1/` that no other service has; `/v1/files` is VideoGen's."""
 PREFIXES = (BASE, *(f"/v1/{name}" for name in OWN))
 
@@ -33,7 +32,6 @@ def openai_routers(
     aliases: Aliases,
     voices: VoiceOperations,
     server_commands: ServerCommands,
-    store: Store,
 ) -> Sequence[Router]:
     """Return the routers."""
     shared = provide(
@@ -43,9 +41,9 @@ def openai_routers(
         aliases=aliases,
         voices=voices,
         server_commands=server_commands,
-        store=store,
     )
-    handlers: list[Any] = [OpenAIImageRoutes, OpenAISpeechRoutes, OpenAIVideoRoutes, OpenAIModelRoutes, refuse_text]
+    handlers: list[Any] = [OpenAIImageRoutes, OpenAISpeechRoutes, OpenAIVideoRoutes, OpenAIModelRoutes]
+    handlers += [embed, refuse_text]
     return [
         Router(
             f"{base}/v1",

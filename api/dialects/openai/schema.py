@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from jobs.params.base import Prompt, Seed
+from jobs.params.text import LONGEST_PROMPT, MOST_VECTORS
 
 MOST_IMAGES = 10
 """Images of one request."""
@@ -90,6 +91,20 @@ class TranscriptionRequest(OpenAIRequest, frozen=True, kw_only=True):
     stream: bool = False
     chunking_strategy: Note | None = None
     seed: Seed = -1
+
+
+class EmbeddingsRequest(OpenAIRequest, frozen=True, kw_only=True):
+    """Texts of which vectors are made."""
+
+    input: (
+        Annotated[str, Meta(min_length=1, max_length=LONGEST_PROMPT)]
+        | Annotated[
+            tuple[Annotated[str, Meta(min_length=1, max_length=LONGEST_PROMPT)], ...],
+            Meta(min_length=1, max_length=MOST_VECTORS),
+        ]
+    )
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: Annotated[int, Meta(ge=1)] | None = None
 
 
 class OpenAINewVoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

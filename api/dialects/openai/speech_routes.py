@@ -1,6 +1,5 @@
 """OpenAI's routes of speech, of voices and of transcripts."""
 
-import asyncio
 import base64
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Literal
@@ -14,7 +13,7 @@ from litestar.response import Stream
 from api.dialects.openai.errors import still_running
 from api.dialects.openai.forms import received_form
 from api.dialects.openai.requests import JobsOfRequest, OpenAIRequests
-from api.dialects.openai.results import EVENTS, event, headers_of, no_result, read_artifact
+from api.dialects.openai.results import EVENTS, event, headers_of, no_result
 from api.dialects.openai.schema import OpenAINewVoice, SpeechRequest, TranscriptionRequest, VoiceId
 from api.dialects.voice_choice import choose_voice, shown_id, stored_id
 from api.follow.output_stream import Beginning, OutputFeed, OutputStream
@@ -25,7 +24,6 @@ from api.operations.voices import VoiceOperations
 from api.submit.endpoint import IdempotencyKeyHeader
 from core.errors.fields import NotThisModel
 from core.settings import Settings
-from core.storage.store import Store
 from jobs.params.media import Medium
 from jobs.params.speech import SpeechParams, tokens_for
 from jobs.params.text import TranscriptParams
@@ -113,7 +111,6 @@ class OpenAISpeechRoutes(Controller):
         uploads: NamedDependency[UploadOperations],
         catalog: NamedDependency[Catalog],
         aliases: NamedDependency[Aliases],
-        store: NamedDependency[Store],
         settings: NamedDependency[Settings],
         idempotency_key: IdempotencyKeyHeader = None,
     ) -> Response[Any]:
@@ -135,7 +132,7 @@ class OpenAISpeechRoutes(Controller):
         refused = no_result(ended)
         if refused is not None:
             return refused
-        content = await asyncio.to_thread(read_artifact, store, ended[0].artifacts[0])
+        content = await openai_requests.read_output(ended[0])
         if asked.response_format == "json":
             content = msgspec.json.encode(msgspec.json.decode(content, type=Transcription))
         media_type = "application/json" if FILES[asked.response_format] == "json" else "text/plain; charset=utf-8"

@@ -20,6 +20,7 @@ from atelier_client.files import complete_file
 from atelier_client.requests import (
     AvatarRequest,
     CutoutRequest,
+    EmbeddingRequest,
     ImageRequest,
     MeshRequest,
     MusicRequest,
@@ -149,6 +150,16 @@ class AsyncAtelier:
     ) -> wire.StatusAnswer:
         """Write down what is said in a recording or a film, as `generate` does; the words are `outputs[0].text`."""
         return await self.generate("transcript", on_progress=on_progress, timeout=timeout, **fields)
+
+    async def embedding(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[EmbeddingRequest],
+    ) -> wire.StatusAnswer:
+        """Make vectors of texts or of a picture, as `generate` does; they are in the file of `outputs[0]`."""
+        return await self.generate("embedding", on_progress=on_progress, timeout=timeout, **fields)
 
     async def upscale(
         self,

@@ -716,6 +716,35 @@ class AvatarRequest(TypedDict, total=False):
     """A visible `Made with AI` at the bottom left; `auto`: where the operator wants it."""
 
 
+class EmbeddingRequest(TypedDict, total=False):
+    """Vectors of texts or of a picture, by which they are compared; `texts` or `input_image` is required."""
+
+    model: str | None
+    """A model of GET /models/v1."""
+    output_format: Literal["jpeg", "json", "png", "webp"]
+    """json; image formats are accepted with a warning and give json."""
+    callback_url: str | None
+    """Receives one signed webhook when the job ends."""
+    server_id: str | None
+    """Run on this server."""
+    pin: Literal["prefer", "strict"]
+    """`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."""
+    prefer_seconds: float
+    """With `pin: prefer`, seconds after which a job that still waits may run on any server."""
+    priority: int
+    """0 lowest, 9 highest."""
+    deadline_seconds: int | None
+    """Seconds after which an unfinished job fails."""
+    start_within_seconds: int | None
+    """Seconds after which it fails unless it has started."""
+    labels: dict[str, str]
+    """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
+    texts: Sequence[str]
+    """The texts, each of which gets a vector."""
+    input_image: str | None
+    """Or one picture, for a model that sees. Read as `image_path` and `image_url`, too."""
+
+
 PATHS = {
     "image": "/generate/image/v1",
     "video": "/generate/video/v1",
@@ -731,6 +760,7 @@ PATHS = {
     "music": "/generate/music/v1",
     "transcript": "/generate/transcript/v1",
     "avatar": "/generate/avatar/v1",
+    "embedding": "/generate/embedding/v1",
 }
 """The route of each modality."""
 
@@ -749,5 +779,6 @@ MEDIA = {
     "music": [],
     "transcript": ["input_audio"],
     "avatar": ["input_audio", "input_image"],
+    "embedding": ["input_image"],
 }
 """The fields of each modality that take a picture, a sound or a film."""

@@ -1,6 +1,6 @@
 /** What the native routes take and answer; `scripts/sdk_models.py` writes it from the API. */
 
-export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join" | "vectorize" | "text" | "upscale" | "sound" | "music" | "transcript" | "avatar";
+export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join" | "vectorize" | "text" | "upscale" | "sound" | "music" | "transcript" | "avatar" | "embedding";
 
 export type Reason = "inputs" | "backoff" | "server_offline" | "server_cordoned" | "store_away" | "server_busy" | "no_server_for_model" | "tenant_paused" | "tenant_running_cap" | "queue";
 
@@ -448,6 +448,16 @@ export interface AvatarParams extends CommonParams {
   watermark?: "always" | "auto" | "never";
 }
 
+/** Vectors of texts or of a picture, by which they are compared; `texts` or `input_image` is required. */
+export interface EmbeddingParams extends CommonParams {
+  /** json; image formats are accepted with a warning and give json. */
+  output_format?: "jpeg" | "json" | "png" | "webp";
+  /** The texts, each of which gets a vector. */
+  texts?: string[];
+  /** Or one picture, for a model that sees. Read as `image_path` and `image_url`, too. */
+  input_image?: string;
+}
+
 /** Shots that become one film. `model` makes the shots, `image_model` their first frames; each shot is a job. */
 export interface StoryboardParams extends CommonParams {
   /** mp4 (H.264) or webm (VP9). */
@@ -492,6 +502,7 @@ export interface ParamsOf {
   "music": MusicParams;
   "transcript": TranscriptParams;
   "avatar": AvatarParams;
+  "embedding": EmbeddingParams;
 }
 
 /** The reason why a job waits: `code` is one of `Reason`, `message` a sentence. */

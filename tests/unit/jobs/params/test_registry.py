@@ -32,6 +32,7 @@ REQUIRED = {
     "music": {"prompt": "a happy tune"},
     "transcript": {"input_audio": URL},
     "avatar": {"input_image": URL, "input_audio": URL},
+    "embedding": {"texts": ("red shoes",)},
 }
 SHARED = {
     "model": None,
@@ -181,6 +182,7 @@ OWN = {
         "guidance_scale": None,
         "seed": -1,
     },
+    "embedding": {"output_format": "json", "input_image": None},
     "transcript": {"output_format": "json", "language_id": None, "prompt": None, "temperature": 0.0, "seed": -1},
 }
 
@@ -253,7 +255,9 @@ class TestEveryModality:
         assert set(REQUIRED[modality]) == {name for name, _ in changed_fields(ask(modality))}
 
 
-@pytest.mark.parametrize("modality", sorted(set(REQUIRED) - {"video", "text", "remove-background", "upscale"}))
+@pytest.mark.parametrize(
+    "modality", sorted(set(REQUIRED) - {"video", "text", "embedding", "remove-background", "upscale"})
+)
 def test_without_a_required_field_it_is_refused(modality):
     name, *_ = REQUIRED[modality]
     with pytest.raises(msgspec.ValidationError, match=name):
@@ -415,6 +419,8 @@ EDGES = [
     ("music", "key", "F# minor", "H major"),
     ("music", "key", "Bb major", "C major\n"),
     ("music", "time_signature", "6/8", "5/4"),
+    ("embedding", "texts", ["p"] * 256, ["p"] * 257),
+    ("embedding", "texts", ["p" * 32_000], [" "]),
     ("transcript", "language_id", "pt-BR", "p"),
     ("transcript", "prompt", "Atelier\nand Valkey", "a <|en|> mark"),
     ("transcript", "prompt", "p" * 1000, "p" * 1001),

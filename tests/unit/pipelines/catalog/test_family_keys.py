@@ -37,6 +37,7 @@ MODALITIES = {
 }
 MODALITIES |= {"transformers-text": "text", "whisper": "transcript"}
 MODALITIES |= {"musetalk": "avatar", "demo-avatar": "avatar"}
+MODALITIES |= {"sentence-embedding": "embedding", "siglip": "embedding"}
 MODALITIES |= {"brand-kit": "branding", "film-join": "join", "vtracer": "vectorize", "real-esrgan": "upscale"}
 MODALITIES |= {"demo-sound": "sound", "demo-music": "music", "moss-sound": "sound", "diffusers-music": "music"}
 MODALITIES |= {"demo-relief": "3d", "diffusers-video": "video", "demo-camera": "video", "demo-morph": "video"}
@@ -98,10 +99,14 @@ def test_a_key_is_read_where_it_is_said_to_be(key: str) -> None:
     rooms |= {"speech/chatterbox": "chatterbox", "mesh/triposg": "triposg", "cutout": "rembg", "text": "transformers"}
     rooms |= {"sound": "demo", "music": "demo", "upscale": "real", "transcript": "whisper", "sound/moss": "moss"}
     rooms |= {"speech": "kokoro"}
+    rooms |= {"embedding/[!s]*": "none", "embedding/sen*": "sentence", "embedding/sig*": "siglip"}
     said = {family.partition("-")[0] for family in FAMILIES_OF[key]}
     found = {
         family
         for room, family in rooms.items()
-        if any(re.search(rf"spec\.{key}\b", file.read_text()) for file in (ROOT / "pipelines" / room).glob("*.py"))
+        if any(
+            re.search(rf"spec\.{key}\b", file.read_text())
+            for file in (ROOT / "pipelines").glob(f"{room}.py" if "*" in room else f"{room}/*.py")
+        )
     }
     assert said == found

@@ -16,6 +16,7 @@ BODIES = {
     "join": {"films": [URL, URL]},
     "vectorize": {"input_image": URL},
     "text": {"prompt": "a caption"},
+    "embedding": {"texts": ["a caption"]},
     "transcript": {"input_audio": URL},
     "upscale": {"input_image": URL},
     "sound": {"prompt": "rain"},

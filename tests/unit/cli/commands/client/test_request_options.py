@@ -102,6 +102,7 @@ def test_the_options_of_before_are_still_there(modality):
         "vectorize": {"--mode", "--color-mode", "--colors", "--detail", "--filter-speckle", "--corner-threshold"},
         "text": {"--max-tokens", "--temperature", "--top-p", "--stop", "--template", "--variable", "--seed"},
         "transcript": {"--language", "--prompt", "--temperature", "--seed"},
+        "embedding": {"--input"},
         "upscale": {"--scale", "--method", "--watermark"},
         "avatar": {"--audio", "--face-x", "--face-y", "--face-size", "--watermark"},
     }

@@ -1,0 +1,1 @@
+"""Vectors of texts and pictures: the families that make them, and their encoder."""

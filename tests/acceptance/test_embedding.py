@@ -1,0 +1,99 @@
+"""Vectors through every real part, of tiny random models in the published layouts; OpenAI's client unmodified."""
+
+import json
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from openai import BadRequestError, OpenAI
+from PIL import Image
+
+from tests.support.checkpoints import tiny_vectors
+from tests.support.checkpoints.specs import entry
+from tests.support.servers.databases import Databases
+from tests.support.service import finished
+from tests.support.service.model_service import model_service
+from tests.support.service.service import Service
+
+pytestmark = pytest.mark.long
+
+TEXTS = ["red shoes", "a red pair of sneakers"]
+
+
+@pytest.fixture(scope="module")
+def vectors(postgres: Databases, valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service whose worker serves a model of texts, and one of texts and pictures."""
+    folder = tmp_path_factory.mktemp("vectors")
+    tiny_vectors.save_minilm(folder / "weights" / "minilm")
+    tiny_vectors.save_siglip(folder / "weights" / "siglip")
+    catalog = entry("minilm", family="sentence-embedding", modality="embedding")
+    catalog += entry("siglip", family="siglip", modality="embedding", capabilities=["pictures"])
+    with model_service(
+        folder, catalog, folder / "weights", server_id="vectors", postgres=postgres, broker_url=valkey
+    ) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def client(vectors: Service) -> OpenAI:
+    return OpenAI(base_url=f"{vectors.url}/openai/v1", api_key=vectors.key)
+
+
+def made(vectors: Service, **body: Any) -> list[list[float]]:
+    status = finished.make(vectors, "embedding", **body)
+    found: list[list[float]] = json.loads(finished.download(status["result_url"]))["vectors"]
+    return found
+
+
+def picture(vectors: Service) -> str:
+    content = BytesIO()
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (40, 60, 3), np.uint8)).save(content, "PNG")
+    answer = vectors.client.post("/inputs/v1", files={"file": content.getvalue()}).raise_for_status()
+    return str(answer.json()["input_id"])
+
+
+def test_texts_and_pictures_get_vectors_of_length_one(vectors: Service) -> None:
+    for found in (
+        made(vectors, model="minilm", texts=TEXTS),
+        made(vectors, model="siglip", texts=TEXTS),
+        made(vectors, input_image=picture(vectors)),
+    ):
+        assert np.allclose(1, np.linalg.norm(np.array(found), axis=1), atol=1e-5)
+
+
+@pytest.mark.parametrize("form", [None, "float"])
+def test_openai_client_gets_the_same_vectors(vectors: Service, client: OpenAI, form: Any) -> None:
+    fields = {} if form is None else {"encoding_format": form}  # by itself it asks for base64
+    answer = client.embeddings.create(model="minilm", input=TEXTS, **fields)
+    assert np.allclose([each.embedding for each in answer.data], made(vectors, model="minilm", texts=TEXTS), atol=1e-6)
+    assert [0, 1] == [each.index for each in answer.data]
+    assert answer.usage.prompt_tokens == answer.usage.total_tokens > 10
+    single = client.embeddings.create(model="text-embedding-3-small", input=TEXTS[0])
+    assert 32 == len(single.data[0].embedding)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"), [({"dimensions": 8}, "dimensions"), ({"input": ""}, "input"), ({"input": [[1, 2]]}, "input")]
+)
+def test_openai_client_is_refused_what_is_not_offered(client: OpenAI, fields: Any, param: str) -> None:
+    with pytest.raises(BadRequestError) as refused:
+        client.embeddings.create(**{"model": "minilm", "input": "a text", **fields})
+    assert param == (refused.value.param or "").partition("[")[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "field"),
+    [
+        ({}, "missing_field", "$.texts"),
+        ({"texts": ["a"], "input_image": "https://shop.example/a.png"}, "invalid_request", "$.input_image"),
+        ({"model": "minilm", "input_image": "https://shop.example/a.png"}, "not_supported_by_model", "$.input_image"),
+        ({"texts": ["a"] * 257}, "out_of_range", "$.texts"),
+        ({"texts": ["a\0"]}, "nul_in_text", "$.texts"),
+    ],
+)
+def test_bad_input_is_refused_before_it_waits(vectors: Service, fields: Any, code: str, field: str) -> None:
+    answer = vectors.client.post("/generate/embedding/v1", json=fields)
+    problem = answer.json()
+    assert (422, code, field) == (answer.status_code, problem["code"], problem["field"].partition("[")[0])
