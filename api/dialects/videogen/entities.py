@@ -62,7 +62,7 @@ class ReferenceAnswer(msgspec.Struct, frozen=True, rename="camel", kw_only=True)
 
 
 class ActorConfig(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """What an actor has beside pictures: nothing yet, since no model here makes one speak."""
+    """What an actor has beside pictures: no voice of its own. One with a picture can be made to speak."""
 
     voice_display_name: str | None = None
     has_voice: bool = False
@@ -188,6 +188,7 @@ class EntityRoutes(Controller):
 
 
 def _answer(row: Row[Any]) -> EntityAnswer:
+    references = references_of(row)
     return EntityAnswer(
         entity_id=from_native(PREFIX, row.id),
         entity_type=row.type,
@@ -197,9 +198,9 @@ def _answer(row: Row[Any]) -> EntityAnswer:
             ReferenceAnswer(
                 file_id=from_native("vg_file", one.media_id), description=one.description, is_default=one.is_default
             )
-            for one in references_of(row)
+            for one in references
         ],
-        actor_config=ActorConfig() if row.type == "ACTOR" else None,
+        actor_config=ActorConfig(has_avatar_presenter=bool(references)) if row.type == "ACTOR" else None,
         created_at=int(row.created_at.timestamp()),
         updated_at=int(row.updated_at.timestamp()),
     )

@@ -349,7 +349,8 @@ def test_an_actor_says_a_recording(vg: Any) -> None:
     call = {"audio_file_id": files["AUDIO"], "actor_entity_id": actor}
     with pytest.raises(videogen.VideoGenError, match="This actor has no picture"):
         vg.tools.generate_avatar(**call)
-    vg.entities.add_entity_reference(entity_id=actor, file_id=files["IMAGE"])
+    changed = vg.entities.add_entity_reference(entity_id=actor, file_id=files["IMAGE"])
+    assert changed["actor_config"]["has_avatar_presenter"]
     ended = vg.tools.generate_avatar_and_wait(**call, **POLL)
     (result,) = ended["results"]
     assert ("GENERATE_AVATAR", "VIDEO") == (ended["tool_type"], result["type"])
