@@ -111,6 +111,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     input_backoff: float = 2.0
     input_max_bytes: int = 20_000_000
     film_max_bytes: int = 100_000_000
+    lora_max_bytes: int = 500_000_000
     input_max_pixels: int = 64_000_000
     input_tenant_bytes: int = 20_000_000_000
     input_connect_timeout: float = 5.0

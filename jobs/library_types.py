@@ -43,6 +43,7 @@ EXTENSIONS: dict[str, str] = {
     "text/vtt": "vtt",
     "application/x-subrip": "srt",
     "application/json": "json",
+    "application/x-safetensors": "safetensors",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",

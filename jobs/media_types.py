@@ -30,6 +30,7 @@ TYPES: dict[MediaKind, dict[str, str]] = {
         "audio/webm": "WebM",
     },
     "video": {"video/mp4": "MP4", "video/webm": "WebM", "video/quicktime": "MOV"},
+    "lora": {"application/x-safetensors": "safetensors"},
 }
 """Media types that each kind of input accepts, and their usual names."""
 
@@ -48,6 +49,7 @@ _NOUNS: dict[MediaKind, str] = {
     "audio": "audio",
     "video": "a video",
     "recording": "a recording or a film",
+    "lora": "a LoRA",
 }
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -79,6 +81,8 @@ _SHOWN = {"image/heic": "an HEIC picture, as phones take them"}
 
 def sniff(head: bytes) -> str | None:
     """Return the media type of a file that begins with `head` (`HEAD` bytes are enough); None for an unknown type."""
+    if head[4:9] == b"\0\0\0\0{":  # the length of a header of JSON, in 8 bytes
+        return "application/x-safetensors"
     for magic, media_type in _MAGIC:
         if head.startswith(magic):
             return media_type
@@ -105,9 +109,10 @@ def expect(head: bytes, kind: MediaKind, *, field: str | None = None) -> str:
         found = AS_AUDIO.get(found, found)
     if found is None or found not in TYPES[kind]:
         *others, last = TYPES[kind].values()
+        names = f"{', '.join(others)} or {last}" if others else last
         what = "of no known type" if found is None else _SHOWN.get(found, found)
         raise UnsupportedMedia(
-            f"This file is {what}, judged by its content; send {_NOUNS[kind]} as {', '.join(others)} or {last}.",
+            f"This file is {what}, judged by its content; send {_NOUNS[kind]} as {names}.",
             field=field,
         )
     return found

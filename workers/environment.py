@@ -11,7 +11,7 @@ from pipelines.weights.lockfile import Lock
 
 SAYS_NOTHING_OF_COMPUTING = {
     *("title", "tier", "licence", "aliases", "scope", "price_usd", "rates", "deadlines"),
-    *("vram_bytes", "estimated_seconds", "estimated_on", "is_measured", "backends"),
+    *("vram_bytes", "estimated_seconds", "estimated_on", "is_measured", "backends", "lora_files"),
 }
 """Fields of a catalog entry that change no pixel."""
 

@@ -24,7 +24,7 @@ from core.settings import Settings
 from core.storage.store import Store
 from jobs.media import OUTPUT, PREFIX
 from jobs.media_types import HEAD, expect
-from jobs.params.media import Medium, media_of, with_sources
+from jobs.params.media import MediaKind, Medium, media_of, with_sources
 from jobs.params.registry import AnyParams
 from jobs.statements.queue.submit import InputSource
 
@@ -64,7 +64,9 @@ class MediaIntake:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
-        self._limit, self._film_limit = settings.input_max_bytes, settings.film_max_bytes
+        self._limit = settings.input_max_bytes
+        films = settings.film_max_bytes
+        self._limits: Mapping[MediaKind, int] = {"video": films, "recording": films, "lora": settings.lora_max_bytes}
         self._scratch = settings.scratch_dir or None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="intake")
 
@@ -188,7 +190,7 @@ class MediaIntake:
         return key
 
     def _check_size(self, size: int, medium: Medium) -> None:
-        limit = self._film_limit if medium.file_kind in ("video", "recording") else self._limit
+        limit = self._limits.get(medium.file_kind, self._limit)
         if size > limit:
             advice = f"The upload has {size} bytes; an input may have at most {limit}."
             raise InputTooLarge(advice, field=medium.field)

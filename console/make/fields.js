@@ -75,7 +75,7 @@ export function fieldsOf(modality, model) {
   const fields = Object.entries(properties).flatMap(([name, raw]) => {
     if (ELSEWHERE.includes(name) || (hasSize && ["width", "height", "resolution"].includes(name))) return [];
     const needs = NEEDS[modality.name]?.[name];
-    if (model && name === "loras" && !Object.keys(model.loras ?? {}).length) return [];
+    if (model && name === "loras" && !model.takes_lora_files && !Object.keys(model.loras ?? {}).length) return [];
     if (model && needs && !needs.some((one) => model.capabilities.includes(one))) return [];
     const schema = plain(raw);
     const widget = name === "callback_url" ? "text" : widgetOf(schema);

@@ -53,3 +53,20 @@ class EmptyMask(InvalidRequest):
 
     code = "empty_mask"
     advice = "The mask has no transparent pixel, so nothing would be repainted; make transparent what is to change."
+
+
+class LoraNotAllowed(InvalidRequest):
+    """A LoRA of the caller's whose file no entry of the catalog names."""
+
+    code = "lora_not_allowed"
+    advice = (
+        "This file is not on the operator's list of LoRAs; ask the operator to add its sha256 with its license, "
+        "or use one of the model's own `loras` in GET /models/v1."
+    )
+
+
+class LoraNotCompatible(InvalidRequest):
+    """A LoRA that was made for another model."""
+
+    code = "lora_not_compatible"
+    advice = "This LoRA was made for another model; choose that one, or another LoRA."

@@ -31,7 +31,9 @@
     │   │   ├── TooManyEntities         422  too_many_entities
     │   │   ├── InputUnreadable         422  input_unreadable
     │   │   ├── MaskOfOtherSize         422  mask_of_other_size
-    │   │   └── EmptyMask               422  empty_mask
+    │   │   ├── EmptyMask               422  empty_mask
+    │   │   ├── LoraNotAllowed          422  lora_not_allowed
+    │   │   └── LoraNotCompatible       422  lora_not_compatible
     │   ├── MalformedRequest            400  malformed_request
     │   ├── RequestTimedOut             408  request_timed_out
     │   ├── BodyTooLarge                413  body_too_large

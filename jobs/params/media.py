@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from jobs.params.base import Params
 
-MediaKind = Literal["image", "audio", "video", "recording"]
+MediaKind = Literal["image", "audio", "video", "recording", "lora"]
 """What an input must be; a recording may also be a film, of which the sound is taken."""
 FilmFrame = Literal["middle", "last"]
 """Which picture of a film is an input that is an image."""
@@ -55,13 +55,29 @@ class Element(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = ()
 
 
+LORAS = "loras"
+STORED_LORAS = ("inp_", "med_")
+"""What a LoRA begins with that was uploaded, or is in the media library; names in the catalog have no underscore."""
+
+
 class LoraChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A LoRA that a request puts on the model, `weight` times as strong as it was made."""
 
     lora: Annotated[
-        str, Meta(min_length=1, max_length=4096, description="A name of the model's `loras` in GET /models/v1.")
+        str,
+        Meta(
+            min_length=1,
+            max_length=4096,
+            description="A name of the model's `loras` in GET /models/v1, or a file of your own that the operator "
+            "allows, as safetensors: an `input_id`, a `media_id` or a public http(s) URL.",
+        ),
     ]
     weight: Annotated[float, Meta(ge=0, le=2, description="How strong it is; 1 is as it was made.")] = 1.0
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file of the caller's, and not a name of the catalog."""
+        return ":" in self.lora or self.lora.startswith(STORED_LORAS)
 
 
 MAX_LORAS = 4
@@ -115,6 +131,8 @@ def _path(name: str) -> str:
     if field == ELEMENTS and numbers:
         element, kind, number = numbers
         return f"{ELEMENTS}[{element}].{ELEMENT_FIELDS[kind]}[{number}]"
+    if field == LORAS and numbers:
+        return f"{LORAS}[{numbers[0]}].lora"
     return f"{field}[{numbers[0]}]" if numbers else field
 
 
@@ -134,6 +152,9 @@ def media_of(params: NamesMedia) -> Iterator[Medium]:
             yield Medium(name, kind, value)
     for number, element in enumerate(getattr(params, ELEMENTS, ())):
         yield from _of_element(number, element)
+    for number, choice in enumerate(getattr(params, LORAS, ())):
+        if choice.is_file:
+            yield Medium(f"{LORAS}.{number}", "lora", choice.lora)
 
 
 def _of_element(number: int, element: Element) -> Iterator[Medium]:
@@ -155,6 +176,12 @@ def with_sources(params: P, sources: Mapping[str, str]) -> P:
     elements = getattr(params, ELEMENTS, ())
     if elements:
         changes[ELEMENTS] = tuple(_with_sources(number, each, sources) for number, each in enumerate(elements))
+    loras = getattr(params, LORAS, ())
+    if loras:
+        changes[LORAS] = tuple(
+            msgspec.structs.replace(choice, lora=sources.get(f"{LORAS}.{number}", choice.lora))
+            for number, choice in enumerate(loras)
+        )
     return msgspec.structs.replace(params, **changes)
 
 

@@ -23,6 +23,7 @@ FAMILIES_OF: dict[str, tuple[str, ...]] = {
     "cuda_graphs": DIFFUSERS,
     "dtype": (*DIFFUSERS, *PLAIN),
     "gpus": (VIDEO,),
+    "lora_files": (IMAGE,),
     "loras": (IMAGE,),
     "offload_blocks": DIFFUSERS,
     "quality": DIFFUSERS,

@@ -33,4 +33,6 @@ def file_rules(spec: ModelSpec, name: str, kind: MediaKind) -> FileRules:
         return FileRules(max_bytes=limits.max_input_bytes, min_seconds=limits.min_voice_seconds)
     if kind == "recording":
         return FileRules(max_bytes=limits.max_input_bytes)
+    if kind == "lora":
+        return FileRules()  # the entry says which files (`pipelines.catalog.licenses.check_lora_file`)
     return FileRules(max_bytes=limits.max_input_bytes, types=limits.input_types)

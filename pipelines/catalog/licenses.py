@@ -1,6 +1,8 @@
 """Check of the licenses of a model and its LoRAs against `ATELIER_ALLOWED_LICENSES`."""
 
 from core.errors.failures import LicenseRefused
+from core.errors.inputs import LoraNotAllowed, LoraNotCompatible
+from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import ModelSpec
 
 Allowed = frozenset[str]
@@ -30,3 +32,18 @@ def _refused(spec: ModelSpec, allowed: Allowed) -> dict[str, str]:
         f"{spec.id}+{name}": each.licence.name for name, each in spec.additions.items() if each.licence is not None
     }
     return {key: name for key, name in names.items() if allowed and name.lower() not in allowed}
+
+
+def check_lora_file(catalog: Catalog, model_id: str, sha256: str, allowed: Allowed) -> None:
+    """Raise `LoraNotAllowed` or `LoraNotCompatible` unless a caller's LoRA may be put on the model, by its entry.
+
+    Raises `UnknownModel` for a model without an entry.
+    """
+    file = catalog.get(model_id).lora_files.get(sha256)
+    if file is None:
+        others = [spec.id for spec in catalog.models if sha256 in spec.lora_files]
+        if others:
+            raise LoraNotCompatible(f"This LoRA is for {' and '.join(others)}, and the model is {model_id}.")
+        raise LoraNotAllowed(f"{LoraNotAllowed.advice} Its sha256 is {sha256}.")
+    if allowed and file.licence.name.lower() not in allowed:
+        raise LoraNotAllowed(f"The license of this LoRA, {file.licence.name}, is not in `ATELIER_ALLOWED_LICENSES`.")

@@ -15,7 +15,7 @@ from core.errors.fields import InvalidRequest, MissingField, NotThisModel, OutOf
 from core.languages import find_language, not_spoken
 from jobs.params.base import Params, Resolution, changed_fields
 from jobs.params.image import ImageParams
-from jobs.params.media import ELEMENTS, PICTURE, media_of
+from jobs.params.media import ELEMENTS, LORAS, PICTURE, media_of
 from jobs.params.registry import AnyParams
 from jobs.params.sound import MusicParams, SoundParams
 from jobs.params.speech import SpeechParams
@@ -128,9 +128,9 @@ def input_counts(spec: ModelSpec) -> dict[GenerationType, tuple[int, int]]:
 def unmet_media(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequirement]:
     """Yield the requirements that the media of a request, by the names of `media_of` and `PADDING`, do not meet.
 
-    A logo and a subject are no model's business: the encoder puts them on the image.
+    A logo and a subject are no model's business: the encoder puts them on the image. LoRAs have rules of their own.
     """
-    media = [name for name in media if name not in ENCODERS_OWN]
+    media = [name for name in media if name not in ENCODERS_OWN and not name.startswith(f"{LORAS}.")]
     if spec.modality == "image":
         yield from _unmet_images(spec, media)
     elif spec.modality == "video":
@@ -277,7 +277,10 @@ def _unused_fields(
 def _unmet_loras(spec: ModelSpec, params: ImageParams) -> Iterator[UnmetRequirement]:
     """Yield LoRAs that the model does not have, or not with this preset, whose weights are others."""
     for number, choice in enumerate(params.loras):
-        if choice.lora not in spec.loras:
+        if choice.is_file and not spec.lora_files:
+            sentence = f"{spec.id} takes no LoRAs as files; name one of its own `loras`, or choose another model"
+            yield UnmetRequirement(error=NotThisModel, field=f"$.loras[{number}].lora", sentence=sentence)
+        elif not choice.is_file and choice.lora not in spec.loras:
             has = f"its LoRAs are {', '.join(spec.loras)}" if spec.loras else "it has none"
             sentence = f"{spec.id} has no LoRA {choice.lora[:80]!r}; {has}"
             yield UnmetRequirement(error=NotThisModel, field=f"$.loras[{number}].lora", sentence=sentence)

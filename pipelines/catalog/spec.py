@@ -77,6 +77,7 @@ works."""
 ATTENTION: tuple[Attention, ...] = get_args(Attention)
 
 ModelId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,99}$")]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Steps = Annotated[int, Meta(ge=1, le=1000)]
 Guidance = Annotated[float, Meta(ge=0, le=100)]
@@ -188,6 +189,12 @@ class ControlNet(Entry, frozen=True, kw_only=True):
     scale: Annotated[float, Meta(gt=0, le=2)] = 0.75
     licence: License | None = None
     """Its own terms; `None`: those of the model."""
+
+
+class LoraFile(Entry, frozen=True, kw_only=True):
+    """A LoRA that callers may bring to the model, which the operator has looked at: its terms."""
+
+    licence: License
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -390,6 +397,8 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     quality: dict[Quality, Preset] = {}
     loras: dict[ModelId, Lora] = {}
     controlnet: ControlNet | None = None
+    lora_files: dict[Sha256, LoraFile] = {}
+    """LoRAs that callers may bring as files, by the sha256 of the file. `diffusers-image` only."""
     price_usd: Annotated[float, Meta(ge=0)] = 0.0
     rates: Rates = Rates()
     vram_bytes: Annotated[int, Meta(ge=0)] = 0
@@ -448,6 +457,10 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
             raise ValueError("a LoRA beside a `controlnet` must have another name")
         if self.quantization is not None and self.loras:
             raise ValueError("`quantization` and `loras` exclude each other")
+        if self.lora_files and (self.quantization or self.compile or self.offload_blocks or self.cuda_graphs):
+            raise ValueError(
+                "`lora_files` goes with none of `quantization`, `compile`, `offload_blocks` and `cuda_graphs`"
+            )
         if self.rates.per_second > 0 and self.modality not in TIMED:
             raise ValueError("`rates.per_second` is for videos, sounds and music")
         if self.rates.sound_per_second > 0 and "sound" not in self.capabilities:

@@ -36,5 +36,10 @@ def spec_of(spec: ModelSpec, variant: str) -> ModelSpec:
     presets = {word: preset for word, preset in spec.quality.items() if preset.quantization == quantization}
     estimates = [preset.vram_bytes for preset in presets.values() if preset.vram_bytes is not None]
     return msgspec.structs.replace(
-        spec, quantization=quantization, quality=presets, loras={}, vram_bytes=max(estimates, default=spec.vram_bytes)
+        spec,
+        quantization=quantization,
+        quality=presets,
+        loras={},
+        lora_files={},
+        vram_bytes=max(estimates, default=spec.vram_bytes),
     )

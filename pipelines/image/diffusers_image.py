@@ -26,6 +26,7 @@ from pipelines.image.batching import images_at_once
 from pipelines.image.controlnet import load_controlnet
 from pipelines.image.inputs import ImageInputs, gather_images
 from pipelines.image.lora import load_loras, scheduled, schedulers, use_loras
+from pipelines.image.lora_files import loaded_files, name_files
 from pipelines.image.outpaint import size_within
 from pipelines.image.pixels import fill_pixels
 from pipelines.image.progress import StepProgress
@@ -125,8 +126,13 @@ class DiffusersImage:
 
         Image n has the seed `ctx.seed + n`, and is the one that would be made alone.
 
-        Reports after every step. Raises what `check_media` raises.
+        Reports after every step. Raises what `check_media`, `name_files` and `loaded_files` raise.
         """
+        named = name_files(self.spec, params, inputs)
+        with loaded_files(self.pipe, self.spec, named.files):
+            return self._run(named.params, inputs, ctx)
+
+    def _run(self, params: ImageParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         images = gather_images(self.spec, inputs, params.padding)
         pipe, call = self._pipe_for(images)
         asked_size = (params.width, params.height)

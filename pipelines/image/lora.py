@@ -29,7 +29,7 @@ def load_loras(pipe: Any, spec: ModelSpec, weights: Path) -> None:
         pipe.load_lora_weights(
             file.parent, weight_name=file.name, adapter_name=name, local_files_only=True, use_safetensors=True
         )
-        there, placed = _layers_in(file), _layers_on(pipe, name)
+        there, placed = layers_in(file), layers_on(pipe, name)
         if there != placed or there == 0:
             raise ModelLoadFailed(f"the LoRA {name!r} does not fit: the model has {placed} of its {there} layers")
     use_loras(pipe, spec, ())
@@ -53,31 +53,32 @@ def schedulers(pipe: Any, spec: ModelSpec) -> dict[str | None, Any]:
 def use_loras(pipe: Any, spec: ModelSpec, loras: Adapters) -> None:
     """Turn exactly these LoRAs on, each `weight` times its own scale; without any the pixels are the base model's.
 
-    Raises `NotThisModel` for one that the entry does not have: that of the API may be another one.
+    Raises `NotThisModel` for one that the pipeline does not have: the entry of the API may be another one.
     """
     for number, (name, _) in enumerate(loras):
-        if name not in spec.loras:
+        if name not in spec.loras and not layers_on(pipe, name):
             raise NotThisModel(f"{spec.id} has no LoRA {name!r} on this server.", field=f"$.loras[{number}].lora")
-    if not spec.loras:
-        return
-    if not loras:
+    if loras:
+        scales = [weight * (spec.loras[name].scale if name in spec.loras else 1.0) for name, weight in loras]
+        pipe.enable_lora()
+        pipe.set_adapters([name for name, _ in loras], scales)
+    elif spec.loras:
         pipe.disable_lora()
-        return
-    pipe.enable_lora()
-    pipe.set_adapters([name for name, _ in loras], [weight * spec.loras[name].scale for name, weight in loras])
 
 
 def scheduled(spec: ModelSpec, loras: Adapters) -> str | None:
     """Return the first of these LoRAs that was distilled on a schedule of its own, which the job has then."""
-    return next((name for name, _ in loras if spec.loras[name].scheduler), None)
+    return next((name for name, _ in loras if name in spec.loras and spec.loras[name].scheduler), None)
 
 
-def _layers_in(file: Path) -> int:
+def layers_in(file: Path) -> int:
+    """Return how many LoRA layers are in a file of safetensors."""
     with safe_open(file, framework="pt") as tensors:
         keys: list[str] = tensors.keys()
     return sum(bool(_DOWN.search(key)) for key in keys)
 
 
-def _layers_on(pipe: Any, name: str) -> int:
+def layers_on(pipe: Any, name: str) -> int:
+    """Return how many layers of a pipeline's modules have the LoRA of this name."""
     models = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
     return sum(name in getattr(layer, "lora_A", ()) for model in models for layer in model.modules())

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -76,6 +76,8 @@ SHARED = "zimage-shared"
 """The same weights as `zimage`; up to four equal jobs share a run."""
 STYLED, STYLE = "zimage-styled", "style.safetensors"
 """The same weights, with a LoRA."""
+OWN, OTHERS = "own.safetensors", "others.safetensors"
+"""LoRAs that callers bring to it: one of its own, and one that was made for another model."""
 CARD_BYTES = 700_000
 """Weights that a card holds which is made up (`small_card`), less than those of the tiny Qwen-Image."""
 LARGE: dict[str, dict[str, Any]] = {
@@ -93,7 +95,7 @@ SLOW_MESHES = "triposg-slow"
 """The same model with so many steps that a job can be seen, and cancelled, while it computes."""
 
 
-def catalog(full: bool) -> str:
+def catalog(full: bool, digests: Sequence[str]) -> str:
     images = [
         entry(name, family="diffusers-image", modality="image", **CHANGES[name])
         for name in (IMAGES if full else QUICK_IMAGES)
@@ -103,7 +105,9 @@ def catalog(full: bool) -> str:
     images.append(entry(SLOW_IMAGES, family="diffusers-image", modality="image", **slow))
     shared = {"source": {"path": "zimage"}, "batch": {"jobs": 4}, "capabilities": ["text-to-image"]}
     images.append(entry(SHARED, family="diffusers-image", modality="image", **shared))
-    styled = {"source": {"path": "zimage"}, "loras": {"style": {"source": {"path": "style"}, "file": STYLE}}}
+    styled: dict[str, Any] = {"source": {"path": "zimage"}}
+    styled["loras"] = {"style": {"source": {"path": "style"}, "file": STYLE}}
+    styled["lora_files"] = {digest: {"licence": {"name": "MIT", "url": "https://example.org"}} for digest in digests}
     images.append(entry(STYLED, family="diffusers-image", modality="image", capabilities=["text-to-image"], **styled))
     for name in ("zimage", "sdxl") if full else ("zimage",):
         steered = {"source": {"path": name}, "controlnet": tiny_controlnets.entry_of(name)}
@@ -188,6 +192,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Path:
     for name in ("zimage", "sdxl") if full else ("zimage",):
         tiny_controlnets.save(name, folder)
     save_lora(folder / "style" / STYLE, ZIMAGE_LAYERS, alpha=False)
+    save_lora(folder / OWN, ZIMAGE_LAYERS, alpha=False, seed=1)
+    save_lora(folder / OTHERS, {"diffusion_model.layers.7.attention.to_q": (32, 32)}, alpha=False)
     for name in FILMS if full else QUICK_FILMS:
         tiny_videos.save(name, folder / name)
     for name in ("triposg", SLOW_MESHES):
@@ -202,7 +208,12 @@ def families(
     """A service that serves them all with one GPU worker on the CPU."""
     folder = tmp_path_factory.mktemp("families")
     with model_service(
-        folder, catalog(full), weights, server_id="families", postgres=postgres, broker_url=valkey
+        folder,
+        catalog(full, [sha256(weights / name) for name in (OWN, OTHERS)]),
+        weights,
+        server_id="families",
+        postgres=postgres,
+        broker_url=valkey,
     ) as made:
         yield made
 
@@ -217,6 +228,16 @@ def png(picture: Image.Image) -> bytes:
     file = BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()
+
+
+def sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def uploaded(families: Service, file: Path) -> str:
+    answer = families.client.post("/inputs/v1", content=file.read_bytes())
+    assert 201 == answer.status_code, answer.text
+    return str(answer.json()["input_id"])
 
 
 def data_url(picture: Image.Image) -> str:
@@ -280,10 +301,45 @@ class TestPictures:
         pipe.unload_lora_weights()
         manifest = families.client.get(f"/jobs/v1/{with_lora}/manifest").json()
         (files,) = (one["files"] for one in manifest["weights"] if one["bundle"] == f"{STYLED}+style")
-        digest = hashlib.sha256((weights / "style" / STYLE).read_bytes()).hexdigest()
-        assert ([lora], {STYLE: digest}) == (manifest["params"]["loras"], files)
+        assert ([lora], {STYLE: sha256(weights / "style" / STYLE)}) == (manifest["params"]["loras"], files)
         again = families.client.post(f"/jobs/v1/{with_lora}/reproduce").json()["job_id"]
         assert np.array_equal(made, pixels(download(families, again)))
+
+    @pytest.mark.contract("F1")
+    def test_a_lora_is_brought_for_one_job(self, families: Service, weights: Path) -> None:
+        lora = {"lora": uploaded(families, weights / OWN), "weight": 0.7}
+        asked = {"width": 64, "height": 64, "seed": 1, "output_format": "png"}
+
+        with_lora = submit(families, "image", STYLED, **asked, loras=[lora])
+        without = submit(families, "image", STYLED, **asked)
+
+        made, bare = pixels(download(families, with_lora)), pixels(download(families, without))
+        assert np.array_equal(directly(weights / "zimage"), bare)
+        pipe = alone(weights / "zimage")
+        pipe.load_lora_weights(weights, weight_name=OWN, adapter_name="own")
+        pipe.set_adapters(["own"], [0.7])
+        assert np.array_equal(directly(weights / "zimage"), made)
+        pipe.unload_lora_weights()
+        manifest = families.client.get(f"/jobs/v1/{with_lora}/manifest").json()
+        (named,) = manifest["inputs"]
+        assert ([lora], "loras.0") == (manifest["params"]["loras"], named["name"])
+        assert sha256(weights / OWN) == named["sha256"]
+        again = families.client.post(f"/jobs/v1/{with_lora}/reproduce").json()["job_id"]
+        assert np.array_equal(made, pixels(download(families, again)))
+
+    def test_a_lora_that_is_no_good_fails_its_job(self, families: Service, weights: Path, tmp_path: Path) -> None:
+        save_lora(tmp_path / "unknown.safetensors", ZIMAGE_LAYERS, alpha=False, seed=2)
+        for file, code in (
+            (tmp_path / "unknown.safetensors", "lora_not_allowed"),
+            (weights / OTHERS, "lora_not_compatible"),
+        ):
+            lora = {"lora": uploaded(families, file)}
+            job = families.ended(submit(families, "image", STYLED, width=64, height=64, loras=[lora]), 120)
+            assert job.error is not None
+            assert (JobStatus.FAILED, code) == (job.status, job.error.code), job.error
+        torch.save({"a": torch.ones(1)}, tmp_path / "pickle.pt")
+        refused = families.client.post("/inputs/v1", content=(tmp_path / "pickle.pt").read_bytes())
+        assert (422, "unsupported_media") == (refused.status_code, refused.json()["code"])
 
     def test_references_reach_flux2_klein(self, families: Service, weights: Path) -> None:
         references = [drawing(number) for number in range(4)]

@@ -58,6 +58,11 @@ class InputStore:
         )
         return await self._execute(statement)
 
+    async def model_of(self, job_id: str) -> str:
+        """Return the model of the job of a leased input."""
+        async with self._transaction() as connection:
+            return str((await connection.execute(inputs.model_of(job_id))).scalar_one())
+
     async def renew(self, keys: Iterable[Key]) -> set[Key]:
         """Extend the leases, and return the keys that are still leased here and whose jobs still wait."""
         rows = await self._execute(inputs.renew(keys, lease_seconds=self._settings.input_lease_seconds))

@@ -36,7 +36,7 @@ CODE = Path(__file__).resolve().parents[2]
 ERRORS: dict[str, type[AtelierError]] = {
     error.code: error for error in (InputTooLarge, InputUnreadable, NotThisModel, UnsupportedMedia)
 }
-EXTENSIONS = {"image/png": "png", "audio/wav": "wav", "video/mp4": "mp4"}
+EXTENSIONS = {"image/png": "png", "audio/wav": "wav", "video/mp4": "mp4", "application/x-safetensors": "safetensors"}
 
 
 class CleanMedia(msgspec.Struct, frozen=True):

@@ -35,6 +35,7 @@ from jobs.params.media import MediaKind
 from workers.ingest.audio_cleaner import clean_audio, clean_recording
 from workers.ingest.film_cleaner import clean_film, clean_frame
 from workers.ingest.image_cleaner import clean_image
+from workers.ingest.lora_cleaner import clean_lora
 from workers.ingest.sanitizer_messages import NO_ROOM, SOURCE, WAITING_SECONDS, SanitizeRequest, SanitizeResult
 
 MEMORY_BYTES = 2 * 2**30
@@ -139,7 +140,7 @@ def limit_resources(seconds: float) -> None:
 
 
 def clean(request: SanitizeRequest, folder: Path) -> SanitizeResult:
-    """Write the clean copy, `clean.png`, `clean.wav` or `clean.mp4`, and return its media type or the input's error.
+    """Write the clean copy (`clean.png`, `.wav`, `.mp4`, `.safetensors`); return its media type or the input's error.
 
     Raises `OSError` where the machine is at fault.
     """
@@ -178,6 +179,9 @@ def _clean(request: SanitizeRequest, source: Path, media_type: str, folder: Path
     if request.kind == "video":
         clean_film(source, media_type, folder / "clean.mp4", request.max_seconds)
         return SanitizeResult(media_type="video/mp4")
+    if request.kind == "lora":
+        clean_lora(source, folder / "clean.safetensors")
+        return SanitizeResult(media_type="application/x-safetensors")
     if request.kind == "recording":
         clean_recording(source, media_type, folder / "clean.wav")
     else:

@@ -32,6 +32,8 @@ from core.metrics import INPUTS
 from core.retry import Backoff
 from core.settings import Settings
 from core.storage.store import Store
+from pipelines.catalog.licenses import check_lora_file, read_allowed
+from pipelines.catalog.loader import load_catalog
 from workers.ingest.fetcher import Fetcher, check_bytes
 from workers.ingest.input_store import CleanCopy, InputStore, Key
 from workers.ingest.retry_later import RetryLater
@@ -64,6 +66,7 @@ class Ingest:
     def __init__(self, settings: Settings, db: AsyncEngine, store: Store) -> None:
         self._settings = settings
         self._objects = store
+        self._catalog = load_catalog(settings.catalog)
         pause = settings.input_backoff
         self._backoff = Backoff(first=pause, longest=pause * 2**DOUBLINGS, jitter=JITTER)
         self._inputs = InputStore(settings, db)
@@ -170,6 +173,8 @@ class Ingest:
         await asyncio.get_running_loop().run_in_executor(self._transfers, download)
 
     def _most_bytes(self, row: Row[Any]) -> int:
+        if row.kind == "lora":
+            return self._settings.lora_max_bytes
         return self._settings.film_max_bytes if _is_film(row) else self._settings.input_max_bytes
 
     def _download(self, key: str, source: Path, limit: int, most_bytes: int | None) -> None:
@@ -195,12 +200,15 @@ class Ingest:
         )
         async with self._shares.setdefault(row.tenant, asyncio.Semaphore(MAX_DECODERS // 2)):
             clean = await loop.run_in_executor(self._decoders, request)
+        if row.kind == "lora":
+            digest = await loop.run_in_executor(self._transfers, _sha256, clean.file)
+            model = await self._inputs.model_of(row.job_id)
+            check_lora_file(self._catalog, model, digest, read_allowed(self._settings.allowed_licenses))
         prefix = f"{row.tenant}/{row.job_id}/inputs/"
         return await loop.run_in_executor(self._transfers, self._put, clean.file, prefix, clean.media_type)
 
     def _put(self, file: Path, prefix: str, media_type: str) -> CleanCopy:
-        with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        digest = _sha256(file)
         key = f"{prefix}{digest}{file.suffix}"
         self._objects.put(key, file, media_type)
         return CleanCopy(key=key, media_type=media_type, bytes=file.stat().st_size, sha256=digest)
@@ -227,6 +235,11 @@ class Ingest:
 
 def _make(folder: Path) -> None:
     folder.mkdir(parents=True)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _is_film(row: Row[Any]) -> bool:

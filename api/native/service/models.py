@@ -83,5 +83,6 @@ def _answer(spec: ModelSpec, footprint: Footprint, available: bool, default: boo
             name: msgspec.convert(lora.licence or spec.licence, ModelLicense, from_attributes=True)
             for name, lora in spec.loras.items()
         },
+        takes_lora_files=bool(spec.lora_files),
         unsupported=msgspec.convert(spec.unsupported, ModelUnsupported, from_attributes=True),
     )

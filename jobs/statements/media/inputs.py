@@ -88,6 +88,11 @@ def renew(leases: Iterable[tuple[str, str, int]], *, lease_seconds: float) -> Up
     )
 
 
+def model_of(job_id: str) -> Select[str]:
+    """Return the model of a job."""
+    return select(jobs.c.model).where(jobs.c.id == job_id)
+
+
 def lock_job(job_id: str) -> Select[Any]:
     """Return the job if it still waits for inputs, locked until the transaction ends."""
     return (

@@ -658,8 +658,9 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     `available`: a running server serves it now. `default`: a submit without `model` gets it now, unless it asks for
     what only a later model in the list supports. `loras`: those that a request may name, and the terms of each.
-    `languages`: those it speaks, with their varieties; empty where the
-    model does not name any. `vocabulary`: words of which a prompt must name one; empty for a model that takes any.
+    `takes_lora_files`: whether callers may bring others, which the operator allows. `languages`: those it speaks, with
+    their varieties; empty where the model does not name any. `vocabulary`: words of which a prompt must name one; empty
+    for a model that takes any.
 
     `disk_bytes`: all its files. `disk_bytes_at_least`: the files of known size, where some sizes are not known yet.
     `weights_bytes`: its weights in memory, by precision. `vram_bytes`: the estimate of all
@@ -694,6 +695,7 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     unsupported: ModelUnsupported = ModelUnsupported()
     vocabulary: list[str] = []
     loras: dict[str, ModelLicense] = {}
+    takes_lora_files: bool = False
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):

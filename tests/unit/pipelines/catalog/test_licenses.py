@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from core.errors.failures import LicenseRefused
-from pipelines.catalog.licenses import is_allowed, read_allowed, refuse_license
+from core.errors.inputs import LoraNotAllowed, LoraNotCompatible
+from pipelines.catalog.licenses import check_lora_file, is_allowed, read_allowed, refuse_license
 from pipelines.catalog.loader import Catalog, load_catalog
 from pipelines.runtime.device import load
 from pipelines.weights.lockfile import Lock
@@ -71,3 +72,18 @@ def test_it_is_not_loaded(tmp_path: Path) -> None:
     load(FREE, tmp_path, Lock(), "cpu", read_allowed("Apache-2.0"))
     with pytest.raises(LicenseRefused):
         load(FREE, tmp_path, Lock(), "cpu", read_allowed("MIT"))
+
+
+def test_a_callers_lora_is_taken_where_the_entry_names_it() -> None:
+    terms = {"name": "CC-BY-4.0", "url": "https://example.org"}
+    first, second = "1" * 64, "2" * 64
+    files = [{digest: {"licence": terms}} for digest in (first, second)]
+    catalog = Catalog((spec(id="one", lora_files=files[0]), spec(id="two", lora_files=files[1])))
+
+    check_lora_file(catalog, "one", first, read_allowed("cc-by-4.0"))
+    with pytest.raises(LoraNotCompatible, match="This LoRA is for two, and the model is one"):
+        check_lora_file(catalog, "one", second, frozenset())
+    with pytest.raises(LoraNotAllowed, match="Its sha256 is 3333"):
+        check_lora_file(catalog, "one", "3" * 64, frozenset())
+    with pytest.raises(LoraNotAllowed, match=r"CC-BY-4\.0, is not in `ATELIER_ALLOWED_LICENSES`"):
+        check_lora_file(catalog, "one", first, read_allowed("mit"))

@@ -356,6 +356,15 @@ def test_a_lora_that_the_model_does_not_take_is_refused(model, fields, field, se
     assert (NotThisModel, field, sentence) == (unmet.error, unmet.field, unmet.sentence)
 
 
+def test_a_lora_as_a_file_needs_a_model_that_takes_some():
+    takes = spec(loras=LORAS, lora_files={"0" * 64: {"licence": {"name": "MIT", "url": "https://example.org"}}})
+    asked = ImageParams(prompt="a cat", loras=(LoraChoice(lora="style"), LoraChoice(lora="med_1")))
+    assert [] == list(unmet_requirements(takes, asked))
+    check_media(takes, [medium.name for medium in media_of(asked)])
+    (unmet,) = unmet_requirements(spec(loras=LORAS), asked)
+    assert (NotThisModel, "$.loras[1].lora") == (unmet.error, unmet.field)
+
+
 def test_a_lora_of_the_model_is_taken():
     asked = ImageParams(prompt="a cat", loras=(LoraChoice(lora="style"),))
     assert [] == list(unmet_requirements(spec(loras=LORAS, quality=FLOAT8), asked))
