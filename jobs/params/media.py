@@ -68,8 +68,7 @@ class LoraChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         Meta(
             min_length=1,
             max_length=4096,
-            description="A name of the model's `loras` in GET /models/v1, or a file of your own that the operator "
-            "allows, as safetensors: an `input_id`, a `media_id` or a public http(s) URL.",
+            description="A name of the model's `loras`, or an `input_id`, `media_id` or URL of a file of your own.",
         ),
     ]
     weight: Annotated[float, Meta(ge=0, le=2, description="How strong it is; 1 is as it was made.")] = 1.0

@@ -37,7 +37,7 @@ class LoraChoice(TypedDict, total=False):
     """A LoRA that a request puts on the model, `weight` times as strong as it was made."""
 
     lora: Required[str]
-    """A name of the model's `loras` in GET /models/v1, or a file of your own that the operator allows, as safetensors: an `input_id`, a `media_id` or a public http(s) URL."""
+    """A name of the model's `loras`, or an `input_id`, `media_id` or URL of a file of your own."""
     weight: float
     """How strong it is; 1 is as it was made."""
 

@@ -54,7 +54,7 @@ export interface Element {
 
 /** A LoRA that a request puts on the model, `weight` times as strong as it was made. */
 export interface LoraChoice {
-  /** A name of the model's `loras` in GET /models/v1. */
+  /** A name of the model's `loras`, or an `input_id`, `media_id` or URL of a file of your own. */
   lora: string;
   /** How strong it is; 1 is as it was made. */
   weight?: number;
@@ -977,6 +977,7 @@ export interface Model {
   unsupported: ModelUnsupported;
   vocabulary: string[];
   loras: Record<string, ModelLicense>;
+  takes_lora_files: boolean;
 }
 
 /** A product of the tenant's shop, or a variant, that an item belongs to, and its place there. */

@@ -84,7 +84,10 @@ def test_it_goes_with_a_lora_of_the_catalog(folder: Path, file: Path) -> None:
 
 
 @pytest.mark.contract("F1")
-@pytest.mark.parametrize("beside", [{}, {"loras": STYLE}], ids=["alone", "beside another"])
+@pytest.mark.parametrize(
+    "beside",
+    [pytest.param({}, id="alone"), pytest.param({"loras": STYLE}, id="beside another", marks=pytest.mark.long)],
+)
 def test_on_and_off_a_hundred_times_leaves_nothing(folder: Path, tmp_path: Path, beside: dict[str, Any]) -> None:
     file = save_lora(tmp_path / "own.safetensors", ONE_LAYER, alpha=False, seed=4)
     pipeline: Any = loaded("zimage", folder, **allowing(file, **beside))

@@ -20,6 +20,7 @@ GIVEN = {
     "cuda_graphs": "cuda_graphs = true",
     "dtype": 'dtype = "float16"',
     "gpus": "gpus = 2",
+    "lora_files": f'lora_files = {{ "{"0" * 64}" = {{ licence = {{ name = "MIT", url = "https://example.org" }} }} }}',
     "loras": LORA,
     "offload_blocks": "offload_blocks = true",
     "quality": "quality = { fast = { num_inference_steps = 4 } }",
