@@ -46,7 +46,7 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     A submit refuses unknown fields; `read_params` ignores them, since a newer API may have written the row.
     """
 
-    media: ClassVar[dict[str, Literal["image", "audio", "video", "recording"]]] = {}
+    media: ClassVar[dict[str, Literal["image", "audio", "video", "recording", "lora"]]] = {}
     """Fields that name inputs, with what each must be (`jobs.params.media`)."""
 
     model: Annotated[str, Meta(max_length=200, description="A model of GET /models/v1.")] | None = None
