@@ -235,7 +235,7 @@ def sha256(file: Path) -> str:
 
 
 def uploaded(families: Service, file: Path) -> str:
-    answer = families.client.post("/inputs/v1", content=file.read_bytes())
+    answer = families.client.post("/inputs/v1", files={"file": file.read_bytes()})
     assert 201 == answer.status_code, answer.text
     return str(answer.json()["input_id"])
 
@@ -338,7 +338,7 @@ class TestPictures:
             assert job.error is not None
             assert (JobStatus.FAILED, code) == (job.status, job.error.code), job.error
         torch.save({"a": torch.ones(1)}, tmp_path / "pickle.pt")
-        refused = families.client.post("/inputs/v1", content=(tmp_path / "pickle.pt").read_bytes())
+        refused = families.client.post("/inputs/v1", files={"file": (tmp_path / "pickle.pt").read_bytes()})
         assert (422, "unsupported_media") == (refused.status_code, refused.json()["code"])
 
     def test_references_reach_flux2_klein(self, families: Service, weights: Path) -> None:
