@@ -118,6 +118,7 @@ def test_frames_equal_those_of_the_libraries(weights: Path, inputs: Inputs) -> N
     assert (FRAMES + 1, "encode") == (len(log), log[-1][1])
 
 
+@pytest.mark.long
 def test_after_a_cancel_the_next_film_is_as_ever(weights: Path, inputs: Inputs) -> None:
     pipeline = loaded(weights)
 
@@ -141,6 +142,7 @@ FILES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FILES)
 def test_a_tensor_less_is_an_error(tmp_path: Path, name: str) -> None:
     file = tiny_musetalk.save(tmp_path / "musetalk") / name
@@ -152,6 +154,7 @@ def test_a_tensor_less_is_an_error(tmp_path: Path, name: str) -> None:
         loaded(tmp_path)
 
 
+@pytest.mark.long
 def test_nan_is_an_error_and_no_black_film(tmp_path: Path, inputs: Inputs) -> None:
     file = tiny_musetalk.save(tmp_path / "musetalk") / "musetalkV15" / "unet.safetensors"
     tensors = load_file(file)

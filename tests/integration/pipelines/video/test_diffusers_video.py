@@ -357,6 +357,7 @@ class TestVace:
 
         assert len(made) == len(set(made))
 
+    @pytest.mark.long
     def test_more_references_than_the_model_takes(self, videos_dir: Path, pictures: Inputs) -> None:
         pipeline = loaded("vace", videos_dir, limits={"frame_step": 4, "max_references": 1})
 
@@ -367,6 +368,7 @@ class TestVace:
         parts = tiny_videos.components(videos_dir / "vace")
         assert ["diffusers", "WanVACETransformer3DModel"] == parts["transformer"]
 
+    @pytest.mark.long
     def test_a_tensor_less_is_an_error(self, tmp_path: Path) -> None:
         folder = tiny_videos.save("vace", tmp_path / "vace")
         file = folder / "transformer" / "diffusion_pytorch_model.safetensors"

@@ -59,6 +59,7 @@ def test_it_begins_and_ends_at_the_pictures_and_moves_between(ends: Inputs) -> N
     assert raw.warnings[0].startswith("interpolated: ")
 
 
+@pytest.mark.long
 def test_the_same_pictures_give_the_same_bytes(ends: Inputs) -> None:
     assert run(ends).arrays["frames"].tobytes() == run(ends).arrays["frames"].tobytes()
 
@@ -68,6 +69,7 @@ def test_it_needs_both_pictures(ends: Inputs) -> None:
         run(Inputs({"input_image": ends.files["input_image"]}))
 
 
+@pytest.mark.long
 def test_it_ends_when_its_job_is_cancelled(ends: Inputs) -> None:
     def stop(part: float, stage: Stage) -> None:
         if part > 0.2:
