@@ -89,6 +89,14 @@ def test_a_file_is_recognized_by_its_head(make, media_type):
             expect(content[:HEAD], other)
 
 
+def test_a_lora_is_safetensors_and_no_pickle():
+    head = (500).to_bytes(8, "little") + b'{"blocks.0.to_q.lora_A.weight": {'
+    assert "application/x-safetensors" == expect(head, "lora")
+    for pickle in (b"PK\x03\x04" + bytes(60), b"\x80\x02}q\x00."):
+        with pytest.raises(UnsupportedMedia, match="send a LoRA as safetensors"):
+            expect(pickle, "lora")
+
+
 @pytest.mark.parametrize(
     ("head", "sniffed", "as_audio"),
     [
