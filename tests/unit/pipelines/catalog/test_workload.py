@@ -30,6 +30,7 @@ def workload(model, **fields):
         ("sdxl", {"num_images": 2, "num_inference_steps": 10, "width": 500, "height": 500}, 5.0),
         ("sdxl", {"quality": "fast", "width": 1000, "height": 1000}, 20.0),
         ("sdxl", {"num_inference_steps": 10, "width": 1000, "height": 1000, "strength": 0.35} | LAMP, 3.0),
+        ("sdxl", {"num_inference_steps": 10, "width": 1000, "height": 1000, "padding": {"left": 8}} | LAMP, 10.0),
         ("demo-shapes", {"width": 1024}, 12.0),  # it makes its own size
         ("wan2.2-ti2v-5b", {"width": 512, "height": 512, "duration_seconds": 4.0}, 50 * 4 * 512 * 512 / 1e6),
         ("chatterbox", {"text": "a" * 120}, 120.0),
