@@ -39,6 +39,6 @@ def test_all_of_the_padding_is_painted():
         ((4000, 1), (1024, 1024), (1024, 1)),
     ],
 )
-def test_a_picture_is_made_smaller_in_its_shape_and_never_larger(size, most, made):
+def test_a_picture_keeps_its_shape_and_grows_no_larger(size, most, made):
     assert made == size_within(size, most)
     assert (size[0] + 4, size[1] + 2) == extended_size(size, PADDING)
