@@ -148,6 +148,7 @@ class TestChatterbox:
         assert (None, 0) == (status["started_at"], status["attempt"])
 
 
+@pytest.mark.contract("E5")
 def test_a_stored_voice_speaks_as_the_recording_itself(speakers: Service, people: list[str]) -> None:
     request = {"model": "turbo", "max_new_tokens": 15}
     kept = speakers.client.post("/voices/v1", json={"name": "Ben", "source": people[1]}).raise_for_status().json()

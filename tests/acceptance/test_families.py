@@ -284,7 +284,7 @@ class TestPictures:
             expected = directly(weights / name, seed, **asked, **({"image": references} if references else {}))
             assert np.array_equal(expected, made)
 
-    @pytest.mark.contract("F1")
+    @pytest.mark.contract("E5", "F1")
     def test_a_lora_of_the_catalog_is_on_for_its_job_alone(self, families: Service, weights: Path) -> None:
         asked = {"width": 64, "height": 64, "seed": 1, "output_format": "png"}
         lora = {"lora": "style", "weight": 0.7}
@@ -341,6 +341,7 @@ class TestPictures:
         refused = families.client.post("/inputs/v1", files={"file": (tmp_path / "pickle.pt").read_bytes()})
         assert (422, "unsupported_media") == (refused.status_code, refused.json()["code"])
 
+    @pytest.mark.contract("E5")
     def test_references_reach_flux2_klein(self, families: Service, weights: Path) -> None:
         references = [drawing(number) for number in range(4)]
         given = [data_url(picture) for picture in references]

@@ -105,8 +105,12 @@ def command_line(pid: int) -> str:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
     """One `up` for the tests of a class; its end is checked too."""
-    up = Up(tmp_path_factory.mktemp("up") / "data", "--dev").await_ready()
-    yield up
+    up = Up(tmp_path_factory.mktemp("up") / "data", "--dev")
+    try:
+        yield up.await_ready()
+    except BaseException:
+        up.end(signal.SIGTERM)
+        raise
     family = up.family()
     assert 0 == up.end(signal.SIGTERM)
     assert not any(map(alive, family))
