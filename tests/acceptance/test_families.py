@@ -406,7 +406,7 @@ class TestPictures:
             assert code == refused.value.code
 
     @pytest.mark.contract("F3")
-    @pytest.mark.parametrize("name", ["zimage", pytest.param("sdxl", marks=pytest.mark.matrix)])
+    @pytest.mark.parametrize("name", ["zimage", pytest.param("sdxl", marks=pytest.mark.long)])
     def test_an_image_follows_edges_as_in_diffusers(self, families: Service, weights: Path, name: str) -> None:
         start = drawing(3).resize((64, 64))
         asked = {"width": 64, "height": 64, "seed": 2, "output_format": "png"}

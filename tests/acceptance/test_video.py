@@ -154,7 +154,11 @@ def test_progress_is_told_as_it_rises(studio: Service) -> None:
 @pytest.mark.parametrize(
     ("fields", "code", "field"),
     [
-        ({"last_image": "data:image/png;base64,AAAA"}, "not_supported_by_model", "$.last_image"),
+        (
+            {"model": "demo-camera", "last_image": "data:image/png;base64,AAAA"},
+            "not_supported_by_model",
+            "$.last_image",
+        ),
         ({"model": "wan2.2-ti2v-5b", "last_image": "https://a.example/b"}, "not_supported_by_model", "$.last_image"),
         ({"model": "wan2.2-ti2v-5b", "duration_seconds": 10}, "out_of_range", "$.duration_seconds"),
         ({"input_image": None, "model": "demo-camera"}, "missing_field", "$.input_image"),

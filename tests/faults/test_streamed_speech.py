@@ -44,6 +44,7 @@ def stack(
 
 def heard_and_stored(stack: Service, answer: httpx.Response, heard: list[bytes]) -> tuple[bytes, bytes, Any]:
     """All that was heard and what was stored, but for the header of the WAV, and the job's row."""
+    assert 200 == answer.status_code, heard
     job = stack.ended(answer.headers["X-Atelier-Job"])
     stored = download(stack.client.get(f"/jobs/v1/{job.id}").json()["result_url"])
     return b"".join(heard)[44:], stored[44:], job

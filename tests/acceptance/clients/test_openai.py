@@ -236,7 +236,7 @@ def test_models_are_listed_and_others_do_not_exist(client: OpenAI) -> None:
     assert 405 == kept.value.status_code
     for call in (
         lambda: client.models.retrieve("maker/model"),  # no path here has an encoded slash
-        lambda: client.audio.transcriptions.create(model="whisper-1", file=("a.wav", b"RIFF")),
+        lambda: client.moderations.create(input="a red circle"),
     ):
         with pytest.raises(NotFoundError) as unheard:
             call()

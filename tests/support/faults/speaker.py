@@ -31,6 +31,7 @@ class Speaker:
             time.sleep(WORD_SECONDS)
             pitch = 200 + 10 * (sum(map(ord, word)) % 50)
             tone = 0.3 * np.sin(2 * np.pi * pitch * np.arange(round(WORD_SECONDS * RATE)) / RATE)
-            joined.add(tone.astype(np.float32), after_pause=number > 0, before_pause=number < len(words) - 1)
+            after = "pause" if number else "cut"
+            joined.add(tone.astype(np.float32), after=after, before="pause" if number < len(words) - 1 else "cut")
             ctx.progress((number + 1) / len(words), "step")
         return RawOutput(arrays=joined.arrays(), metadata={"seed": ctx.seed, "sample_rate": RATE})
