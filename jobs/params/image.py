@@ -158,14 +158,6 @@ IMAGE = ModalitySpec(
                 "num_images": 2,
             },
         ),
-        (
-            "More of an image",
-            {
-                "prompt": "a studio with a wooden floor",
-                "input_image": "https://shop.example/chair.jpg",
-                "padding": {"left": 256, "right": 256},
-            },
-        ),
     ),
     word="image",
     argument="prompt",

@@ -219,7 +219,7 @@ def test_the_body_is_documented_field_by_field(document):
         schema["properties"]
     )
     assert "prompt" in schema["required"]
-    assert 1024 == schema["properties"]["width"]["maximum"]
+    assert 2048 == schema["properties"]["width"]["maximum"]
     body = document["paths"]["/generate/image/v1"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert {"prompt": "a red circle on a blue background"} == body["examples"][0]
 
