@@ -10,7 +10,7 @@ COMMANDS = {
     "up": (f"{HOST}.up:up", "Start everything on this machine and keep it running until Ctrl-C."),
     "demo": (
         f"{HOST}.demo:demo",
-        "Start everything in a temporary folder, make every modality, stop everything.",
+        "Start everything in a temporary folder, make one of everything, stop everything.",
     ),
     "generate": (f"{CLIENT}.generate:generate", "Generate media and save it in a file."),
     "jobs": (

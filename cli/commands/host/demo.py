@@ -37,7 +37,7 @@ from cli.stack.stack import Stack
 def demo(out: Path, as_json: bool) -> None:
     """Start everything in a temporary folder, make one of everything, stop everything.
 
-    Writes index.html, which shows what was made, with the command of each. Where torch cannot use the GPU, the demo
+    It writes index.html, which shows what was made, with the command of each. Where torch cannot use the GPU, the demo
     computes on the CPU and prints why. The exit status is 1 if a job has failed; the others are made and shown.
     """
     out.mkdir(parents=True, exist_ok=True)

@@ -34,9 +34,9 @@ def refuse(body: bytes, type_=ImageParams):
         (b'{"prompt":"a","model":1}', WrongType, "$.model", "`model` must be a string or null, not a whole number."),
         (b'{"prompt":"a","palette":"x"}', WrongType, "$.palette", "`palette` must be an array, not a string."),
         (b'{"prompt":"a","modality":1}', WrongType, "$.modality", "`modality` must be 'image' here, or be left out."),
-        (b'{"prompt":"a","width":2000}', OutOfRange, "$.width", "`width` must be at most 1024."),
+        (b'{"prompt":"a","width":3000}', OutOfRange, "$.width", "`width` must be at most 2048."),
         (b'{"prompt":"a","width":-1}', OutOfRange, "$.width", "`width` must be at least 64."),
-        (b'{"prompt":"a","width":99999999999999999999}', OutOfRange, "$.width", "`width` must be at most 1024."),
+        (b'{"prompt":"a","width":99999999999999999999}', OutOfRange, "$.width", "`width` must be at most 2048."),
         (b'{"prompt":""}', OutOfRange, "$.prompt", "`prompt` must not be empty."),
         (
             b'{"prompt":"a","output_format":"gif"}',

@@ -33,11 +33,11 @@ def test_only_routes_that_take_media_take_large_bodies():
         assert SETTINGS.library_file_bytes + ENVELOPE == by_route.pop(f"POST {path}")
     large = {f"POST /generate/{modality}/v1" for modality in ("image", "video", "remove-background", "speech", "3d")}
     assert large <= {route for route, limit in by_route.items() if limit == 2}
-    media = "/voices/v1", "/jobs/v1", "/generate/", "/v1/", "/whaletools/v1/", "/imagepipeline/"
+    media = "/voices/v1", "/jobs/v1", "/generate/", "/v1/", "/openai/v1/", "/whaletools/v1/", "/imagepipeline/"
     assert all(
         route.startswith(tuple(f"POST {path}" for path in media)) for route, limit in by_route.items() if limit == 2
     )
-    forms = ("images/edits", "images/variations", "videos", "audio/voices")
+    forms = ("images/edits", "images/variations", "videos", "audio/voices", "audio/transcriptions")
     counting = {f"POST {base}/v1/{form}" for base in ("", "/openai") for form in forms} | {"POST /openai/v1/files"}
     assert counting | {"PUT /files/{key:path}"} == {route for route, limit in by_route.items() if limit is None}
     assert {1, 2, None} == set(by_route.values())
