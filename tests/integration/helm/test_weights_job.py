@@ -37,7 +37,18 @@ sys.exit(atelier())
 """
 GUESSED = "qwen-image-2512"
 """A model of which the shipped lock does not even know the names of its files."""
-MODALITIES = {"image", "video", "speech", "3d", "remove-background", "text", "upscale", "sound"}
+MODALITIES = {
+    "image",
+    "video",
+    "speech",
+    "3d",
+    "remove-background",
+    "text",
+    "upscale",
+    "sound",
+    "transcript",
+    "embedding",
+}
 
 
 def remote(catalog: Catalog) -> list[ModelSpec]:
