@@ -106,7 +106,7 @@ def test_11_poison_job_fails_after_its_attempts_and_alone(stack: Service, order:
 @pytest.mark.parametrize("order", ["crash=1", pytest.param("fail=oops", marks=pytest.mark.long)])
 def test_a_poison_job_costs_those_of_its_run_no_attempt(stack: Service, order: str) -> None:
     """Four jobs share a run; whatever ends it, each is computed alone then, and only the poison job fails."""
-    stack.running(stack.submit("compute=1.5 steps=15"))  # they wait for it together
+    stack.running(stack.submit("compute=4 steps=40"))  # they wait for it together
     prompts = ["compute=0.05", "null=1", order, "compute=0.01"]
     first, second, poison, third = [stack.submit(prompt, model="chaos-shared") for prompt in prompts]
     job = stack.ended(poison, 60)
@@ -129,8 +129,8 @@ def test_leaking_engine_is_replaced_and_its_pins_come_back(stack: Service) -> No
 
     until(lambda: {"chaos-two"} == resident(), 20, "the pinned model")
     assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1", server_id="leaks")).status
-    until(lambda: {"chaos", "chaos-two"} == resident(), 10, "the model of the job")
-    until(lambda: {"chaos-two"} == resident(), 10, "the idle model to leave")
+    until(lambda: {"chaos", "chaos-two"} == resident(), 30, "the model of the job")
+    until(lambda: {"chaos-two"} == resident(), 30, "the idle model to leave")
     assert 1 == stack.log("leaks").count("engine: started")
 
     jobs = [stack.submit(prompt, server_id="leaks") for prompt in ("leak=200000000", "compute=0.05")]
