@@ -64,7 +64,7 @@ SMALL = {one.id for one in SPECS if one.family in ("rembg", "real-esrgan")}
 """Networks of few weights on large pictures: what they take is working memory for the most part."""
 
 
-@pytest.mark.parametrize("name", sorted(set(KNOWN) - {"demo-shapes", "demo-kokoro"} - SMALL))
+@pytest.mark.parametrize("name", sorted(set(KNOWN) - {"demo-shapes"} - SMALL))
 def test_an_estimate_is_what_the_weights_take_and_little_more(name: str) -> None:
     """The engine makes room by it at the first load: twice as much sends models away that could have stayed."""
     estimate = next(one.vram_bytes for one in SPECS if one.id == name)
