@@ -10,7 +10,7 @@ from api.http.auth import Caller
 from api.submit.data_urls import is_data_url
 from api.submit.media_intake import is_stored
 from core.errors.access import NotEntitled
-from core.errors.fields import ForbiddenUrl, InvalidRequest, MissingField, NotSupportedYet, OutOfRange
+from core.errors.fields import ForbiddenUrl, InvalidRequest, MissingField, OutOfRange
 from core.net.url_guard import check_literal
 from core.settings import Settings
 from jobs.params.base import Params, changed_fields, refuse_nul
@@ -123,16 +123,10 @@ def _check_speech(params: SpeechParams) -> None:
 
 
 def _check_control(params: ImageParams) -> None:
-    """Raise `InvalidRequest` for a start beside a control picture, and `NotSupportedYet` for one that is not drawn."""
-    if params.control_image is None:
-        return
-    if params.input_image is not None:
+    """Raise `InvalidRequest` for a start beside a control picture."""
+    if params.control_image is not None and params.input_image is not None:
         advice = "`control_image` and `input_image` exclude each other; remove one."
         raise InvalidRequest(advice, field="$.control_image")
-    if params.control_kind != "canny" and not params.control_as_given:
-        kind = params.control_kind
-        advice = f"Only edges are found in a picture yet; send a {kind} picture, with `control_as_given: true`."
-        raise NotSupportedYet(advice, field="$.control_kind")
 
 
 def _check_one(picture: str | None, film: str | None) -> None:

@@ -26,6 +26,7 @@ FAMILIES_OF: dict[str, tuple[str, ...]] = {
     "lora_files": (IMAGE,),
     "loras": (IMAGE,),
     "offload_blocks": DIFFUSERS,
+    "preprocessors": (IMAGE,),
     "quality": DIFFUSERS,
     "quantization": DIFFUSERS,
     "variant": (*DIFFUSERS, "rembg"),

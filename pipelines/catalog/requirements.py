@@ -14,7 +14,7 @@ import msgspec
 from core.errors.fields import InvalidRequest, MissingField, NotThisModel, OutOfRange
 from core.languages import find_language, not_spoken
 from jobs.params.base import Params, Resolution, changed_fields
-from jobs.params.image import ImageParams
+from jobs.params.image import ControlKind, ImageParams
 from jobs.params.media import ELEMENTS, LORAS, PICTURE, media_of
 from jobs.params.registry import AnyParams
 from jobs.params.sound import MusicParams, SoundParams
@@ -41,6 +41,8 @@ PADDING = "padding"
 """No input, but what a model that takes a mask paints beside `input_image`."""
 FILM = "input_video"
 """The film of a request whose modality takes pictures, too."""
+_DRAWN: dict[ControlKind, str] = {"canny": "edges", "depth": "depths", "pose": "poses"}
+"""What a control picture of a kind shows."""
 _MADE = {"video": "videos", "sound": "sounds", "music": "music"}
 """What has a duration, as a sentence names it."""
 ENCODERS_OWN = ("logo_url", "subject_image")
@@ -198,6 +200,7 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
         yield UnmetRequirement(error=NotThisModel, field="$.scale", sentence=sentence)
     yield from unmet_media(spec, media)
     if isinstance(params, ImageParams):
+        yield from _unmet_control(spec, params)
         yield from _unmet_loras(spec, params)
     if isinstance(params, VideoParams | SoundParams | MusicParams):
         yield from _other_duration(spec, params.duration_seconds, "duration_seconds" in changed)
@@ -272,6 +275,21 @@ def _unused_fields(
             instead={"quality": "standard"},
             warning=f"{spec.id} has no preset {changed['quality']!r}; its standard one was used",
         )
+
+
+def undrawn(spec: ModelSpec, kind: ControlKind) -> str:
+    """Return the sentence to a request whose control picture nothing of the model draws; see `_unmet_control`."""
+    shown = _DRAWN[kind]
+    return f"{spec.id} finds no {shown} in a picture; send one that shows {shown} itself, with `control_as_given: true`"
+
+
+def _unmet_control(spec: ModelSpec, params: ImageParams) -> Iterator[UnmetRequirement]:
+    """Yield a kind of control picture that the model would have to find in `control_image`, and does not."""
+    kind = params.control_kind
+    if params.control_image is None or params.control_as_given or "control" not in spec.capabilities:
+        return
+    if kind != "canny" and kind not in spec.preprocessors:
+        yield UnmetRequirement(error=NotThisModel, field="$.control_kind", sentence=undrawn(spec, kind))
 
 
 def _unmet_loras(spec: ModelSpec, params: ImageParams) -> Iterator[UnmetRequirement]:

@@ -191,6 +191,23 @@ class ControlNet(Entry, frozen=True, kw_only=True):
     """Its own terms; `None`: those of the model."""
 
 
+PreprocessorName = Literal["depth", "pose", "people"]
+"""What finds the depths and the poses of a picture, and the people whose poses are found."""
+
+
+class Preprocessor(Entry, frozen=True, kw_only=True):
+    """A network that draws control pictures: a folder of transformers, with its configuration and its processor's.
+
+    "depth" is a Depth Anything, "pose" a ViTPose of COCO's joints, and "people" an RT-DETR, without which a pose is one
+    person's, in the whole picture. It lies beside the model's own folder, in a folder named like `Bundle.key`, and is
+    loaded with the model, in float32.
+    """
+
+    source: Source
+    licence: License | None = None
+    """Its own terms; `None`: those of the model."""
+
+
 class LoraFile(Entry, frozen=True, kw_only=True):
     """A LoRA that callers may bring to the model, which the operator has looked at: its terms."""
 
@@ -397,6 +414,7 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     quality: dict[Quality, Preset] = {}
     loras: dict[ModelId, Lora] = {}
     controlnet: ControlNet | None = None
+    preprocessors: dict[PreprocessorName, Preprocessor] = {}
     lora_files: dict[Sha256, LoraFile] = {}
     """LoRAs that callers may bring as files, by the sha256 of the file. `diffusers-image` only."""
     price_usd: Annotated[float, Meta(ge=0)] = 0.0
@@ -453,8 +471,13 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         ):
             others = "`quantization`, `offload_blocks`, `cuda_graphs`, and presets with `cache`"
             raise ValueError(f"`controlnet` excludes {others}")
-        if self.controlnet is not None and "controlnet" in self.loras:
-            raise ValueError("a LoRA beside a `controlnet` must have another name")
+        if self.preprocessors and self.controlnet is None:
+            raise ValueError("`preprocessors` draw what a `controlnet` follows; add it, or remove them")
+        if "people" in self.preprocessors and "pose" not in self.preprocessors:
+            raise ValueError("`preprocessors.people` is for `preprocessors.pose`; add it")
+        beside = {"controlnet", *self.preprocessors} if self.controlnet is not None else set()
+        if taken := sorted(beside & self.loras.keys()):
+            raise ValueError(f"a LoRA must have another name than {taken[0]!r}, which is beside it")
         if self.quantization is not None and self.loras:
             raise ValueError("`quantization` and `loras` exclude each other")
         if self.lora_files and (self.quantization or self.compile or self.offload_blocks or self.cuda_graphs):
@@ -558,10 +581,11 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         return own + tuple(Bundle(f"{self.id}+{name}", added.source) for name, added in self.additions.items())
 
     @property
-    def additions(self) -> dict[str, "Lora | ControlNet"]:
+    def additions(self) -> dict[str, "Lora | ControlNet | Preprocessor"]:
         """What is loaded beside the model's own weights, by the name in the keys of the bundles."""
         control = {} if self.controlnet is None else {"controlnet": self.controlnet}
-        return {**control, **self.loras}
+        preprocessors = {str(name): each for name, each in self.preprocessors.items()}
+        return {**control, **preprocessors, **self.loras}
 
     def directory(self, weights_dir: Path) -> Path:
         """Return the folder of this model's weights, which need not exist."""

@@ -10,7 +10,6 @@ from pipelines.catalog.sizes import Size
 from pipelines.catalog.spec import ModelSpec, StepCache
 from pipelines.diffusion.prompt_scope import scope_warnings
 from pipelines.diffusion.sampling_settings import Adapters, choose, ignored_field_warnings, unsupported_field_warnings
-from pipelines.image.canny import draw_edges
 from pipelines.image.inputs import ImageInputs
 from pipelines.image.size import SizePlan
 
@@ -90,9 +89,9 @@ def _image_arguments(
     spec: ModelSpec, params: ImageParams, make: Size, images: ImageInputs, steps: int | None
 ) -> dict[str, Any]:
     if images.control is not None and spec.controlnet is not None:
-        control, asked = cover(images.control, make), params.control_scale
+        asked = params.control_scale
         return {
-            "control_image": control if params.control_as_given else draw_edges(control),
+            "control_image": images.control,
             "control_mode": CONTROL_MODES[params.control_kind],
             "controlnet_conditioning_scale": spec.controlnet.scale if asked is None else asked,
         }

@@ -15,13 +15,14 @@ from PIL import Image
 
 from core.errors.failures import ModelLoadFailed, NotFinite
 from jobs.params.image import ImageParams
+from pipelines.catalog.sizes import Size
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.acceleration import Acceleration, precision
 from pipelines.diffusion.checkpoint import load_diffusers, loader_for, resident_modules
 from pipelines.diffusion.decode_retry import decode_retried
 from pipelines.diffusion.prompt_cache import PromptCache
 from pipelines.diffusion.warmup import PROMPT, STEPS, minimal_inputs
-from pipelines.image.arguments import Call, Plan, plan_call
+from pipelines.image.arguments import Call, Plan, cover, plan_call
 from pipelines.image.batching import images_at_once
 from pipelines.image.controlnet import load_controlnet
 from pipelines.image.inputs import ImageInputs, gather_images
@@ -34,6 +35,7 @@ from pipelines.image.size import SizePlan, plan_size
 from pipelines.latents.step_drawing import drawing_for
 from pipelines.memory.vae_tiling import in_tiles
 from pipelines.memory.weight_loader import WeightLoader
+from pipelines.preprocessors.drawers import Drawers
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 
 MIN_MULTIPLE = 8
@@ -89,6 +91,8 @@ class DiffusersImage:
             self.controlled, of_controlnet = controlled.pipe, controlled.modules
             self.controlled_call = _call(self.controlled)
             pipes.append(self.controlled)
+            self.drawers = Drawers(spec, weights, loader)
+            of_controlnet += self.drawers.modules
         if max(spec.batch.images, spec.batch.jobs) > 1:
             for pipe in pipes:
                 _check_batch(_call(pipe), pipe)
@@ -139,6 +143,7 @@ class DiffusersImage:
         if params.padding is not None and images.start is not None:
             asked_size = size_within(images.start.size, asked_size)
         size = plan_size(self.spec, asked_size, self.multiple)
+        images = self._with_control_picture(images, params, size.make, ctx)
         plan = plan_call(self.spec, params, size, call, images)
         for warning in plan.warnings:
             ctx.warn(warning)
@@ -147,6 +152,19 @@ class DiffusersImage:
         most = 1 if images.mask or images.control else min(images_at_once(self.spec, params), ctx.batch)
         made = self._make_images(pipe, call, plan, size, asked, most)
         return self._output(made, plan, call, ctx.seed, size, most)
+
+    def _with_control_picture(
+        self, images: ImageInputs, params: ImageParams, make: Size, ctx: RunContext
+    ) -> ImageInputs:
+        """Return the images with what the model follows of `control`, in the size of the image."""
+        if images.control is None:
+            return images
+        picture = cover(images.control, make)
+        if not params.control_as_given:
+            picture = self.drawers.draw(params.control_kind, picture)
+            if picture.getbbox() is None:
+                ctx.warn(f"nothing to follow was found in `control_image` by {params.control_kind!r}")
+        return msgspec.structs.replace(images, control=picture)
 
     def _pipe_for(self, images: ImageInputs) -> tuple[Any, Call]:
         """Return the pipeline that makes something of these images, and how it is called."""

@@ -27,6 +27,7 @@ OPAQUE = 127
 class ImageInputs(msgspec.Struct, frozen=True):
     """RGB images in their own sizes: the one to start from (`input_image`), the references, and the one to follow.
 
+    The one to follow has the size of the image by the time that the pipeline is called, and shows what is followed.
     `mask` is of the size of `start`: 255 where it is repainted, 0 elsewhere. With a padding both have the size with it.
     """
 

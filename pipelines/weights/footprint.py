@@ -61,7 +61,7 @@ class WeightBytes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def weights_of(spec: ModelSpec, lock: Lock) -> WeightBytes:
-    """Add up what the lock says of a model and its LoRAs."""
+    """Add up what the lock says of a model, and of what is loaded beside it."""
     files, unknown = 0, 0
     in_memory: dict[str, int] = {}
     for bundle, path, facts in _files(spec, lock):
@@ -70,7 +70,12 @@ def weights_of(spec: ModelSpec, lock: Lock) -> WeightBytes:
             continue
         files += facts.size
         if path.endswith(WEIGHTS):
-            precision = _of(KEPT, spec, path) or spec.dtype or LOADED.get(spec.family, "bfloat16")
+            precision = (
+                _of_preprocessor(spec, bundle)
+                or _of(KEPT, spec, path)
+                or spec.dtype
+                or LOADED.get(spec.family, "bfloat16")
+            )
             stored = stored_precision(spec, bundle, path)
             if path.endswith(".onnx"):
                 precision = stored
@@ -97,7 +102,12 @@ def stored_precision(spec: ModelSpec, bundle: Bundle, path: str) -> str:
     if bundle.source.shipped is not None:
         return "float32" if path.endswith(".onnx") else header_precision(bundle.directory(CHECKOUT) / path)
     usual = "float32" if path.endswith(".onnx") else "float16" if spec.variant == "fp16" else "bfloat16"
-    return _of(STORED, spec, path) or usual
+    return _of_preprocessor(spec, bundle) or _of(STORED, spec, path) or usual
+
+
+def _of_preprocessor(spec: ModelSpec, bundle: Bundle) -> str | None:
+    """Return the precision of a preprocessor's files, as published and in memory (`pipelines/preprocessors`)."""
+    return "float32" if bundle.key.removeprefix(f"{spec.id}+") in spec.preprocessors else None
 
 
 def _of(table: dict[str, dict[str, str]], spec: ModelSpec, path: str) -> str | None:

@@ -26,10 +26,11 @@ from core.broker.clients import broker_client
 from jobs.job import JobStatus
 from jobs.params.video import VideoParams
 from jobs.step_previews import preview_channel
-from pipelines.image.canny import draw_edges
+from pipelines.image.arguments import CONTROL_MODES
+from pipelines.preprocessors.canny import draw_edges
 from pipelines.runtime.protocol import RawOutput
 from pipelines.video.encode import encode
-from tests.support.checkpoints import tiny_checkpoints, tiny_controlnets, tiny_triposg, tiny_videos
+from tests.support.checkpoints import tiny_checkpoints, tiny_controlnets, tiny_preprocessors, tiny_triposg, tiny_videos
 from tests.support.checkpoints.image_runs import (
     CHANGES,
     PROMPT,
@@ -111,6 +112,7 @@ def catalog(full: bool, digests: Sequence[str]) -> str:
     images.append(entry(STYLED, family="diffusers-image", modality="image", capabilities=["text-to-image"], **styled))
     for name in ("zimage", "sdxl") if full else ("zimage",):
         steered = {"source": {"path": name}, "controlnet": tiny_controlnets.entry_of(name)}
+        steered["preprocessors"] = tiny_preprocessors.entry_of()
         able = ["text-to-image", "control"]
         images.append(
             entry(CONTROLLED + name, family="diffusers-image", modality="image", capabilities=able, **steered)
@@ -191,6 +193,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Path:
         tiny_checkpoints.save(name, folder / name)
     for name in ("zimage", "sdxl") if full else ("zimage",):
         tiny_controlnets.save(name, folder)
+    tiny_preprocessors.save(folder)
     save_lora(folder / "style" / STYLE, ZIMAGE_LAYERS, alpha=False)
     save_lora(folder / OWN, ZIMAGE_LAYERS, alpha=False, seed=1)
     save_lora(folder / OTHERS, {"diffusion_model.layers.7.attention.to_q": (32, 32)}, alpha=False)
@@ -407,14 +410,22 @@ class TestPictures:
 
     @pytest.mark.contract("F3")
     @pytest.mark.parametrize("name", ["zimage", pytest.param("sdxl", marks=pytest.mark.long)])
-    def test_an_image_follows_edges_as_in_diffusers(self, families: Service, weights: Path, name: str) -> None:
+    def test_an_image_follows_a_picture_as_in_diffusers(self, families: Service, weights: Path, name: str) -> None:
         start = drawing(3).resize((64, 64))
-        asked = {"width": 64, "height": 64, "seed": 2, "output_format": "png"}
+        asked = {"width": 64, "height": 64, "seed": 2, "output_format": "png", "control_image": data_url(start)}
+        jobs = {
+            kind: submit(families, "image", CONTROLLED + name, control_kind=kind, **asked) for kind in CONTROL_MODES
+        }
 
-        job_id = submit(families, "image", CONTROLLED + name, control_image=data_url(start), **asked)
-
-        expected = tiny_controlnets.steered(name, weights, draw_edges(start.convert("RGB")), 3, 0.8)
-        assert np.array_equal(expected, pixels(download(families, job_id)))
+        picture = start.convert("RGB")
+        shown = {
+            "canny": draw_edges(picture),
+            "depth": tiny_preprocessors.depths_of(weights, picture),
+            "pose": tiny_preprocessors.poses_of(weights, picture),
+        }
+        for kind, job_id in jobs.items():
+            expected = tiny_controlnets.steered(name, weights, shown[kind], CONTROL_MODES[kind], 0.8)
+            assert np.array_equal(expected, pixels(download(families, job_id))), kind
 
     @pytest.mark.contract("F2")
     def test_a_picture_is_extended_as_diffusers_does_it(self, families: Service, weights: Path) -> None:

@@ -63,7 +63,7 @@ def problem(answer, status, code, field=None):
         ({"logo_position": "top_left"}, 422, "missing_field", "$.logo_url"),
         ({"control_image": PICTURE}, 422, "not_supported_by_model", "$.control_image"),
         ({"control_kind": "depth"}, 422, "missing_field", "$.control_image"),
-        ({"control_image": PICTURE, "control_kind": "depth"}, 422, "not_supported_yet", "$.control_kind"),
+        ({"control_image": PICTURE, "control_kind": "depth"}, 422, "not_supported_by_model", "$.control_image"),
         ({"control_image": PICTURE, "input_image": PICTURE}, 422, "invalid_request", "$.control_image"),
         ({"padding": {"left": 8}}, 422, "missing_field", "$.input_image"),
         ({"padding": {}, "input_image": PICTURE}, 422, "out_of_range", "$.padding"),

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from core.errors.failures import ModelLoadFailed
-from pipelines.image.canny import draw_edges
+from pipelines.preprocessors.canny import draw_edges
 from pipelines.runtime.protocol import Inputs, Pipeline
 from tests.support.checkpoints import tiny_controlnets
 from tests.support.checkpoints.image_runs import CHANGES, directly, image, loaded, save_image

@@ -23,6 +23,8 @@ GIVEN = {
     "lora_files": f'lora_files = {{ "{"0" * 64}" = {{ licence = {{ name = "MIT", url = "https://example.org" }} }} }}',
     "loras": LORA,
     "offload_blocks": "offload_blocks = true",
+    "preprocessors": 'capabilities = ["control"]\ncontrolnet = { source = { path = "union" }, file = "u.bin" }\n'
+    'preprocessors = { depth = { source = { path = "depth" } } }',
     "quality": "quality = { fast = { num_inference_steps = 4 } }",
     "quantization": 'quantization = "float8"',
     "variant": 'variant = "fp16"',
@@ -99,7 +101,7 @@ def test_a_key_is_read_where_it_is_said_to_be(key: str) -> None:
     rooms = {"diffusion": "diffusers", "image": "diffusers", "video": "diffusers"}
     rooms |= {"speech/chatterbox": "chatterbox", "mesh/triposg": "triposg", "cutout": "rembg", "text": "transformers"}
     rooms |= {"sound": "demo", "music": "demo", "upscale": "real", "transcript": "whisper", "sound/moss": "moss"}
-    rooms |= {"speech": "kokoro"}
+    rooms |= {"speech": "kokoro", "preprocessors": "diffusers"}
     rooms |= {"embedding/[!s]*": "none", "embedding/sen*": "sentence", "embedding/sig*": "siglip"}
     said = {family.partition("-")[0] for family in FAMILIES_OF[key]}
     found = {

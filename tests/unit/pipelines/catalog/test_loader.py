@@ -105,6 +105,7 @@ class TestRefused:
             (ENTRY + "price_usd = -1\n", "$.price_usd"),
             (ENTRY + "quality = { best = {} }\n", "Invalid enum value 'best'"),
             (ENTRY + 'capabilities = ["control"]\n', "`control` and `controlnet` go together"),
+            (ENTRY + 'preprocessors = { depth = { source = { path = "d" } } }\n', "draw what a `controlnet` follows"),
             (ENTRY + 'quality = { fast = { cache = "magcache" } }\n', "`cache_ratios` go together"),
             (ENTRY + "quality = { fast = { cache_ratios = [1.0] } }\n", "`cache_ratios` go together"),
             (ENTRY + "deadlines = { step = 0 }\n", "$.deadlines.step"),

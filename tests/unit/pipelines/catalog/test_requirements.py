@@ -1,5 +1,6 @@
 """What models require of requests: the rules that the API checks at submit and families check again."""
 
+import msgspec
 import pytest
 
 from core.errors.fields import MissingField, NotThisModel, OutOfRange
@@ -55,6 +56,18 @@ def test_phonemes_need_a_model_that_reads_them():
     params = SpeechParams(text="a", replacements=words)
     assert [] == list(unmet_requirements(CHOIR, params))
     assert ["$.replacements[1].phonemes"] == [unmet.field for unmet in unmet_requirements(BRITON, params)]
+
+
+def test_a_kind_of_control_picture_is_drawn_or_given():
+    network = {"source": {"path": "union"}, "file": "union.safetensors"}
+    depth = {"depth": {"source": {"path": "depth"}}}
+    model = spec(capabilities=["text-to-image", "control"], controlnet=network, preprocessors=depth)
+    asked = ImageParams(prompt="a", control_image=URL, control_kind="pose")
+
+    (unmet,) = unmet_requirements(model, asked)
+    assert (NotThisModel, "$.control_kind") == (unmet.error, unmet.field)
+    for changes in ({"control_kind": "depth"}, {"control_kind": "canny"}, {"control_as_given": True}):
+        assert [] == list(unmet_requirements(model, msgspec.structs.replace(asked, **changes)))
 
 
 @pytest.mark.parametrize(

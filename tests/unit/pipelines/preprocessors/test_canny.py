@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.image.canny import draw_edges
+from pipelines.preprocessors.canny import draw_edges
 
 
 def edges(gray):

@@ -1,0 +1,1 @@
+"""Control pictures: the edges, the depths and the poses of a picture."""
