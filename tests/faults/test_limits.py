@@ -22,8 +22,8 @@ class Limits(NamedTuple):
     guesses: int
 
 
-QUICK, FULL = Limits(10, 5, 3), Limits(40, 20, 10)
-"""A slow machine reaches the first within two seconds."""
+QUICK, FULL = Limits(2, 5, 3), Limits(40, 20, 10)
+"""A machine that answers five requests a second reaches the first within two seconds."""
 
 
 @pytest.fixture
@@ -77,7 +77,9 @@ def test_23_a_limit_holds_over_all_processes(studio: Service, limits: Limits, fu
     seen, seconds, asked_again = ask(urls, studio.key, 10.0 if full else 2.0)
     most = limits.burst + limits.rate * seconds
     assert {200, 429} == seen.keys()
-    assert 0.9 * (limits.burst + limits.rate * (seconds - 0.5)) <= seen[200] <= 1.01 * most
+    # A machine that is slow for a moment leaves tokens unused, so what is granted is compared at full size only
+    least = 0.9 * (limits.burst + limits.rate * (seconds - 0.5)) if full else limits.burst
+    assert least <= seen[200] <= 1.01 * most
     assert {1} == set(asked_again)
     guessed, _, _ = ask(urls, "", 3.0 if full else 2.0)
     assert {401, 429} == guessed.keys()

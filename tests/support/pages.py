@@ -118,8 +118,9 @@ def _saved(folder: Path, block: Block, code: str, ending: str, program: str) -> 
 
 
 def make_checkout(folder: Path) -> Path:
-    """Give a folder what lines need of a checkout: the documentation's files and the environment."""
-    (folder / "docs").symlink_to(ROOT / "docs")
+    """Give a folder what lines need of a checkout: the documentation's files, the lists of wheels, the environment."""
+    for path in (ROOT / "docs", *ROOT.glob("requirements-*.txt")):
+        (folder / path.name).symlink_to(path)
     (folder / ".venv").symlink_to(Path(sys.executable).parents[1])
     return folder
 
