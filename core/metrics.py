@@ -108,7 +108,7 @@ DELIVERY_OUTCOMES = ("delivered", "failed", "gave_up", "superseded")
 INPUT_OUTCOMES = ("fetched", "refused", "retried")
 TASKS = (
     *("reap", "expire", "lost-inputs", "purge", "inputs", "uploads", "forget-keys", "reservations"),
-    *("prompts", "outputs", "deliveries", "jobs", "rows", "orphans", "sizes"),
+    *("prompts", "outputs", "deliveries", "jobs", "rows", "orphans", "sizes", "analyses"),
 )
 for _counter, _values in (
     (ENGINE_RESTARTS, RESTARTS),

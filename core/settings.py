@@ -66,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     library_items: int = 100_000
     library_bytes: int = 1_000_000_000_000
     library_file_bytes: int = 100_000_000
+    library_analyses: str = ""
     max_attempts: int = 3
     deadline_seconds: float = 86_400.0
     body_limit: int = 256_000

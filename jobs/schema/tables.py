@@ -58,6 +58,10 @@ is_listed = "deleted_at IS NULL AND archived_at IS NULL"
 has_tags, has_labels = "tags <> '{}'", "labels <> '{}'"
 is_upload = "source <> 'output' AND deleted_at IS NULL"
 is_of_variant = "variant_id <> ''"
+is_unanalyzed = (
+    "status = 'ready' AND look_at IS NULL AND deleted_at IS NULL AND archived_at IS NULL AND NOT temporary"
+    " AND analyze_at IS NOT NULL AND analysis_job IS NULL"
+)
 input_lane = (
     "hashtextextended((host || ' ') || model, 0)"  # with the parentheses that PostgreSQL shows: Alembic compares
 )
@@ -352,6 +356,9 @@ media = Table(
     Column("public_token", Text),
     Column("embedding", ARRAY(REAL)),
     Column("embedding_model", Text),
+    Column("analyze_at", Time, server_default=_now),  # when it is looked for what to find out; null: nothing is left
+    Column("analysis_job", Text),  # the job that finds something out; null: none does
+    Column("analyzed", ARRAY(Text), nullable=False, server_default="{}"),  # what jobs were made to find out
     Column("search", TSVECTOR),
     Column("look_at", Time),  # when a CPU worker looks at it next; null: there is nothing to do
     Column("attempt", Integer, nullable=False, server_default="0"),
@@ -377,6 +384,8 @@ media = Table(
     ),
     Index("ix_media_search", "search", postgresql_using="gin"),
     Index("ix_media_embedded", "tenant", *_newest, postgresql_where=text("embedding IS NOT NULL")),
+    Index("ix_media_unanalyzed", "tenant", text("analyze_at DESC"), postgresql_where=text(is_unanalyzed)),
+    Index("ix_media_analyzing", "tenant", "analyze_at", postgresql_where=text("analysis_job IS NOT NULL")),
     Index("ix_media_brought", "tenant", postgresql_include=["bytes", "status"], postgresql_where=text(is_upload)),
     Index("ix_media_look", "look_at", postgresql_where=text("look_at IS NOT NULL")),
     Index("ix_media_expires", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),

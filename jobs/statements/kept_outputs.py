@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 
 from jobs.media import TEMPORARY_SECONDS
+from jobs.params.requests.origin import LIBRARY
 from jobs.schema.tables import media
 from jobs.statements.clauses import fresh_id, interval
 
@@ -45,7 +46,10 @@ def shows_first(kind: ColumnElement[Any], first: ColumnElement[Any]) -> ColumnEl
 
 
 def keep_outputs(changed: CTE) -> CTE:
-    """Return the insertion of the outputs of the jobs in `changed`, under the keys that their files have there."""
+    """Return the insertion of the outputs of the jobs in `changed`, under the keys that their files have there.
+
+    Those of jobs that were made for the library itself are left out.
+    """
     return insert_outputs(changed).cte("kept")
 
 
@@ -92,8 +96,15 @@ def insert_outputs(changed: CTE) -> Insert:
         "updated_at": job.finished_at,
         "archived_at": case((shows_first(kind, first), job.finished_at)),
     }
-    rows = select(*values.values()).select_from(changed.join(output, true()))
+    rows = select(*values.values()).select_from(changed.join(output, true())).where(is_kept(job.origin))
     return insert(media).from_select(list(values), rows)
+
+
+def is_kept(origin: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return whether the outputs of a job of this origin are items: not those that the library itself has asked for."""
+    return origin.op("->>", return_type=Text())(literal_column("'dialect'")).is_distinct_from(
+        literal_column(f"'{LIBRARY}'")
+    )
 
 
 def _kind(media_type: ColumnElement[Any]) -> ColumnElement[str]:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     Text,
     Update,
+    and_,
     any_,
     case,
     cast,
@@ -30,7 +31,7 @@ from jobs.schema.tables import jobs, outbox, webhooks
 from jobs.statements.budget import settle
 from jobs.statements.clauses import fresh_id
 from jobs.statements.ended_inputs import close_inputs
-from jobs.statements.kept_outputs import keep_outputs
+from jobs.statements.kept_outputs import is_kept, keep_outputs
 
 STARTED, QUEUED = "job.started", "job.queued"
 TRANSIENT_EVENTS = (QUEUED, STARTED)
@@ -78,8 +79,11 @@ def _endpoints(changed: CTE) -> Select[Any]:
 
 
 def _in_format(changed: CTE) -> ColumnElement[bool]:
-    """Return whether an endpoint gets the events of a job: those of a dialect do of the dialect's jobs alone."""
-    native = webhooks.c.dialect == literal_column(f"'{NATIVE}'")
+    """Return whether an endpoint gets the events of a job: those of a dialect do of the dialect's jobs alone.
+
+    None gets those of jobs that the media library has asked for.
+    """
+    native = and_(webhooks.c.dialect == literal_column(f"'{NATIVE}'"), is_kept(changed.c.origin))
     return or_(native, webhooks.c.dialect == changed.c.origin.op("->>")(literal_column("'dialect'")))
 
 

@@ -35,6 +35,8 @@ from workers.cpu.retention import Retention
 from workers.cpu.uploads import SIZES_SECONDS, UploadSizes
 from workers.cpu.usage import FOLD_SECONDS, ROLL_UP_SECONDS, UsageRollUp
 from workers.ingest.service import Ingest
+from workers.library.analyses import AnalysisWork
+from workers.library.analysis_kinds import chosen_kinds
 from workers.library.service import LibraryWork
 from workers.probe_files import ProbeFiles
 from workers.remote.service import BackendService, check_backends
@@ -69,6 +71,7 @@ def check(settings: Settings) -> None:
     check_secret_key(settings)
     check_settings(settings)
     check_backends(settings)
+    chosen_kinds(settings.library_analyses)
     RetryPolicy.parse(settings.webhook_schedule)
 
 
@@ -83,7 +86,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     webhooks = WebhookDispatcher(settings, async_db)
     backends = BackendService(settings, backend_db, store)
     ingest = Ingest(settings, async_db, store)
-    library = LibraryWork(settings, async_db, store)
+    library, analyses = LibraryWork(settings, async_db, store), AnalysisWork(settings, db, store)
     batches, chains, usage = BatchWork(settings, db, store), ChainWork(settings, db), UsageRollUp(db)
     watch, probe_files = DueWatch(settings, async_db, recovery.contact), ProbeFiles(settings, "cpu")
 
@@ -111,6 +114,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                     watch.pause_of("uploads"),
                 ),
                 ("library", library.start_due, settings.input_poll_seconds, watch.pause_of("library")),
+                ("analyses", in_thread(analyses.advance), settings.upkeep_seconds, wait),
+                ("answers of analyses", in_thread(analyses.remove_left), RETENTION_SECONDS, wait),
                 ("batches", in_thread(batches.advance), settings.input_poll_seconds, watch.pause_of("batches")),
                 ("chains", in_thread(chains.advance), settings.input_poll_seconds, watch.pause_of("chains")),
                 ("old chains", in_thread(chains.expire), RETENTION_SECONDS, wait),

@@ -4,6 +4,8 @@ import msgspec
 
 NATIVE = "native"
 """The dialect of the service's own routes."""
+LIBRARY = "library"
+"""The dialect of jobs that the media library asks for: endpoints get no event of them, and no output is an item."""
 IGNORE_UNSUPPORTED = ("mcp", "openai")
 """Dialects whose clients expect that a field that the model does not use is ignored, and said in a warning. All others
 leave it to the model's entry, which may refuse it."""

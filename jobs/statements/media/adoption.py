@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONPATH
 from jobs.media import TEMPORARY_SECONDS
 from jobs.schema.tables import Time, has_outputs, jobs, media, tenants
 from jobs.statements.clauses import ago, interval
-from jobs.statements.kept_outputs import insert_outputs
+from jobs.statements.kept_outputs import insert_outputs, is_kept
 
 BATCH = 200
 """Jobs whose outputs are added by one statement."""
@@ -40,6 +40,7 @@ def adopt_outputs(since: datetime | None) -> Select[Any]:
             jobs.c.finished_at >= begin,
             jobs.c.finished_at < until,
             jobs.c.deleted_at.is_(None),
+            is_kept(jobs.c.origin),
             ~jobs.c.artifacts.path_exists(cast(literal(REMOVED), JSONPATH)),
             ~temporary | (jobs.c.finished_at > ago(TEMPORARY_SECONDS / 2)),  # of an ended one nothing is noted
             ~select(literal_column("1")).where(media.c.job_id == jobs.c.id).correlate(jobs).exists(),

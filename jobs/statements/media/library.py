@@ -29,7 +29,9 @@ from jobs.statements.kept_outputs import text_vector
 
 Sort = Literal["newest", "oldest", "updated"]
 
-HIDDEN = {"search", "embedding", "embedding_model", "look_at", "attempt", "tries", "deleted_at"}
+VECTOR = "embedding"
+ANALYSIS = ("analyze_at", "analysis_job", "analyzed")
+HIDDEN = {"search", "embedding", "embedding_model", *ANALYSIS, "look_at", "attempt", "tries", "deleted_at"}
 TEXTS = ("prompt", "description", "filename", "tags", "transcript")
 """Columns that a search looks in."""
 
@@ -70,7 +72,7 @@ def add_media(
     row: dict[str, ColumnElement[Any]] = {
         **{name: cast(literal(value, media.c[name].type), media.c[name].type) for name, value in own.items()},
         "expires_at": after(TEMPORARY_SECONDS) if own.get("temporary") else never,
-        "search": _search_of(own),
+        "search": search_of(own),
         **dict.fromkeys(("look_at", "created_at", "updated_at"), tx_now),
     }
     allowed = select(*row.values()).where(
@@ -144,7 +146,7 @@ def change_media(media_id: str, tenant: str, values: Mapping[str, Any]) -> Retur
     """Change columns of an item; no row for one that the tenant does not have."""
     changed: dict[str, Any] = {**values, "updated_at": now}
     if values.keys() & {*TEXTS}:
-        changed["search"] = _search_of(values, changes=True)
+        changed["search"] = search_of(values, changes=True)
     return (
         update(media)
         .where(media.c.id == media_id, media.c.tenant == tenant, media.c.deleted_at.is_(None))
@@ -154,17 +156,34 @@ def change_media(media_id: str, tenant: str, values: Mapping[str, Any]) -> Retur
 
 
 def without_prompt() -> dict[str, Any]:
-    """Return the values of an item whose prompt is forgotten, so that no search finds it by that either."""
-    return {"prompt": None, "search": _search_of({"prompt": None}, changes=True)}
+    """Return the values of an item whose prompt is forgotten, so that no search finds it by that either.
+
+    Its vector may have been made of the prompt: it goes, and another one may be made of what is left.
+    """
+    had_vector = media.c.embedding.is_not(None)
+    return {
+        "prompt": None,
+        "search": search_of({"prompt": None}, changes=True),
+        "embedding": None,
+        "embedding_model": None,
+        "analyze_at": case((had_vector, now), else_=media.c.analyze_at),
+        "analyzed": case((had_vector, func.array_remove(media.c.analyzed, VECTOR)), else_=media.c.analyzed),
+    }
 
 
-def _search_of(values: Mapping[str, Any], *, changes: bool = False) -> ColumnElement[Any]:
-    """Return what a search looks in for an item of these values; a change takes others from the row."""
+def search_of(values: Mapping[str, Any], *, changes: bool = False) -> ColumnElement[Any]:
+    """Return what a search looks in for an item of these values, of Python or of SQL.
+
+    A change takes others from the row.
+    """
 
     def value_of(name: str) -> ColumnElement[Any]:
         if changes and name not in values:
             return media.c[name]
-        return cast(literal(values.get(name), media.c[name].type), media.c[name].type)
+        value = values.get(name)
+        if isinstance(value, ColumnElement):
+            return value
+        return cast(literal(value, media.c[name].type), media.c[name].type)
 
     prompt, description, filename, tags, transcript = map(value_of, TEXTS)
     said = func.jsonb_path_query(transcript, _STRINGS).column_valued("said")
