@@ -159,6 +159,11 @@ def test_importing_a_front_module_does_not_load_torch(module):
     assert "[]" == outcome.stdout.strip()
 
 
+def test_the_api_starts_without_the_library_of_mcp():
+    code = "import sys, api.app; sys.exit(any(name in sys.modules for name in ('mcp', 'mcp_types', 'pydantic')))"
+    assert 0 == subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode
+
+
 @pytest.mark.parametrize("module", ["workers.engine.engine", "workers.engine.encoder"])
 def test_a_process_that_only_computes_brings_no_database_along(module):
     code = f"import sys, {module}; sys.exit('sqlalchemy' in sys.modules)"
