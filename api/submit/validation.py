@@ -23,6 +23,7 @@ from jobs.params.sound import MusicParams
 from jobs.params.speech import LONGEST_TEXT, SpeechParams, has_phonemes, is_speakable
 from jobs.params.text import EmbeddingParams, TextParams
 from jobs.params.upscale import UpscaleParams
+from jobs.params.video import VideoParams
 from jobs.scopes import UNMARKED
 from pipelines.catalog.prompts.templates import check_conversation
 
@@ -80,10 +81,11 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
         _check_cutout(params)
     if isinstance(params, ImageParams):
         check_elements(params.elements)
-        _check_loras(params.loras)
         if params.padding == Padding():
             raise OutOfRange("`padding` extends no side; give one of them pixels.", field="$.padding")
         _check_control(params)
+    if isinstance(params, ImageParams | VideoParams):
+        _check_loras(params.loras)
     if isinstance(params, EmbeddingParams):
         _check_vectors(params)
     if isinstance(params, TextParams):

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from jobs.params.base import EnhancePrompt, Params, Prompt, Quality, Seed, Watermark
-from jobs.params.media import NAMED, MediaKind, Source
+from jobs.params.media import NAMED, Loras, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
 MOST_REFERENCES = 4
@@ -37,6 +37,7 @@ class VideoParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     motion_video: (
         Annotated[Source, Meta(description="A film whose motion `input_image` follows, for a model that can.")] | None
     ) = None
+    loras: Loras = ()
     prompt: Prompt = "cinematic motion"
     enhance_prompt: EnhancePrompt = False
     negative_prompt: Annotated[str, Meta(max_length=4000, description="What to avoid.")] | None = None
@@ -87,6 +88,7 @@ VIDEO = ModalitySpec(
         "last_image": ("--last",),
         "reference_images": ("--reference",),
         "motion_video": ("--motion",),
+        "loras": ("--lora",),
         "duration_seconds": ("--duration",),
         "num_inference_steps": ("--steps",),
         "guidance_scale": ("--guidance",),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pipelines.catalog.spec import Capability, ModelSpec, Preset
+from pipelines.catalog.spec import Capability, ModelSpec
 
 IMAGE, VIDEO, CAMERA = "diffusers-image", "diffusers-video", "demo-camera"
 DIFFUSERS = (IMAGE, VIDEO)
@@ -23,8 +23,8 @@ FAMILIES_OF: dict[str, tuple[str, ...]] = {
     "cuda_graphs": DIFFUSERS,
     "dtype": (*DIFFUSERS, *PLAIN),
     "gpus": (VIDEO,),
-    "lora_files": (IMAGE,),
-    "loras": (IMAGE,),
+    "lora_files": DIFFUSERS,
+    "loras": DIFFUSERS,
     "offload_blocks": DIFFUSERS,
     "preprocessors": (IMAGE,),
     "quality": DIFFUSERS,
@@ -34,9 +34,6 @@ FAMILIES_OF: dict[str, tuple[str, ...]] = {
     "voices": ("kokoro",),
 }
 """Keys of an entry, and the families that read them."""
-FAMILIES_OF_PRESET: dict[str, tuple[str, ...]] = {"lora": (IMAGE,)}
-"""Keys of a preset, where fewer families read them than presets."""
-
 
 OTHERS_CAPABILITIES: dict[Capability, tuple[str, ...]] = {"motion-control": (), "sound": (CAMERA,)}
 """Capabilities that only these families have, beside pipelines of other packages."""
@@ -57,13 +54,9 @@ def unread_keys(spec: ModelSpec) -> Iterator[tuple[str, tuple[str, ...]]]:
     for key in _given(spec, FAMILIES_OF):
         if spec.family not in FAMILIES_OF[key]:
             yield key, FAMILIES_OF[key]
-    for word, preset in spec.quality.items():
-        for key in _given(preset, FAMILIES_OF_PRESET):
-            if spec.family not in FAMILIES_OF_PRESET[key]:
-                yield f"quality.{word}.{key}", FAMILIES_OF_PRESET[key]
 
 
-def _given(entry: ModelSpec | Preset, keys: dict[str, tuple[str, ...]]) -> Iterator[str]:
+def _given(entry: ModelSpec, keys: dict[str, tuple[str, ...]]) -> Iterator[str]:
     """Yield those of the keys that an entry has another value for than it had without them."""
     for field in msgspec.structs.fields(entry):
         if field.name in keys and getattr(entry, field.name) != _default(field):

@@ -201,6 +201,7 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
     yield from unmet_media(spec, media)
     if isinstance(params, ImageParams):
         yield from _unmet_control(spec, params)
+    if isinstance(params, ImageParams | VideoParams):
         yield from _unmet_loras(spec, params)
     if isinstance(params, VideoParams | SoundParams | MusicParams):
         yield from _other_duration(spec, params.duration_seconds, "duration_seconds" in changed)
@@ -292,7 +293,7 @@ def _unmet_control(spec: ModelSpec, params: ImageParams) -> Iterator[UnmetRequir
         yield UnmetRequirement(error=NotThisModel, field="$.control_kind", sentence=undrawn(spec, kind))
 
 
-def _unmet_loras(spec: ModelSpec, params: ImageParams) -> Iterator[UnmetRequirement]:
+def _unmet_loras(spec: ModelSpec, params: ImageParams | VideoParams) -> Iterator[UnmetRequirement]:
     """Yield LoRAs that the model does not have, or not with this preset, whose weights are others."""
     for number, choice in enumerate(params.loras):
         if choice.is_file and not spec.lora_files:

@@ -165,10 +165,14 @@ class Lora(Entry, frozen=True, kw_only=True):
 
     They lie beside the model's own folder, in a folder named like `Bundle.key`. `scheduler` overrides values of the
     scheduler's configuration while the LoRA is on, since a LoRA for few steps is distilled on a schedule of its own.
+
+    Of a model with one transformer for much noise and one for little (Wan2.2 A14B), `file` is for both, or for the
+    first where there is a `low_noise_file` for the second.
     """
 
     source: Source
     file: Name
+    low_noise_file: Name | None = None
     scale: float = 1.0
     scheduler: dict[str, float] = {}
     licence: License | None = None
@@ -209,9 +213,13 @@ class Preprocessor(Entry, frozen=True, kw_only=True):
 
 
 class LoraFile(Entry, frozen=True, kw_only=True):
-    """A LoRA that callers may bring to the model, which the operator has looked at: its terms."""
+    """A LoRA that callers may bring to the model, which the operator has looked at: its terms.
+
+    `noise` is which transformer it is for, of a model that has one for much and one for little; `None`: both.
+    """
 
     licence: License
+    noise: Literal["high", "low"] | None = None
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -416,7 +424,7 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     controlnet: ControlNet | None = None
     preprocessors: dict[PreprocessorName, Preprocessor] = {}
     lora_files: dict[Sha256, LoraFile] = {}
-    """LoRAs that callers may bring as files, by the sha256 of the file. `diffusers-image` only."""
+    """LoRAs that callers may bring as files, by the sha256 of the file. Families of diffusers only."""
     price_usd: Annotated[float, Meta(ge=0)] = 0.0
     rates: Rates = Rates()
     vram_bytes: Annotated[int, Meta(ge=0)] = 0
@@ -461,6 +469,8 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
             raise ValueError("`cuda_graphs` goes with neither `compile` nor `offload_blocks`")
         if self.gpus > 1 and self.modality != "video":
             raise ValueError("`gpus` is for videos")
+        if self.gpus > 1 and (self.loras or self.lora_files):
+            raise ValueError("`gpus` excludes `loras` and `lora_files`")
         if self.gpus > 1 and self._differs_between_gpus:
             others = "`compile`, `offload_blocks`, `quantization`, presets with `cache`, and `attention`"
             raise ValueError(f"`gpus` excludes {others}")

@@ -2,15 +2,20 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from safetensors import safe_open
 from torch import nn
 
 from core.errors.failures import ModelLoadFailed
 from core.errors.fields import NotThisModel
-from pipelines.catalog.spec import ModelSpec
+from pipelines.catalog.spec import Lora, ModelSpec
 from pipelines.diffusion.sampling_settings import Adapters
+
+Noise = Literal["high", "low"]
+INTO: dict[Noise, dict[str, bool]] = {"high": {}, "low": {"load_into_transformer_2": True}}
+"""Arguments of `load_lora_weights` for a pipeline's transformer: the only one or that for much noise, and that for
+little."""
 
 _DOWN = re.compile(r"(lora_A|lora_down|lora\.down)(\.default)?\.weight$")
 """The first of the two matrices of every LoRA layer, by the names of the common trainers."""
@@ -23,16 +28,29 @@ def load_loras(pipe: Any, spec: ModelSpec, weights: Path) -> None:
     """
     folders = {bundle.key: bundle.directory(weights.parent) for bundle in spec.bundles}
     for name, lora in spec.loras.items():
-        file = folders[f"{spec.id}+{name}"] / lora.file
-        if file.suffix != ".safetensors" or not file.is_file():
-            raise ModelLoadFailed(f"the LoRA {name!r} has no file {lora.file} in safetensors format")
-        pipe.load_lora_weights(
-            file.parent, weight_name=file.name, adapter_name=name, local_files_only=True, use_safetensors=True
-        )
-        there, placed = layers_in(file), layers_on(pipe, name)
+        files = {noise: folders[f"{spec.id}+{name}"] / path for noise, path in _files(pipe, lora).items()}
+        for noise, file in files.items():
+            if file.suffix != ".safetensors" or not file.is_file():
+                raise ModelLoadFailed(f"the LoRA {name!r} has no file {file.name} in safetensors format")
+            local = {"weight_name": file.name, "local_files_only": True, "use_safetensors": True}
+            pipe.load_lora_weights(file.parent, adapter_name=name, **local, **INTO[noise])
+        there, placed = sum(map(layers_in, files.values())), layers_on(pipe, name)
         if there != placed or there == 0:
             raise ModelLoadFailed(f"the LoRA {name!r} does not fit: the model has {placed} of its {there} layers")
     use_loras(pipe, spec, ())
+
+
+def transformers(pipe: Any) -> tuple[Noise, ...]:
+    """Return which transformers of a pipeline take a LoRA: the one for much noise, and the one for little, if any."""
+    return ("high",) if getattr(pipe, "transformer_2", None) is None else ("high", "low")
+
+
+def _files(pipe: Any, lora: Lora) -> dict[Noise, str]:
+    """Return the file for each transformer. Raises `ModelLoadFailed` for one of a transformer that is not there."""
+    able = transformers(pipe)
+    if lora.low_noise_file is not None and "low" not in able:
+        raise ModelLoadFailed(f"{type(pipe).__name__} has one transformer; remove `low_noise_file`.")
+    return {noise: lora.low_noise_file if noise == "low" and lora.low_noise_file else lora.file for noise in able}
 
 
 def schedulers(pipe: Any, spec: ModelSpec) -> dict[str | None, Any]:

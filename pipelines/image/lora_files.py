@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from safetensors.torch import load_file
@@ -12,20 +12,23 @@ from safetensors.torch import load_file
 from core.errors.inputs import LoraNotAllowed, LoraNotCompatible
 from jobs.params.image import ImageParams
 from jobs.params.media import LORAS, LoraChoice
+from jobs.params.video import VideoParams
 from pipelines.catalog.spec import ModelSpec
-from pipelines.image.lora import layers_in, layers_on
+from pipelines.image.lora import INTO, Noise, layers_in, layers_on, transformers
 from pipelines.runtime.protocol import Inputs
 from pipelines.runtime.torch_errors import is_device_fault, is_out_of_memory
 
+P = TypeVar("P", ImageParams, VideoParams)
 
-class NamedFiles(msgspec.Struct, frozen=True):
+
+class NamedFiles(msgspec.Struct, Generic[P], frozen=True):
     """Parameters in which each LoRA is named as the pipeline knows it, and the caller's files by these names."""
 
-    params: ImageParams
+    params: P
     files: dict[str, Path] = {}
 
 
-def name_files(spec: ModelSpec, params: ImageParams, inputs: Inputs) -> NamedFiles:
+def name_files(spec: ModelSpec, params: P, inputs: Inputs) -> NamedFiles[P]:
     """Return the parameters with the caller's files named by their content. Raises `LoraNotAllowed`.
 
     The CPU worker has asked its catalog whether a file is allowed; what counts is the one that the model is loaded by.
@@ -52,7 +55,7 @@ def loaded_files(pipe: Any, spec: ModelSpec, files: Mapping[str, Path]) -> Itera
     """
     try:
         for name, file in files.items():
-            _load(pipe, name, file)
+            _load(pipe, name, file, spec.lora_files[name].noise)
         yield
     finally:
         if files and spec.loras:
@@ -61,12 +64,14 @@ def loaded_files(pipe: Any, spec: ModelSpec, files: Mapping[str, Path]) -> Itera
             pipe.unload_lora_weights()
 
 
-def _load(pipe: Any, name: str, file: Path) -> None:
+def _load(pipe: Any, name: str, file: Path, noise: Noise | None) -> None:
+    wanted, tensors = transformers(pipe) if noise is None else (noise,), load_file(file)
     try:
-        pipe.load_lora_weights(load_file(file), adapter_name=name)
+        for each in wanted:
+            pipe.load_lora_weights(tensors, adapter_name=name, **INTO[each])
     except Exception as error:  # each family has a conversion of its own, with errors of its own
         if is_out_of_memory(error) or is_device_fault(error):
             raise
         raise LoraNotCompatible from error
-    if layers_on(pipe, name) != layers_in(file):
+    if layers_on(pipe, name) != len(wanted) * layers_in(file):
         raise LoraNotCompatible

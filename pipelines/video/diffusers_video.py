@@ -27,6 +27,8 @@ from pipelines.diffusion.sampling_settings import choose
 from pipelines.diffusion.warmup import PROMPT, STEPS, minimal_inputs
 from pipelines.image.arguments import cover
 from pipelines.image.inputs import read_image
+from pipelines.image.lora import load_loras, scheduled, schedulers, use_loras
+from pipelines.image.lora_files import loaded_files, name_files
 from pipelines.image.progress import StepProgress
 from pipelines.image.size import SizePlan, plan_size
 from pipelines.latents.step_drawing import drawing_for
@@ -59,6 +61,8 @@ class DiffusersVideo:
         self.spec = spec
         loaded = load_diffusers(weights, precision(spec, device), loader_for(spec, device, loader), spec)
         words, still = _pair(loaded)
+        load_loras(loaded, spec, weights)
+        self.pipe, self.schedulers = loaded, schedulers(loaded, spec)
         classes = {"text-to-video": words, "image-to-video": still, "first-last-frame": still}
         self.pipes = {
             capability: _as(class_, loaded) for capability, class_ in classes.items() if capability in spec.capabilities
@@ -88,14 +92,22 @@ class DiffusersVideo:
 
         Processes other than that of `ctx.rank` 0 make the steps too, and return no arrays.
 
-        Raises what `check_media` raises.
+        Raises what `check_media`, `name_files` and `loaded_files` raise.
         """
+        named = name_files(self.spec, params, inputs)
+        with loaded_files(self.pipe, self.spec, named.files):
+            return self._run(named.params, inputs, ctx)
+
+    def _run(self, params: VideoParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         pipe = self._pipe(inputs)
         accepts = frozenset(signature(pipe.__call__).parameters)
         size = plan_size(self.spec, (params.width, params.height), self.spec.limits.side_multiple or MULTIPLE)
         frame_plan = plan_frames(self.spec, params.duration_seconds)
         arguments, warnings = call_arguments(self.spec, params, size, frame_plan, accepts)
-        reuse = choose(self.spec, params).reuse
+        choices = choose(self.spec, params)
+        reuse, loras = choices.reuse, choices.loras
+        use_loras(self.pipe, self.spec, loras)
+        pipe.scheduler = self.schedulers[scheduled(self.spec, loras)]
         ranks = self._ranks(pipe, size, frame_plan.frames, ctx)
         if ctx.rank >= ranks:
             return RawOutput(arrays={})
@@ -104,7 +116,7 @@ class DiffusersVideo:
             warnings = (*warnings, undivided)
         for warning in warnings:
             ctx.warn(warning)
-        progress = StepProgress(ctx, 0, 1, self.acceleration.compiles(pipe, reuse))
+        progress = StepProgress(ctx, 0, 1, self.acceleration.compiles(pipe, reuse, loras))
         drawing = drawing_for(pipe, size.make, [ctx])
         if drawing is not None:
             progress = msgspec.structs.replace(progress, on_latents=drawing.on_latents)
@@ -116,7 +128,7 @@ class DiffusersVideo:
         make = partial(_make, pipe, arguments | pictures, ctx, progress)
         try:
             with shared_steps(pipe, ranks):
-                made = self.acceleration.run(pipe, reuse, make)
+                made = self.acceleration.run(pipe, reuse, make, loras)
         except Exception:
             clear_vae_cache(pipe)
             raise

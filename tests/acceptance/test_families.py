@@ -43,7 +43,7 @@ from tests.support.checkpoints.image_runs import (
     white,
 )
 from tests.support.checkpoints.specs import entry
-from tests.support.checkpoints.tiny_loras import ZIMAGE_LAYERS, save_lora
+from tests.support.checkpoints.tiny_loras import WAN_LAYERS, ZIMAGE_LAYERS, save_lora
 from tests.support.faults.faults import engine_of, frozen
 from tests.support.media.videos import decode_video, planes, psnr
 from tests.support.paths import PHOTO
@@ -79,6 +79,8 @@ STYLED, STYLE = "zimage-styled", "style.safetensors"
 """The same weights, with a LoRA."""
 OWN, OTHERS = "own.safetensors", "others.safetensors"
 """LoRAs that callers bring to it: one of its own, and one that was made for another model."""
+OF_FILMS = "films.safetensors"
+"""A LoRA that callers bring to a model of films."""
 CARD_BYTES = 700_000
 """Weights that a card holds which is made up (`small_card`), less than those of the tiny Qwen-Image."""
 LARGE: dict[str, dict[str, Any]] = {
@@ -125,6 +127,7 @@ def catalog(full: bool, digests: Sequence[str]) -> str:
     films = [
         entry(
             name,
+            lora_files={digest: {"licence": {"name": "MIT", "url": "https://example.org"}} for digest in digests},
             family="diffusers-video",
             modality="video",
             capabilities=["text-to-video", "image-to-video"],
@@ -196,6 +199,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Path:
     tiny_preprocessors.save(folder)
     save_lora(folder / "style" / STYLE, ZIMAGE_LAYERS, alpha=False)
     save_lora(folder / OWN, ZIMAGE_LAYERS, alpha=False, seed=1)
+    save_lora(folder / OF_FILMS, WAN_LAYERS, alpha=True)
     save_lora(folder / OTHERS, {"diffusion_model.layers.7.attention.to_q": (32, 32)}, alpha=False)
     for name in FILMS if full else QUICK_FILMS:
         tiny_videos.save(name, folder / name)
@@ -212,7 +216,7 @@ def families(
     folder = tmp_path_factory.mktemp("families")
     with model_service(
         folder,
-        catalog(full, [sha256(weights / name) for name in (OWN, OTHERS)]),
+        catalog(full, [sha256(weights / name) for name in (OWN, OTHERS, OF_FILMS)]),
         weights,
         server_id="families",
         postgres=postgres,
@@ -701,6 +705,19 @@ class TestFilms:
             assert first == again
             assert first != other
             assert b"ftyp" == first[4:8]
+
+    @pytest.mark.long
+    def test_a_lora_is_brought_for_one_film(self, families: Service, weights: Path) -> None:
+        lora = {"lora": uploaded(families, weights / OF_FILMS), "weight": 0.7}
+        asked = {"width": 64, "height": 64, "duration_seconds": 0.2, "seed": 1}
+        jobs = [submit(families, "video", "wan22", **asked, loras=loras) for loras in ([], [lora], [])]
+
+        bare, made, after = (download(families, job_id) for job_id in jobs)
+
+        assert bare == after
+        assert bare != made
+        manifest = families.client.get(f"/jobs/v1/{jobs[1]}/manifest").json()
+        assert ([lora], sha256(weights / OF_FILMS)) == (manifest["params"]["loras"], manifest["inputs"][0]["sha256"])
 
     @pytest.mark.contract("F14")
     def test_two_processes_compute_one_film_together(self, families: Service) -> None:

@@ -196,6 +196,8 @@ class VideoRequest(TypedDict, total=False):
     """What is to be seen in the video, for a model that can."""
     motion_video: str | None
     """A film whose motion `input_image` follows, for a model that can."""
+    loras: Sequence[LoraChoice]
+    """LoRAs to put on the model, together."""
     prompt: str
     """What to make, in plain words."""
     enhance_prompt: bool

@@ -156,6 +156,8 @@ export interface VideoParams extends CommonParams {
     reference_images?: string[];
     /** A film whose motion `input_image` follows, for a model that can. */
     motion_video?: string;
+    /** LoRAs to put on the model, together. */
+    loras?: LoraChoice[];
     /** What to make, in plain words. */
     prompt?: string;
     /** A text model writes a better prompt first; the output's `revised_prompt` is what was made. */

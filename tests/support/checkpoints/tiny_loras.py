@@ -8,6 +8,8 @@ from safetensors.torch import save_file
 RANK = 2
 ZIMAGE_LAYERS = {f"diffusion_model.layers.{n}.attention.to_{part}": (32, 32) for n in (0, 1) for part in "qkv"}
 """Layers of the tiny Z-Image, with their sides."""
+WAN_LAYERS = {f"diffusion_model.blocks.{n}.self_attn.{part}": (32, 32) for n in (0, 1) for part in "qkv"}
+"""Layers of Wan's tiny transformers, by the names that trainers give them."""
 
 
 def save_lora(file: Path, layers: dict[str, tuple[int, int]], *, alpha: bool, seed: int = 0) -> Path:

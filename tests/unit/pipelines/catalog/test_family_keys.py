@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.catalog.family_keys import FAMILIES_OF, FAMILIES_OF_PRESET, unread_keys
+from pipelines.catalog.family_keys import FAMILIES_OF, unread_keys
 from pipelines.catalog.loader import CatalogError, load_catalog
-from pipelines.catalog.spec import ModelSpec, Preset
+from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime.registry import FAMILIES
 from tests.support.checkpoints.specs import spec
 from tests.support.paths import ROOT
@@ -67,9 +67,7 @@ def test_every_key_is_tried() -> None:
     assert GIVEN.keys() == FAMILIES_OF.keys()
     assert MODALITIES.keys() == FAMILIES.keys()
     assert {family for families in FAMILIES_OF.values() for family in families} <= FAMILIES.keys()
-    fields = set(ModelSpec.__struct_fields__), set(Preset.__struct_fields__)
-    assert FAMILIES_OF.keys() <= fields[0]
-    assert FAMILIES_OF_PRESET.keys() <= fields[1]
+    assert FAMILIES_OF.keys() <= set(ModelSpec.__struct_fields__)
 
 
 @pytest.mark.parametrize("key", GIVEN)
@@ -82,13 +80,6 @@ def test_a_key_that_a_family_does_not_read_is_refused(tmp_path: Path, key: str) 
             with pytest.raises(CatalogError, match="model 'one': ") as refused:
                 load_catalog(file)
             assert f"the family '{family}' has no `{key}`" in str(refused.value)
-
-
-def test_a_preset_of_a_video_has_no_lora() -> None:
-    preset = {"fast": {"lora": "few"}}
-    loras = {"few": {"source": {"path": "lora"}, "file": "few.safetensors"}}
-    found = dict(unread_keys(spec(family="diffusers-video", modality="video", quality=preset, loras=loras)))
-    assert {"loras", "quality.fast.lora"} == found.keys()
 
 
 def test_a_family_of_another_package_may_read_any_key() -> None:
