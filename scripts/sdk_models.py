@@ -8,6 +8,7 @@ blocking client is the asynchronous one without its awaits.
 """
 
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from msgspec import inspect as types
 
 from jobs.chains import answer as chains
 from jobs.manifests.manifest import Manifest
+from jobs.params.media import ELEMENTS, LORAS
 from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
 from jobs.step_previews import StepPreview
@@ -119,12 +121,16 @@ def requests_module() -> str:
     nested = "".join(_dictionary(struct.__name__, struct) for struct in parts_of_requests())
     dictionaries = nested + "".join(_dictionary(request_name(modality), modality.params) for modality in MODALITIES)
     paths = "".join(f'    "{modality.name}": "{modality.path}",\n' for modality in MODALITIES)
-    media = "".join(f'    "{modality.name}": {sorted(modality.params.media)!r},\n' for modality in MODALITIES)
+    media = "".join(f'    "{modality.name}": {json.dumps(_media(modality), indent=0)},\n' for modality in MODALITIES)
     tables = (
         f'\n\nPATHS = {{\n{paths}}}\n"""The route of each modality."""\n\nMEDIA = {{\n{media}}}\n'
-        '"""The fields of each modality that take a picture, a sound or a film."""\n'
+        '"""The fields of each modality that take files, or have them within."""\n'
     )
     return HEADER.format(title="The fields of a submit, by modality.") + imports + dictionaries + tables
+
+
+def _media(modality: ModalitySpec) -> list[str]:
+    return sorted({*modality.params.media, *({ELEMENTS, LORAS} & {*modality.params.__struct_fields__})})
 
 
 def request_name(modality: ModalitySpec) -> str:

@@ -1,5 +1,6 @@
 """`atelier generate`: generate media and save it in a file."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -20,6 +21,7 @@ from cli.output.durations import Duration
 from cli.output.interrupts import CommandInterrupted, TimedOut, TimeLimit, time_limit
 from cli.output.status import status_console
 from cli.output.tables import json_option, print_json
+from jobs.params.media import LORAS
 from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
 
@@ -129,7 +131,7 @@ def _upload(client: Client, body: dict[str, Any], media: Mapping[str, str]) -> d
         value = body[name]
         upload = partial(_source, client, name)
         sent[name] = upload(value) if isinstance(value, str) else [*map(upload, value)]
-    return sent
+    return _with_loras(sent, partial(_source, client, LORAS))
 
 
 def _source(client: Client, field: str, text: str) -> str:
@@ -150,7 +152,20 @@ def _with_paths(body: dict[str, Any], media: Mapping[str, str]) -> dict[str, Any
 
     taken = {name: body[name] for name in media.keys() & body.keys()}
     paths = {name: named(value) if isinstance(value, str) else [*map(named, value)] for name, value in taken.items()}
-    return body | paths
+    return _with_loras(body | paths, Path)
+
+
+def _with_loras(body: dict[str, Any], read: Callable[[str], str | Path]) -> dict[str, Any]:
+    """Return the body with each local file of its LoRAs as `read` has it; a name has no folder and no extension."""
+    if LORAS not in body:
+        return body
+    choices = [{**each, "lora": read(each["lora"])} if _is_file(each["lora"]) else each for each in body[LORAS]]
+    return body | {LORAS: choices}
+
+
+def _is_file(lora: str) -> bool:
+    is_path = os.sep in lora or lora.lower().endswith(".safetensors")
+    return is_path and not lora.startswith(ALREADY_A_SOURCE)
 
 
 def _follow(client: Client, job_id: str) -> StatusAnswer:

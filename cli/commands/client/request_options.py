@@ -26,7 +26,7 @@ SHARED_FLAGS = {
 HELP = {
     "model": "A model of `atelier models`; default: the service chooses.",
     "labels": "A pair of your own, as key:value, to filter by; may be repeated.",
-    "loras": "A LoRA of the model, as name or name:weight (0 to 2, else 1); may be repeated.",
+    "loras": "A LoRA of the model, or a local file of one, as name:weight (0 to 2, else 1); may be repeated.",
     "prefer_seconds": "With --server-id: on any server after this many seconds.",
     "target_voice_path": "The voice to speak with: a recording as file or URL, or an id of `atelier voices list`.",
     "apply_watermark": "Leave out the inaudible mark that identifies generated audio.",

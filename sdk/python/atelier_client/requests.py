@@ -767,8 +767,17 @@ PATHS = {
 """The route of each modality."""
 
 MEDIA = {
-    "image": ["control_image", "input_image", "logo_url", "mask", "reference_images", "subject_image"],
-    "video": ["input_image", "last_image", "motion_video", "reference_images"],
+    "image": [
+        "control_image",
+        "elements",
+        "input_image",
+        "logo_url",
+        "loras",
+        "mask",
+        "reference_images",
+        "subject_image",
+    ],
+    "video": ["input_image", "last_image", "loras", "motion_video", "reference_images"],
     "remove-background": ["image_url", "input_video"],
     "speech": ["target_voice_path"],
     "3d": ["image_path"],
@@ -783,4 +792,4 @@ MEDIA = {
     "avatar": ["input_audio", "input_image"],
     "embedding": ["input_image"],
 }
-"""The fields of each modality that take a picture, a sound or a film."""
+"""The fields of each modality that take files, or have them within."""

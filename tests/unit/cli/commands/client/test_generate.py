@@ -9,6 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from atelier_client import calls
 from cli.commands.client.generate import _ended, _follow, _play, _upload, _with_paths
 from cli.main import atelier
 from cli.output.interrupts import TimedOut, TimeLimit
@@ -84,6 +85,26 @@ def test_the_media_of_a_body_are_uploaded():
     media = {"input_image": "image", "reference_images": "image", "last_image": "image"}
     sent = _upload(client, body, media)
     assert {"prompt": "a cat", "input_image": "inp_a.png", "reference_images": ["inp_b.png", "inp_c.png"]} == sent
+
+
+LORAS = [{"lora": "brand"}, {"lora": "./own.safetensors", "weight": 0.8}, {"lora": "http://x.example/a.safetensors"}]
+
+
+def test_local_loras_are_uploaded_and_others_named():
+    client: Any = Uploads()
+    sent = _upload(client, {"prompt": "a cat", "loras": LORAS}, {})
+    uploaded = {"lora": "inp_./own.safetensors", "weight": 0.8}
+    assert [LORAS[0], uploaded, LORAS[2]] == sent["loras"]
+    body = {"prompt": "a cat", "loras": LORAS}
+    estimated = calls.estimate("image", _with_paths(body, {}))
+    assert [LORAS[0], {"lora": calls.NO_FILE, "weight": 0.8}, LORAS[2]] == estimated.json["loras"]
+
+
+def test_a_lora_that_is_not_there_is_named(tmp_path):
+    words = ["generate", "image", "a mug", "--lora", f"{tmp_path}/no.safetensors:0.5", "-o", str(tmp_path / "a.webp")]
+    outcome = CliRunner().invoke(atelier, [*words, *NOWHERE], env={"COLUMNS": "200"})
+    assert 1 == outcome.exit_code
+    assert "no.safetensors: No such file or directory" in outcome.output
 
 
 def test_an_unknown_voice_names_the_list_of_voices(tmp_path):
