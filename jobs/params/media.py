@@ -112,6 +112,11 @@ class Medium(msgspec.Struct, frozen=True):
         return "video" if self.frame is not None else self.kind
 
 
+def is_lora(name: str) -> bool:
+    """Return whether the input of this name is a LoRA, and no medium."""
+    return name.startswith(f"{LORAS}.")
+
+
 def field_of(name: str) -> str:
     """Return an input's name as it is documented: `reference_images[0]` for `reference_images.0`."""
     return PICTURE if name in PICTURE_NAMES else _path(name)

@@ -15,7 +15,7 @@ from core.errors.fields import InvalidRequest, MissingField, NotThisModel, OutOf
 from core.languages import find_language, not_spoken
 from jobs.params.base import Params, Resolution, changed_fields
 from jobs.params.image import ControlKind, ImageParams
-from jobs.params.media import ELEMENTS, LORAS, PICTURE, media_of
+from jobs.params.media import ELEMENTS, PICTURE, is_lora, media_of
 from jobs.params.registry import AnyParams
 from jobs.params.sound import MusicParams, SoundParams
 from jobs.params.speech import SpeechParams
@@ -132,7 +132,7 @@ def unmet_media(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequir
 
     A logo and a subject are no model's business: the encoder puts them on the image. LoRAs have rules of their own.
     """
-    media = [name for name in media if name not in ENCODERS_OWN and not name.startswith(f"{LORAS}.")]
+    media = [name for name in media if name not in ENCODERS_OWN and not is_lora(name)]
     if spec.modality == "image":
         yield from _unmet_images(spec, media)
     elif spec.modality == "video":

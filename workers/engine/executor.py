@@ -13,6 +13,7 @@ from jobs.job import REVISED_PROMPT
 from jobs.manifests.environment import BundleWeights
 from jobs.params.base import Params, read_params
 from jobs.params.image import ImageParams
+from jobs.params.media import is_lora
 from jobs.params.registry import PARAMS_OF
 from jobs.params.video import VideoParams
 from jobs.server_commands import Preload, Unload
@@ -37,7 +38,7 @@ from workers.engine.model_loader import ModelLoader
 from workers.engine.residency import Residency
 from workers.engine.residency_entry import ModelInUse
 from workers.engine.run_reports import RunReports
-from workers.engine.working_memory import job_size, warm_up_size
+from workers.engine.working_memory import brought_bytes, job_size, warm_up_size
 from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.messages import (
     Compute,
@@ -284,18 +285,28 @@ class RequestExecutor:
         def run(used: ModelInUse) -> RawOutput:
             return used.pipeline.run(params, inputs, msgspec.structs.replace(ctx, batch=used.batch))
 
-        batch = images_at_once(self._loader.spec(request.model), params)
-        return self._with_model(request, ctx, job_size(params, len(inputs.files)), batch, run)
+        spec, pictures = self._loader.spec(request.model), sum(not is_lora(name) for name in inputs.files)
+        batch, brought = images_at_once(spec, params), brought_bytes(spec, inputs.files)
+        return self._with_model(request, ctx, job_size(params, pictures), batch, run, brought)
 
     def _with_model(
-        self, request: Compute, ctx: RunContext, size: int, batch: int, run: Callable[[ModelInUse], T]
+        self,
+        request: Compute,
+        ctx: RunContext,
+        size: int,
+        batch: int,
+        run: Callable[[ModelInUse], T],
+        brought: int = 0,
     ) -> T:
-        """Call `run` with the request's model, and memory for up to `batch` images at once of a job of this size."""
+        """Call `run` with the request's model, and memory for up to `batch` images at once of a job of this size.
+
+        It has `brought` so many bytes of weights.
+        """
         variant = self._variant_of(request)
         while True:
             used: ModelInUse | None = None
             try:
-                with self._residency.using(variant, lambda: ctx.progress(0.0, "load"), size, batch) as used:
+                with self._residency.using(variant, lambda: ctx.progress(0.0, "load"), size, batch, brought) as used:
                     self._note_weights(variant)
                     return run(used)
             except Exception as error:

@@ -50,22 +50,28 @@ class Residency:
 
     @contextmanager
     def using(
-        self, model_id: str, before_load: Callable[[], None] = lambda: None, job_size: int = 0, batch: int = 1
+        self,
+        model_id: str,
+        before_load: Callable[[], None] = lambda: None,
+        job_size: int = 0,
+        batch: int = 1,
+        brought: int = 0,
     ) -> Iterator[ModelInUse]:
         """Keep the model on the device while the block runs; call `before_load` when it has to be loaded.
 
         Models are evicted until what earlier jobs of this `job_size` took is free, too, times `batch` where there can
-        be so much, else for fewer outputs at once.
+        be so much, else for fewer outputs at once. The bytes of weights that the job has `brought` come to it, and are
+        not among what it is measured to take.
 
         Raises what loading raises, and `GpuOutOfMemory` for a model that does not fit beside those in use or pinned.
         """
         entry = self._bring_to_device(model_id, before_load)
         entry.users += 1
         try:
-            at_once = self._make_working_room(model_id, job_size, batch)
-            free = self._memory_free()
+            at_once = self._make_working_room(model_id, job_size, batch, brought)
+            free = self._memory_free() - brought
             try:
-                with self._grown(entry), self._working_memory.measured(model_id, job_size, at_once):
+                with self._grown(entry), self._working_memory.measured(model_id, job_size, at_once, brought):
                     yield ModelInUse(entry.loaded.pipeline, at_once)
             except Exception as error:
                 if at_once > 1 and is_out_of_memory(error):
@@ -77,10 +83,10 @@ class Residency:
             if self._taken() > self._limits.device:
                 self._free_graphs()
 
-    def _make_working_room(self, model_id: str, job_size: int, most: int) -> int:
+    def _make_working_room(self, model_id: str, job_size: int, most: int, brought: int) -> int:
         """Evict models until `most` outputs at once have room, or as many as can; return how many, at least 1."""
         for batch in range(most, 0, -1):
-            wanted = self._working_memory.expected(model_id, job_size, batch)
+            wanted = brought + self._working_memory.expected(model_id, job_size, batch)
             used = sum(one.loaded.graph_bytes for one in self._on_device() if one.users)  # these graphs stay
             available = self._source.memory_free() - used + sum(one.bytes for one in self._evictable())
             if batch == 1 or available >= wanted:

@@ -1,14 +1,17 @@
 """Working memory: what jobs take on the device beside the weights, measured by model and size of job. No torch."""
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 from jobs.params.base import Params
 from jobs.params.image import ImageParams
+from jobs.params.media import is_lora
 from jobs.params.video import VideoParams
 from pipelines.catalog.spec import ModelSpec
+from pipelines.weights.footprint import BYTES, header_precision
 
 _FRAMES_PER_SECOND = 24
 """Only sizes of one model are compared, so its own rate does not matter."""
@@ -54,10 +57,11 @@ class WorkingMemory:
             batches.popitem(last=False)
 
     @contextmanager
-    def measured(self, model_id: str, size: int, batch: int = 1) -> Iterator[None]:
+    def measured(self, model_id: str, size: int, batch: int = 1, brought: int = 0) -> Iterator[None]:
         """Record the most memory that the block takes beyond what is in use when it begins, also when it fails.
 
-        A batch is recorded when it is complete.
+        The bytes that the job has `brought` are left out: other jobs bring others. A batch is recorded when it is
+        complete.
         """
         self._start, self._peak = self._source.reset_peak(), 0
         is_complete = False
@@ -66,6 +70,7 @@ class WorkingMemory:
             is_complete = True
         finally:
             self._read()
+            self._peak = max(0, self._peak - brought)
             if batch > 1:  # a part says little of the whole, and a multiple is expected already
                 if is_complete:
                     self.keep_batch(model_id, size, batch, self._peak)
@@ -84,6 +89,17 @@ class WorkingMemory:
 
     def _read(self) -> None:
         self._peak = max(self._peak, self._source.read_peak() - self._start)
+
+
+def brought_bytes(spec: ModelSpec, inputs: Mapping[str, Path]) -> int:
+    """Return the bytes that the LoRAs among the inputs of a job take on a GPU, where they have the model's precision.
+
+    Each is counted once; a model of two transformers may have it on both.
+    """
+    wide = BYTES[spec.dtype or "bfloat16"]
+    return sum(
+        file.stat().st_size * wide // BYTES[header_precision(file)] for name, file in inputs.items() if is_lora(name)
+    )
 
 
 def job_size(params: Params, inputs: int) -> int:

@@ -99,7 +99,7 @@ class Models:
 
     @contextmanager
     def using(
-        self, model: str, before_load: Callable[[], None], job_size: int = 0, batch: int = 1
+        self, model: str, before_load: Callable[[], None], job_size: int = 0, batch: int = 1, brought: int = 0
     ) -> Iterator[ModelInUse]:
         self.sizes.append(job_size)
         self.used.append(model)

@@ -545,6 +545,18 @@ class TestWorkingMemory:
                 pass
             assert kept == placed(models)["half"]
 
+    def test_what_a_job_brings_has_room_too(self) -> None:
+        memory = Memory()
+        models = residency(memory)
+        use(models, "half")
+        with models.using("small", brought=10):
+            memory.compute(10)
+        assert "device" == placed(models)["half"]
+
+        with models.using("small", brought=120):
+            memory.compute(120)
+        assert "host" == placed(models)["half"]
+
     def test_a_model_in_the_way_that_is_pinned_stays(self) -> None:
         memory = Memory()
         models = residency(memory)

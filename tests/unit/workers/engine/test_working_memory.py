@@ -1,10 +1,13 @@
+from pathlib import Path
+
 import pytest
 
 from jobs.params.image import ImageParams
 from jobs.params.speech import SpeechParams
 from jobs.params.video import VideoParams
 from tests.support.checkpoints.specs import spec
-from workers.engine.working_memory import WorkingMemory, job_size, warm_up_size
+from tests.support.checkpoints.tiny_loras import save_lora
+from workers.engine.working_memory import WorkingMemory, brought_bytes, job_size, warm_up_size
 
 
 def test_more_pixels_frames_or_images_are_a_larger_job() -> None:
@@ -49,6 +52,23 @@ def test_only_peaks_that_say_something_new_are_kept() -> None:
     assert {10: 5, 20: 9, 40: 12} == memory._peaks["m"]
     assert [0, 5, 9, 9, 12] == [memory.expected("m", size) for size in (9, 10, 20, 39, 50)]
     assert 0 == memory.expected("other", 50)
+
+
+def test_what_a_job_brings_is_not_what_others_take() -> None:
+    device = Peaks()
+    memory = WorkingMemory(device)
+    device.peak = 9
+    with memory.measured("m", 10, brought=4):
+        pass
+    assert 5 == memory.expected("m", 10)
+
+
+def test_loras_are_counted_as_large_as_on_a_gpu(tmp_path: Path) -> None:
+    file = save_lora(tmp_path / "own.safetensors", {"layers.0": (512, 512)}, alpha=False)
+    inputs = {"loras.0": file, "loras.1": file, "input_image": file}
+
+    for dtype, share in ((None, 0.5), ("float32", 1)):
+        assert 2 * int(file.stat().st_size * share) == brought_bytes(spec(dtype=dtype), inputs)
 
 
 def test_a_job_that_fails_is_measured_too() -> None:
