@@ -154,6 +154,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "available": "Whether a running server serves it now.",
     "default": "Whether a request without `model` gets it now.",
     "capabilities": "What it can do beside the usual, such as `image-to-image`.",
+    "templates": "Those that it answers and no other request; empty for a model that answers any.",
     "vocabulary": "Words of which a prompt must name one; empty for a model that takes any.",
     "max_lyrics_chars": "Characters of `lyrics`, for a model that sings.",
     "languages": "The languages that it speaks; empty where it does not name any.",

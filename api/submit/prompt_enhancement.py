@@ -25,7 +25,7 @@ async def beside_text(connection: AsyncConnection, catalog: Catalog, job: NewJob
     """
     if not enhances_prompt(job.params):
         return job
-    model, texts = job.models[0], {spec.id for spec in catalog.of("text")}
+    model, texts = job.models[0], {spec.id for spec in catalog.of("text") if not spec.templates}
     is_bound = job.server is not None and job.spill is None
     found = (await connection.execute(serving(model, job.tenant))).all()
     offered = [each for each in found if each.server_id == job.server or not (is_bound or each.dedicated)]

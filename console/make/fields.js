@@ -18,7 +18,7 @@ const NEEDS = {
   video: { input_image: ["image-to-video"], last_image: ["first-last-frame"], reference_images: ["references"], motion_video: ["motion-control"], sound: ["sound"], negative_prompt: ["negative-prompt"] },
   speech: { target_voice_path: ["reference-voice"] },
   sound: { negative_prompt: ["negative-prompt"] },
-  text: { images: ["vision"] },
+  text: { images: ["vision"], input_video: ["films"] },
   music: { lyrics: ["lyrics"] },
 };
 const LABELS = {

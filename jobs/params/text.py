@@ -13,6 +13,8 @@ LONGEST_PROMPT = 32_000
 """Characters of everything that a model reads; an entry's `max_prompt_chars` may say less."""
 MOST_IMAGES = 8
 """Pictures of one request."""
+FILM_FRAMES = 4
+"""Pictures of a film that a model sees."""
 MOST_TOKENS = 8192
 """Tokens of one text."""
 MOST_VECTORS = 256
@@ -43,10 +45,10 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class TextParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="text"):
     """A text by a language model; one of `prompt`, `messages` and `template` is required.
 
-    Pictures that no message names come before the words of the last one.
+    Pictures that no message names come before the words of the last one, and those of a film after them.
     """
 
-    media: ClassVar[dict[str, MediaKind]] = {"images": "image"}
+    media: ClassVar[dict[str, MediaKind]] = {"images": "image", "input_video": "video"}
 
     prompt: Annotated[Words, Meta(description="What to write, in plain words.")] | None = None
     messages: Annotated[
@@ -59,6 +61,13 @@ class TextParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="t
     images: Annotated[
         tuple[Source, ...], Meta(max_length=MOST_IMAGES, description="Pictures to be seen, by a model that can.")
     ] = ()
+    input_video: (
+        Annotated[
+            Source,
+            Meta(description=f"A film, as MP4, WebM or MOV; a model that can sees {FILM_FRAMES} pictures of it."),
+        ]
+        | None
+    ) = None
     variables: Variables = msgspec.field(default_factory=dict)
     output_format: Annotated[
         Literal["txt", "md", "webp", "jpeg", "png"],
@@ -111,6 +120,10 @@ TEXT = ModalitySpec(
             {"prompt": "Describe this product in two sentences.", "images": ["https://shop.example/chair.jpg"]},
         ),
         (
+            "What is in a film",
+            {"template": "description", "input_video": "https://shop.example/chair.mp4"},
+        ),
+        (
             "A template",
             {"template": "product-description", "variables": {"product": "a handmade leather wallet"}},
         ),
@@ -118,7 +131,7 @@ TEXT = ModalitySpec(
     word="text",
     argument="prompt",
     formats={".txt": "txt", ".md": "md"},
-    flags={"variables": ("--variable",), "images": ("--image",)},
+    flags={"variables": ("--variable",), "images": ("--image",), "input_video": ("--video",)},
 )
 """Texts by language models (contract A62-A76)."""
 

@@ -1,11 +1,13 @@
 """Palettes in words, for a model's prompt, and palettes taken from a picture."""
 
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.branding.colors import palette_lab, to_lab, to_rgb
+from pipelines.branding.colors import Lab, palette_lab, to_lab, to_rgb
 
 NAMES = {
     "black": "#000000",
@@ -40,15 +42,34 @@ TURNS: dict[str, float] = {"similar": 0.0, "complementary": 180.0, "radical": 12
 """How far each mode turns the hues, in degrees."""
 COLORS = 4
 """Colors that are taken from a picture."""
+MOST_NAMES, LEAST_SHARE = 3, 0.05
+"""Colors of a picture that are named, and the share of its pixels that each has at least."""
 _SIDE = 128
 _VISIBLE = 128
 
 
 def in_words(palette: tuple[str, ...]) -> str:
     """Return the names of the colors nearest to a palette's, each once: `coral and blue`."""
+    return _listed(tuple(NAMES)[place] for place in _nearest(palette_lab(palette)))
+
+
+def color_names(pictures: Sequence[Image.Image]) -> str:
+    """Return the names of the main colors of RGB pictures together, the commonest first: `white, gray and teal`."""
+    pixels = [np.asarray(one.resize((_SIDE, _SIDE), Image.Resampling.BOX)).reshape(-1, 3) for one in pictures]
+    counts = np.bincount(_nearest(to_lab(np.concatenate(pixels))), minlength=len(NAMES))
+    order = np.argsort(-counts, kind="stable")[:MOST_NAMES]
+    return _listed(tuple(NAMES)[place] for place in order if counts[place] >= LEAST_SHARE * counts.sum())
+
+
+def _nearest(colors: Lab) -> NDArray[np.intp]:
+    """Return for each color, n x 3, the place of the nearest one of `NAMES`."""
     known = palette_lab(tuple(NAMES.values()))
-    nearest = np.linalg.norm(palette_lab(palette)[:, None] - known[None], axis=-1).argmin(axis=1)
-    names = tuple(dict.fromkeys(tuple(NAMES)[place] for place in nearest))
+    nearest: NDArray[np.intp] = np.linalg.norm(colors[:, None] - known[None], axis=-1).argmin(axis=1)
+    return nearest
+
+
+def _listed(found: Iterable[str]) -> str:
+    names = tuple(dict.fromkeys(found))
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 

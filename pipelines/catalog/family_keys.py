@@ -13,7 +13,7 @@ IMAGE, VIDEO, CAMERA = "diffusers-image", "diffusers-video", "demo-camera"
 DIFFUSERS = (IMAGE, VIDEO)
 PLAIN = (
     *("chatterbox", "diffusers-music", "moss-sound", "real-esrgan", "transformers-text", "triposg", "whisper"),
-    *("sentence-embedding", "siglip"),
+    *("picture-labels", "sentence-embedding", "siglip"),
 )
 """Families whose weights may have another precision in memory, and that have nothing more to choose."""
 FAMILIES_OF: dict[str, tuple[str, ...]] = {

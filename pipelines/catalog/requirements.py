@@ -223,6 +223,7 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
             warning=f"{spec.id} found no sound in the prompt; the video is silent",
         )
     if isinstance(params, TextParams):
+        yield from _other_template(spec, params)
         yield from _long_chat(spec, params)
     elif len(prompt) > limit:
         yield UnmetRequirement(
@@ -247,6 +248,13 @@ def _unmet_voice(spec: ModelSpec, params: SpeechParams) -> Iterator[UnmetRequire
             field = f"$.replacements[{number}].phonemes"
             yield UnmetRequirement(error=NotThisModel, field=field, sentence=sentence)
             return
+
+
+def _other_template(spec: ModelSpec, params: TextParams) -> Iterator[UnmetRequirement]:
+    """Yield a request for another text than those that the model writes."""
+    if spec.templates and params.template not in spec.templates:
+        sentence = f"`template` must be {_or(spec.templates)} for {spec.id}, which answers nothing else"
+        yield UnmetRequirement(error=NotThisModel, field="$.template", sentence=sentence)
 
 
 def _long_chat(spec: ModelSpec, params: TextParams) -> Iterator[UnmetRequirement]:

@@ -43,7 +43,7 @@ Capability = Literal[
     "first-last-frame",  # really ends at `last_image`
     "motion-control",  # `input_image` moves like the film in `motion_video`; both are required without other ways
     "sound",  # a video with sound
-    "films",  # takes a film in `input_video` where others of its modality take a picture
+    "films",  # takes a film in `input_video` where others of its modality take a picture; sees it (texts)
     "pictures",  # makes vectors of pictures, too
     "negative-prompt",
     "lyrics",  # sings `lyrics`, in `limits.max_lyrics_chars`
@@ -416,6 +416,8 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     vocabulary: dict[Name, tuple[Name, ...]] = {}
     """What a demo model makes, by a word of which a prompt must name one, each with further words for the same; empty:
     any prompt will do (`pipelines.vocabulary`)."""
+    templates: tuple[Name, ...] = ()
+    """The prompt templates that a model of texts answers, where it answers nothing else; empty: it answers anything."""
     limits: Limits = Limits()
     unsupported: Unsupported = Unsupported()
     defaults: Defaults = Defaults()
@@ -494,6 +496,8 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
             raise ValueError(
                 "`lora_files` goes with none of `quantization`, `compile`, `offload_blocks` and `cuda_graphs`"
             )
+        if self.templates and self.modality != "text":
+            raise ValueError("`templates` is for texts")
         if self.rates.per_second > 0 and self.modality not in TIMED:
             raise ValueError("`rates.per_second` is for videos, sounds and music")
         if self.rates.sound_per_second > 0 and "sound" not in self.capabilities:

@@ -37,6 +37,7 @@ FAMILIES: dict[str, Family] = {
     "brand-kit": Family("pipelines.branding.brand_kit", "BrandKit"),
     "film-join": Family("pipelines.join.film_join", "FilmJoin"),
     "vtracer": Family("pipelines.vectorize.tracer", "VTracer"),
+    "picture-labels": Family("pipelines.description.picture_labels", "PictureLabels"),
     "real-esrgan": Family("pipelines.upscale.real_esrgan", "RealESRGAN"),
     "demo-relief": Family("pipelines.mesh.relief", "Relief"),
     "transformers-text": Family("pipelines.text.transformers_text", "TransformersText"),

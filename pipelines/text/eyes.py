@@ -49,13 +49,13 @@ class Eyes:
         pictures = [{"type": "image"} for _ in message.images]
         return {"role": message.role, "content": [*pictures, {"type": "text", "text": words}] if pictures else words}
 
-    def read(self, words: str, files: Sequence[Path]) -> Mapping[str, torch.Tensor]:
-        """Return what the model takes of a chat that has a mark for each file.
+    def read(self, words: str, pictures: Sequence[Image.Image]) -> Mapping[str, torch.Tensor]:
+        """Return what the model takes of a chat that has a mark for each picture.
 
         `input_ids`, `attention_mask` and `mm_token_type_ids` are 1 x n, `pixel_values` patches x values, and
-        `image_grid_thw` files x 3.
+        `image_grid_thw` pictures x 3.
         """
-        seen = self._processor(images=[_opened(file) for file in files], return_tensors="pt")
+        seen = self._processor(images=list(pictures), return_tensors="pt")
         counts = (seen["image_grid_thw"].prod(-1) // self._processor.merge_size**2).tolist()
         first, *rest = words.split(self._word)
         assert len(rest) == len(counts), "the template has a mark for each picture, and `turn` lets no other in"
@@ -63,8 +63,3 @@ class Eyes:
         chat = self._tokenizer(marked, add_special_tokens=False, return_tensors="pt")
         kinds = (chat["input_ids"] == self._mark).int()
         return {**{name: chat[name] for name in ("input_ids", "attention_mask")}, "mm_token_type_ids": kinds, **seen}
-
-
-def _opened(file: Path) -> Image.Image:
-    with Image.open(file) as image:
-        return image.convert("RGB")

@@ -7,8 +7,6 @@ published `generation_config.json`.
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,9 @@ from pipelines.diffusion.component import load_component
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.text.eyes import Eyes
+from pipelines.text.pictures import seen_pictures
 from pipelines.text.stops import first_stop, settled
+from pipelines.text.threads import one_thread
 
 SHOWN_CHARACTERS = 100_000
 """The longest text that is in the answer, and not in the file alone."""
@@ -93,14 +93,16 @@ class TransformersText:
         With pictures also what `Eyes` makes of them. Raises `NotThisModel` for pictures before a model without eyes.
         """
         turns = conversation(params)
-        if not params.images:
+        if not params.images and params.input_video is None:
             said = [{"role": turn.role, "content": turn.content} for turn in turns]
             return dict(self._templated(said, return_tensors="pt", return_dict=True).to(self.device))
         if self.eyes is None:
-            raise NotThisModel(f"{self.spec.id} sees no pictures; remove `images`.", field="$.images")
-        files = [inputs.files[f"images.{number}"] for turn in turns for number in turn.images]
+            name = "input_video" if params.input_video is not None else "images"
+            raise NotThisModel(f"{self.spec.id} sees no pictures; remove `{name}`.", field=f"$.{name}")
+        pictures, frames = seen_pictures(params, inputs)
+        seen = [(pictures + frames)[number] for turn in turns for number in turn.images]
         words = self._templated([self.eyes.turn(turn) for turn in turns], tokenize=False)
-        return {name: tensor.to(self.device) for name, tensor in self.eyes.read(words, files).items()}
+        return {name: tensor.to(self.device) for name, tensor in self.eyes.read(words, seen).items()}
 
     def _templated(self, turns: list[dict[str, Any]], **how: Any) -> Any:
         return self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, enable_thinking=False, **how)
@@ -108,7 +110,7 @@ class TransformersText:
     def _generate(self, chat: Any, params: TextParams, writer: "_Writer", seed: int) -> None:
         """Have the model generate; it draws from torch's global random state, which is restored afterwards."""
         devices = [self.device] if self.device != "cpu" else []
-        with torch.random.fork_rng(devices=devices), _one_thread(self.device):
+        with torch.random.fork_rng(devices=devices), one_thread(self.device):
             torch.manual_seed(seed)
             self.model.generate(
                 **chat,
@@ -195,18 +197,3 @@ def _refuse_nan(tokens: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
     if torch.isnan(scores).any():
         raise NotFinite("The model computed values that are not finite; it wrote no text.")
     return scores
-
-
-@contextmanager
-def _one_thread(device: str) -> Iterator[None]:
-    """Compute with one thread on a CPU.
-
-    A token is too little work to share: on a busy machine threads that wait for one another made it 15 times slower.
-    """
-    before = torch.get_num_threads()
-    try:
-        if device == "cpu":
-            torch.set_num_threads(1)
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -345,6 +345,8 @@ def test_openais_client_in_node(writers: Service, node: Path, tmp_path: Path) ->
         ({"variables": {"subject": "a"}}, "missing_field", "$.template"),
         ({"temperature": 3}, "out_of_range", "$.temperature"),
         ({"images": ["inp_unknown"], "model": "blind"}, "not_supported_by_model", "$.images"),
+        ({"input_video": "inp_unknown", "model": "blind"}, "not_supported_by_model", "$.input_video"),
+        (chat(template="description"), "missing_field", "$.images"),
         (chat(messages=[{"role": "user", "content": "a", "images": [0]}]), "out_of_range", "$.messages[0].images"),
     ],
 )

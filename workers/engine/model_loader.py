@@ -112,9 +112,12 @@ class ModelLoader:
         return self._catalog.get(model_id)
 
     def first(self, modality: Modality, resident: Collection[str] = ()) -> ModelSpec | None:
-        """Return the first model of a modality that can be loaded here, one of those in memory before others."""
+        """Return the first model of a modality that can be loaded here, one of those in memory before others.
+
+        Those of texts that answer a few templates alone do not count.
+        """
         able = servable(self._catalog, self._locks(), self._weights, self._allowed)
-        offered = [spec for spec in able if spec.modality == modality]
+        offered = [spec for spec in able if spec.modality == modality and not spec.templates]
         return min(offered, key=lambda spec: spec.id not in resident, default=None)
 
     def load(self, model_id: str) -> LoadedPipeline:

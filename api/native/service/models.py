@@ -62,6 +62,7 @@ def _answer(spec: ModelSpec, footprint: Footprint, available: bool, default: boo
         capabilities=spec.capabilities,
         languages=spec.languages,
         vocabulary=tuple(spec.vocabulary),
+        templates=spec.templates,
         limits=msgspec.convert(spec.limits, ModelLimits, from_attributes=True),
         defaults=msgspec.convert(spec.defaults, ModelDefaults, from_attributes=True),
         quality={

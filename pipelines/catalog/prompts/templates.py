@@ -12,21 +12,27 @@ from pathlib import Path
 import msgspec
 
 from core.errors.fields import InvalidRequest, MissingField, OutOfRange, UnknownField
-from jobs.params.text import ChatMessage, TextParams
+from jobs.params.text import FILM_FRAMES, ChatMessage, TextParams
 
 FILE = Path(__file__).with_name("templates.toml")
+FILM = "The last {} pictures are of one film, in order."
+"""What is added to the last message of a request with a film."""
 MARKDOWN = "Format the answer in Markdown."
 """What is added to the last message of a request for Markdown."""
 _PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
 class PromptTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A prompt with places in braces, and what stands in those that a caller leaves out (`usual`)."""
+    """A prompt with places in braces, and what stands in those that a caller leaves out (`usual`).
+
+    One that `sees` is about the pictures or the film of the request.
+    """
 
     title: str
     prompt: str
     system: str = ""
     usual: Mapping[str, str] = {}
+    sees: bool = False
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -71,11 +77,14 @@ def check_conversation(params: TextParams) -> None:
         )
     if params.template is not None:
         _check_variables(params.template, params.variables)
+        if prompt_templates()[params.template].sees and not params.images and params.input_video is None:
+            advice = f"The template {params.template} needs something to see; add `images` or `input_video`."
+            raise MissingField(advice, field="$.images")
     _check_pictures(params)
 
 
 def conversation(params: TextParams) -> list[ChatMessage]:
-    """Return the chat that the model continues, in which each picture has its place.
+    """Return the chat that the model continues, in which each picture has its place, those of a film the last ones.
 
     Raises what `check_conversation` raises.
     """
@@ -86,12 +95,14 @@ def conversation(params: TextParams) -> list[ChatMessage]:
         messages = list(params.messages)
     else:
         messages = [ChatMessage(role="user", content=params.prompt or "")]
-    if params.output_format == "md":
-        last = messages[-1]
-        messages[-1] = msgspec.structs.replace(last, content=f"{last.content}\n\n{MARKDOWN}")
+    frames = 0 if params.input_video is None else FILM_FRAMES
+    added = [FILM.format(FILM_FRAMES)] * bool(frames) + [MARKDOWN] * (params.output_format == "md")
     named = {number for message in messages for number in message.images}
-    others = tuple(number for number in range(len(params.images)) if number not in named)
-    messages[-1] = msgspec.structs.replace(messages[-1], images=(*messages[-1].images, *others))
+    others = tuple(number for number in range(len(params.images) + frames) if number not in named)
+    last = messages[-1]
+    messages[-1] = msgspec.structs.replace(
+        last, content="\n\n".join([last.content, *added]), images=(*last.images, *others)
+    )
     return messages
 
 

@@ -660,7 +660,7 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     what only a later model in the list supports. `loras`: those that a request may name, and the terms of each.
     `takes_lora_files`: whether callers may bring others, which the operator allows. `languages`: those it speaks, with
     their varieties; empty where the model does not name any. `vocabulary`: words of which a prompt must name one; empty
-    for a model that takes any.
+    for a model that takes any. `templates`: those that a model of texts answers and nothing else; empty for any text.
 
     `disk_bytes`: all its files. `disk_bytes_at_least`: the files of known size, where some sizes are not known yet.
     `weights_bytes`: its weights in memory, by precision. `vram_bytes`: the estimate of all
@@ -694,6 +694,7 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     inputs: dict[str, tuple[int, int]] = {}
     unsupported: ModelUnsupported = ModelUnsupported()
     vocabulary: list[str] = []
+    templates: list[str] = []
     loras: dict[str, ModelLicense] = {}
     takes_lora_files: bool = False
 

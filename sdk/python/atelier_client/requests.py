@@ -477,7 +477,7 @@ class VectorizeRequest(TypedDict, total=False):
 class TextRequest(TypedDict, total=False):
     """A text by a language model; one of `prompt`, `messages` and `template` is required.
 
-    Pictures that no message names come before the words of the last one.
+    Pictures that no message names come before the words of the last one, and those of a film after them.
     """
 
     model: str | None
@@ -508,6 +508,8 @@ class TextRequest(TypedDict, total=False):
     """A prompt of the service by its name, instead of `prompt`."""
     images: Sequence[str]
     """Pictures to be seen, by a model that can."""
+    input_video: str | None
+    """A film, as MP4, WebM or MOV; a model that can sees 4 pictures of it."""
     variables: dict[str, str]
     """What stands in the places of the template."""
     max_tokens: int
@@ -784,7 +786,7 @@ MEDIA = {
     "branding": ["input_image", "logo_url"],
     "join": ["films"],
     "vectorize": ["input_image"],
-    "text": ["images"],
+    "text": ["images", "input_video"],
     "upscale": ["input_image", "input_video"],
     "sound": [],
     "music": [],

@@ -338,6 +338,8 @@ export interface TextParams extends CommonParams {
   template?: string;
   /** Pictures to be seen, by a model that can. */
   images?: string[];
+  /** A film, as MP4, WebM or MOV; a model that can sees 4 pictures of it. */
+  input_video?: string;
   /** What stands in the places of the template. */
   variables?: Record<string, string>;
   /** Upper bound of the text; a token is about four characters. */
@@ -978,6 +980,7 @@ export interface Model {
   inputs: Record<string, [number, number]>;
   unsupported: ModelUnsupported;
   vocabulary: string[];
+  templates: string[];
   loras: Record<string, ModelLicense>;
   takes_lora_files: boolean;
 }

@@ -154,6 +154,7 @@ OWN = {
         "template": None,
         "variables": {},
         "images": (),
+        "input_video": None,
         "max_tokens": 512,
         "temperature": 0.7,
         "top_p": 0.95,

@@ -4,13 +4,21 @@ import numpy as np
 from PIL import Image
 
 from pipelines.branding.colors import to_lab
-from pipelines.branding.palettes import guided, in_words, palette_of
+from pipelines.branding.palettes import color_names, guided, in_words, palette_of
 
 
 def test_colors_have_the_nearest_names_each_once():
     assert "red and navy" == in_words(("#E02030", "#E6212B", "#101F50"))
     assert "white" == in_words(("#FEFEFE",))
     assert "black, white and gold" == in_words(("#050505", "#FAFAFA", "#D4A017"))
+
+
+def test_the_main_colors_of_pictures_are_named_in_order():
+    picture = Image.new("RGB", (100, 100), "white")
+    picture.paste((200, 30, 30), (0, 0, 30, 100))
+    picture.paste((20, 30, 120), (30, 0, 34, 100))
+    assert "white and red" == color_names([picture])
+    assert "red and white" == color_names([picture, Image.new("RGB", (10, 10), (200, 30, 30))])
 
 
 def test_a_prompt_is_followed_by_the_palette():

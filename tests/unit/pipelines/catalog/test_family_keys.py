@@ -38,7 +38,7 @@ MODALITIES = {
     "rembg": "remove-background",
     "triposg": "3d",
 }
-MODALITIES |= {"transformers-text": "text", "whisper": "transcript"}
+MODALITIES |= {"picture-labels": "text", "transformers-text": "text", "whisper": "transcript"}
 MODALITIES |= {"musetalk": "avatar", "demo-avatar": "avatar"}
 MODALITIES |= {"sentence-embedding": "embedding", "siglip": "embedding"}
 MODALITIES |= {"brand-kit": "branding", "film-join": "join", "vtracer": "vectorize", "real-esrgan": "upscale"}
@@ -92,7 +92,7 @@ def test_a_key_is_read_where_it_is_said_to_be(key: str) -> None:
     rooms = {"diffusion": "diffusers", "image": "diffusers", "video": "diffusers"}
     rooms |= {"speech/chatterbox": "chatterbox", "mesh/triposg": "triposg", "cutout": "rembg", "text": "transformers"}
     rooms |= {"sound": "demo", "music": "demo", "upscale": "real", "transcript": "whisper", "sound/moss": "moss"}
-    rooms |= {"speech": "kokoro", "preprocessors": "diffusers"}
+    rooms |= {"speech": "kokoro", "preprocessors": "diffusers", "description": "picture"}
     rooms |= {"embedding/[!s]*": "none", "embedding/sen*": "sentence", "embedding/sig*": "siglip"}
     said = {family.partition("-")[0] for family in FAMILIES_OF[key]}
     found = {

@@ -7,7 +7,10 @@ from core.errors.fields import MissingField, NotThisModel, OutOfRange
 from jobs.params.image import ImageParams, Padding
 from jobs.params.media import LoraChoice, media_of
 from jobs.params.speech import Pronunciation, SpeechParams
+from jobs.params.text import TextParams
 from jobs.params.video import VideoParams
+from pipelines.catalog.loader import load_catalog
+from pipelines.catalog.prompts.templates import prompt_templates
 from pipelines.catalog.requirements import (
     check_media,
     check_voice_seconds,
@@ -49,6 +52,20 @@ CHOIR = spec(id="choir", modality="speech", capabilities=["phonemes"], voices={"
 def test_a_voice_is_one_of_the_models_own(model, voice, sentence):
     unmet = list(unmet_requirements(model, SpeechParams(text="a", voice=voice)))
     assert [(NotThisModel, "$.voice", sentence)] * bool(sentence) == [(u.error, u.field, u.sentence) for u in unmet]
+
+
+def test_a_model_of_some_templates_answers_no_other_request():
+    label = spec(id="label", modality="text", capabilities=["vision"], templates=["description"])
+    asked = {"images": ("a",), "template": "description"}
+    assert [] == list(unmet_requirements(label, TextParams(**asked)))
+    for others in ({"prompt": "hello"}, asked | {"template": "caption"}):
+        (unmet,) = unmet_requirements(label, TextParams(**others))
+        assert (NotThisModel, "$.template") == (unmet.error, unmet.field)
+        assert "`template` must be description for label, which answers nothing else" == unmet.sentence
+    with pytest.raises(msgspec.ValidationError, match="is for texts"):
+        spec(templates=["description"])
+    for model in load_catalog().models:
+        assert {*model.templates} <= prompt_templates().keys()
 
 
 def test_phonemes_need_a_model_that_reads_them():

@@ -15,10 +15,14 @@ from transformers import AutoTokenizer
 from core.errors.failures import ModelLoadFailed, NotFinite, PipelineFailed
 from core.errors.fields import NotThisModel, OutOfRange
 from jobs.params.text import ChatMessage, TextParams
+from pipelines.catalog.prompts.templates import FILM, prompt_templates
 from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext
+from pipelines.text.pictures import seen_pictures
 from pipelines.text.transformers_text import TransformersText
+from pipelines.video.clips import read_facts, read_frames
 from tests.support.checkpoints import tiny_texts
 from tests.support.checkpoints.specs import spec
+from tests.support.media.films import save_film
 
 CHAT = (ChatMessage(role="system", content="Be brief."), ChatMessage(role="user", content="hello"))
 SEED = 5
@@ -204,6 +208,36 @@ def test_it_sees_what_transformers_sees(seeing, pictures):
     text = tokenizer.decode(tokens[0, chat["input_ids"].size(1) :], skip_special_tokens=True)
     assert text.replace("\0", "\N{REPLACEMENT CHARACTER}") == made.metadata["text"]
     assert chat["input_ids"].size(1) == made.metadata["input_tokens"]
+
+
+def test_a_film_is_four_of_its_pictures(seeing, tmp_path):
+    """Each quarter of the film has a color of its own, and is seen as the picture in its middle."""
+    drawn = [Image.new("RGB", (64, 64), color) for color in ("red", "lime", "blue", "white")]
+    film = save_film([one for one in drawn for _ in range(5)], tmp_path / "film.mp4")
+    asked = {"template": "description", "input_video": "a"}
+    _, frames = seen_pictures(TextParams(**asked), Inputs({"input_video": film}))
+    assert frames == [Image.fromarray(frame) for frame in list(read_frames(read_facts(film)))[2::5]]
+    shown = [tuple(value > 128 for value in frame.getpixel((9, 9))) for frame in frames]
+    assert [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1)] == shown
+    files = {f"images.{number}": tmp_path / f"{number}.png" for number in range(4)}
+    for frame, file in zip(frames, files.values(), strict=True):
+        frame.save(file)
+    model, template = loaded(seeing), prompt_templates()["description"]
+    turns = (
+        ChatMessage(role="system", content=template.system),
+        ChatMessage(role="user", content=f"{template.prompt}\n\n{FILM.format(4)}"),
+    )
+    made = see(model, {"input_video": film}, **asked)
+    assert made.metadata == see(model, files, messages=turns, images=("a",) * 4).metadata
+
+
+def test_what_is_transparent_is_seen_as_white(seeing, tmp_path):
+    texts = []
+    for color in ((0, 0, 0, 0), (255, 255, 255, 255), (0, 0, 0, 255)):
+        Image.new("RGBA", (64, 64), color).save(tmp_path / "0.png")
+        asked = {"prompt": "hello", "images": ("a",), "temperature": 2.0}
+        texts.append(see(loaded(seeing), {"images.0": tmp_path / "0.png"}, **asked).metadata["text"])
+    assert texts[0] == texts[1] != texts[2]
 
 
 def test_other_pictures_are_other_texts(seeing, pictures):

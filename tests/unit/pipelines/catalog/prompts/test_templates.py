@@ -4,7 +4,13 @@ import pytest
 
 from core.errors.fields import InvalidRequest, MissingField, OutOfRange, UnknownField
 from jobs.params.text import ChatMessage, TextParams
-from pipelines.catalog.prompts.templates import MARKDOWN, check_conversation, conversation, prompt_templates
+from pipelines.catalog.prompts.templates import (
+    FILM,
+    MARKDOWN,
+    check_conversation,
+    conversation,
+    prompt_templates,
+)
 
 HELLO = ChatMessage(role="user", content="hello")
 ANSWER = ChatMessage(role="assistant", content="good morning")
@@ -14,7 +20,7 @@ ANSWER = ChatMessage(role="assistant", content="good morning")
 def test_every_template_fills_all_of_its_places(name):
     template = prompt_templates()[name]
     words = {place: f"<{place}>" for place in template.required}
-    asked = conversation(TextParams(template=name, variables=words))
+    asked = conversation(TextParams(template=name, variables=words, images=("a",) * template.sees))
     text = " ".join(message.content for message in asked)
     assert "user" == asked[-1].role
     for place in template.places:
@@ -22,6 +28,17 @@ def test_every_template_fills_all_of_its_places(name):
     assert "{" not in text
     assert template.usual.keys() <= set(template.places)
     assert template.title
+
+
+def test_the_pictures_of_a_film_come_last():
+    (*_, asked) = conversation(TextParams(template="description", images=("a", "b"), input_video="c"))
+    assert (0, 1, 2, 3, 4, 5) == asked.images
+    assert asked.content.endswith(f"\n\n{FILM.format(4)}")
+
+
+def test_a_template_that_sees_needs_something_to_see():
+    with pytest.raises(MissingField, match="add `images` or `input_video`"):
+        check_conversation(TextParams(template="description"))
 
 
 def test_braces_in_a_variable_are_text():
