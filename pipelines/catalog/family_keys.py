@@ -35,7 +35,7 @@ FAMILIES_OF: dict[str, tuple[str, ...]] = {
 }
 """Keys of an entry, and the families that read them."""
 
-OTHERS_CAPABILITIES: dict[Capability, tuple[str, ...]] = {"motion-control": (), "sound": (CAMERA,)}
+OTHERS_CAPABILITIES: dict[Capability, tuple[str, ...]] = {"motion-control": (), "sound": (CAMERA, VIDEO)}
 """Capabilities that only these families have, beside pipelines of other packages."""
 
 

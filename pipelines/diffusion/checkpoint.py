@@ -32,6 +32,8 @@ logging.getLogger("diffusers.pipelines.pipeline_loading_utils").setLevel(
 _QWEN_PROCESSORS = (Qwen2VLProcessor, Qwen2_5_VLProcessor)
 _PIPELINES_OWN = ("ace_step",)
 """Folders of diffusers with a pipeline and parts of its own, as `model_index.json` names them."""
+_GUARDED = ("Cosmos3OmniPipeline",)
+"""Pipelines that would fetch a guardrail of their own at their first start, unless it is switched off."""
 _FULL_PRECISION = (AutoencoderKLWan,)
 """Models that are always loaded in float32: Wan's autoencoder is published so, and bfloat16 shows in its output."""
 
@@ -56,7 +58,11 @@ def load_diffusers(directory: Path, dtype: torch.dtype, loader: WeightLoader, sp
     found = classes(directory)
     if spec.quantization and not found.keys() & set(TRANSFORMERS):
         raise ModelLoadFailed("This model has no transformer; remove `quantization`.")
-    parts = {name: _load_part(directory / name, class_, dtype, loader, spec) for name, class_ in found.items()}
+    parts: dict[str, Any] = {
+        name: _load_part(directory / name, class_, dtype, loader, spec) for name, class_ in found.items()
+    }
+    if _index(directory).get("_class_name") in _GUARDED:
+        parts["enable_safety_checker"] = False
     pipe: Any = DiffusionPipeline.from_pretrained(
         directory, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False, **parts
     )  # type: ignore[no-untyped-call]
@@ -91,14 +97,18 @@ def classes(directory: Path) -> dict[str, type[Any]]:
 
     They are all components with weights, and Qwen-VL's processor.
     """
-    index = DiffusionPipeline.load_config(directory, local_files_only=True)
     found = {}
-    for name, entry in index.items():
+    for name, entry in _index(directory).items():
         if isinstance(entry, list | tuple) and len(entry) == 2 and (library := _library(entry[0])) is not None:
             class_ = getattr(library, entry[1], None)
             if isinstance(class_, type) and issubclass(class_, (ModelMixin, PreTrainedModel, *_QWEN_PROCESSORS)):
                 found[name] = class_
     return found
+
+
+def _index(directory: Path) -> dict[str, Any]:
+    index: dict[str, Any] = DiffusionPipeline.load_config(directory, local_files_only=True)
+    return index
 
 
 def _library(name: str | None) -> ModuleType | None:

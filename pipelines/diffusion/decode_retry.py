@@ -11,7 +11,12 @@ from pipelines.runtime.torch_errors import is_out_of_memory
 
 log = logging.getLogger(__name__)
 
-DECODING = (("vae", "decode"), ("image_processor", "postprocess"), ("video_processor", "postprocess_video"))
+DECODING = (
+    ("vae", "decode"),
+    ("sound_tokenizer", "decode"),
+    ("image_processor", "postprocess"),
+    ("video_processor", "postprocess_video"),
+)
 """What diffusers' pipelines call after their last step: attributes of the pipeline, and their methods."""
 
 

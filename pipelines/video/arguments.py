@@ -24,6 +24,8 @@ def call_arguments(
         "height": size.make[1],
         "num_frames": frame_plan.frames,
         "frame_rate": frame_plan.fps,
+        "fps": frame_plan.fps,
+        "enable_sound": params.sound or None,
     }
     arguments = {name: value for name, value in values.items() if value is not None and name in usable}
     return arguments, (

@@ -1,4 +1,4 @@
-"""The family `diffusers-video`: videos from text or stills, with Wan, VACE and LTX, by their `model_index.json`."""
+"""The family `diffusers-video`: videos from text or stills, with Wan, VACE, LTX or Cosmos 3, by `model_index.json`."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -9,7 +9,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-from diffusers import LTXImageToVideoPipeline, LTXPipeline, WanImageToVideoPipeline, WanPipeline, WanVACEPipeline
+from diffusers import (
+    Cosmos3OmniPipeline,
+    LTXImageToVideoPipeline,
+    LTXPipeline,
+    WanImageToVideoPipeline,
+    WanPipeline,
+    WanVACEPipeline,
+)
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -36,6 +43,7 @@ from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.video.arguments import call_arguments
 from pipelines.video.color import empty_video, fill_planes
+from pipelines.video.encode import SOUND_RATE
 from pipelines.video.frames import plan_frames
 from pipelines.video.vace import known_frames
 
@@ -43,6 +51,7 @@ PAIRS: tuple[tuple[Any, Any], ...] = (
     (WanPipeline, WanImageToVideoPipeline),
     (LTXPipeline, LTXImageToVideoPipeline),
     (WanVACEPipeline, WanVACEPipeline),
+    (Cosmos3OmniPipeline, Cosmos3OmniPipeline),
 )
 """For text, and for a still: two pipelines of the same components, or one that does both. A repository names one."""
 MULTIPLE = 32
@@ -51,8 +60,15 @@ CHUNK = 8
 """Frames that are converted at once: in floating point a whole video is eight times as large."""
 
 
+class _Clip(msgspec.Struct, frozen=True):
+    """What a pipeline made: `frames`, n x 3 x height x width in 0 to 1, and `sound`, channels x samples in -1 to 1."""
+
+    frames: torch.Tensor
+    sound: torch.Tensor | None = None
+
+
 class DiffusersVideo:
-    """Videos from text, and from a still where the catalog says so.
+    """Videos from text, and from a still where the catalog says so; with sound of the same steps, where it says that.
 
     The frames equal those of the same diffusers pipeline called directly.
     """
@@ -134,15 +150,18 @@ class DiffusersVideo:
             raise
         if ctx.rank > 0:
             return RawOutput(arrays={})
-        frames = empty_video(ctx, len(made), *size.asked)
-        self._convert(made, size, frames)
+        frames = empty_video(ctx, len(made.frames), *size.asked)
+        self._convert(made.frames, size, frames)
+        arrays: dict[str, NDArray[Any]] = {"frames": frames}
+        if made.sound is not None:
+            arrays["sound"] = self._heard(made.sound, len(frames) / frame_plan.fps)
         return RawOutput(
-            arrays={"frames": frames},
+            arrays=arrays,
             warnings=warnings,
             metadata={
                 "seed": ctx.seed,
                 "fps": frame_plan.fps,
-                "frames": len(made),
+                "frames": len(frames),
                 "num_inference_steps": arguments.get("num_inference_steps"),
                 "guidance_scale": arguments.get("guidance_scale"),
                 "cache": None if reuse is None else reuse.kind,
@@ -177,6 +196,14 @@ class DiffusersVideo:
             fill_planes(planes, chunk)
             torch.from_numpy(frames[start : start + CHUNK]).copy_(planes)
 
+    def _heard(self, sound: torch.Tensor, seconds: float) -> NDArray[np.int16]:
+        """Return n x 2 samples, as long as the frames: the model's are a little longer. Raises `NotFinite`."""
+        wave = sound[:, : round(seconds * SOUND_RATE)].float()
+        if not torch.isfinite(wave).all():
+            raise NotFinite(f"{self.spec.id} computed a sound that is not finite; it made no video.")
+        stereo = wave.clamp(-1, 1).expand(2, -1) * 32767
+        return np.ascontiguousarray(stereo.round().to(torch.int16).T.cpu().numpy())
+
     def _pipe(self, inputs: Inputs) -> Any:
         """Return the pipeline for these inputs. Raises what `check_media` raises."""
         check_media(self.spec, inputs.files)
@@ -184,16 +211,16 @@ class DiffusersVideo:
         return self.pipes["first-last-frame" if has_last else "image-to-video" if has_first else "text-to-video"]
 
 
-def _make(pipe: Any, arguments: dict[str, Any], ctx: RunContext, progress: StepProgress) -> torch.Tensor:
-    """Call the pipeline once; return n x 3 x height x width in 0 to 1, and what was not decoded for a rank above 0."""
+def _make(pipe: Any, arguments: dict[str, Any], ctx: RunContext, progress: StepProgress) -> _Clip:
+    """Call the pipeline once. For a rank above 0 the frames are not decoded."""
     extras = {
         "generator": torch.Generator("cpu").manual_seed(ctx.seed),
         "callback_on_step_end": progress.on_step_end,
         "output_type": "pt" if ctx.rank == 0 else "latent",
     }
     with decode_retried(pipe, ctx.make_room):
-        made: torch.Tensor = pipe(**arguments, **extras).frames[0]
-    return made
+        made = pipe(**arguments, **extras)
+    return _Clip(made.video, made.sound) if isinstance(pipe, Cosmos3OmniPipeline) else _Clip(made.frames[0])
 
 
 def _pair(pipe: Any) -> tuple[Any, Any]:
@@ -223,11 +250,19 @@ def _check_capabilities(spec: ModelSpec, pipes: Mapping[Any, Any]) -> None:
     able = [isinstance(pipe, WanVACEPipeline) for pipe in pipes.values()]
     if "references" in spec.capabilities and not all(able):
         raise ModelLoadFailed("This model cannot follow references; remove `references` from the catalog.")
+    if "sound" in spec.capabilities and not all(map(_has_sound, pipes.values())):
+        raise ModelLoadFailed("This model makes no sound; remove `sound` from the catalog.")
     last = pipes.get("first-last-frame")
     if last is None or isinstance(last, WanVACEPipeline):
         return
     if "last_image" not in signature(last.__call__).parameters or last.config.get("expand_timesteps"):
         raise ModelLoadFailed("This model cannot end at an image; remove `first-last-frame` from the catalog.")
+
+
+def _has_sound(pipe: Any) -> bool:
+    """Return whether a pipeline makes sound beside its frames, at the encoder's rate."""
+    tokenizer = getattr(pipe, "sound_tokenizer", None)
+    return tokenizer is not None and tokenizer.config.sampling_rate == SOUND_RATE
 
 
 def _stills(inputs: Inputs, size: Size) -> dict[str, Image.Image]:

@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import av
 import httpx
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ IMAGES = ("zimage", "flux2klein", "sdxl", "qwenimage", "qwenedit")
 CONTROLLED = "controlled-"
 """Before the name of a model with a ControlNet."""
 QUICK_IMAGES = IMAGES[:2]
-FILMS = {"wan22": 4, "ltx": 8}
+FILMS = {"wan22": 4, "ltx": 8, "cosmos3": 4}
 """Frames are a multiple of this, and one."""
 RED = "a red circle on a blue background"
 """The prompt of `calls.mjs`."""
@@ -108,9 +109,10 @@ def catalog(full: bool, digests: Sequence[str]) -> str:
     images.append(entry(SLOW_IMAGES, family="diffusers-image", modality="image", **slow))
     shared = {"source": {"path": "zimage"}, "batch": {"jobs": 4}, "capabilities": ["text-to-image"]}
     images.append(entry(SHARED, family="diffusers-image", modality="image", **shared))
+    licence = {"licence": {"name": "MIT", "url": "https://example.org"}}
     styled: dict[str, Any] = {"source": {"path": "zimage"}}
     styled["loras"] = {"style": {"source": {"path": "style"}, "file": STYLE}}
-    styled["lora_files"] = {digest: {"licence": {"name": "MIT", "url": "https://example.org"}} for digest in digests}
+    styled["lora_files"] = dict.fromkeys(digests, licence)
     images.append(entry(STYLED, family="diffusers-image", modality="image", capabilities=["text-to-image"], **styled))
     for name in ("zimage", "sdxl") if full else ("zimage",):
         steered = {"source": {"path": name}, "controlnet": tiny_controlnets.entry_of(name)}
@@ -127,10 +129,10 @@ def catalog(full: bool, digests: Sequence[str]) -> str:
     films = [
         entry(
             name,
-            lora_files={digest: {"licence": {"name": "MIT", "url": "https://example.org"}} for digest in digests},
             family="diffusers-video",
             modality="video",
-            capabilities=["text-to-video", "image-to-video"],
+            capabilities=["text-to-video", "image-to-video", *(["sound"] if name == "cosmos3" else [])],
+            lora_files={} if name == "cosmos3" else dict.fromkeys(digests, licence),
             limits={"side_multiple": 32, "max_seconds": 5.0, "frame_step": step},
             defaults={"fps": 24},
         )
@@ -718,6 +720,20 @@ class TestFilms:
         assert bare != made
         manifest = families.client.get(f"/jobs/v1/{jobs[1]}/manifest").json()
         assert ([lora], sha256(weights / OF_FILMS)) == (manifest["params"]["loras"], manifest["inputs"][0]["sha256"])
+
+    @pytest.mark.matrix
+    def test_a_model_hears_what_it_films(self, families: Service) -> None:
+        asked = {"width": 64, "height": 64, "duration_seconds": 0.4, "seed": 1}
+        silent, heard = (
+            download(families, submit(families, "video", "cosmos3", **asked, sound=sound)) for sound in (False, True)
+        )
+
+        with av.open(BytesIO(silent)) as film:
+            assert 0 == len(film.streams.audio)
+        with av.open(BytesIO(heard)) as film:
+            samples = np.concatenate([frame.to_ndarray() for frame in film.decode(audio=0)], axis=1)
+        assert 2 == len(samples)
+        assert 0.01 < samples.std()
 
     @pytest.mark.contract("F14")
     def test_two_processes_compute_one_film_together(self, families: Service) -> None:

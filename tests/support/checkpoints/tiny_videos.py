@@ -12,6 +12,9 @@ import torch
 from diffusers import (
     AutoencoderKLLTXVideo,
     AutoencoderKLWan,
+    Cosmos3AVAEAudioTokenizer,
+    Cosmos3OmniPipeline,
+    Cosmos3OmniTransformer,
     DiffusionPipeline,
     FlowMatchEulerDiscreteScheduler,
     LTXPipeline,
@@ -31,7 +34,7 @@ from transformers import (
     UMT5EncoderModel,
 )
 
-from tests.support.checkpoints.tiny_checkpoints import LETTERS
+from tests.support.checkpoints.tiny_checkpoints import LETTERS, qwen_tokenizer
 
 LATENTS = 48
 """Channels of Wan2.2's latents."""
@@ -43,7 +46,9 @@ def save(name: str, folder: Path, seed: int = 0) -> Path:
     BUILDERS[name]().save_pretrained(folder)
     index = folder / "model_index.json"
     # The published indexes name the tokenizer by the class it had before transformers 5.
-    index.write_text(index.read_text("utf-8").replace('"T5Tokenizer"', '"T5TokenizerFast"'), "utf-8")
+    text = index.read_text("utf-8").replace('"T5Tokenizer"', '"T5TokenizerFast"')
+    # Cosmos 3 is published with its guardrail on, which is another repository.
+    index.write_text(text.replace('"enable_safety_checker": false', '"enable_safety_checker": true'), "utf-8")
     return folder
 
 
@@ -111,6 +116,41 @@ def vace() -> DiffusionPipeline:
     )
 
 
+def cosmos3() -> DiffusionPipeline:
+    """Cosmos3-Nano: one transformer that reads the prompt's tokens beside those of the film and of its sound."""
+    tokenizer = qwen_tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|vision_start|>"]})
+    return Cosmos3OmniPipeline(
+        text_tokenizer=tokenizer,
+        transformer=Cosmos3OmniTransformer(
+            head_dim=16,
+            hidden_size=32,
+            intermediate_size=32,
+            latent_channel=16,
+            patch_latent_dim=64,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            num_hidden_layers=2,
+            vocab_size=len(tokenizer),
+            sound_dim=4,
+            sound_gen=True,
+            sound_latent_fps=25.0,
+            rope_axes_dim=(4, 2, 2),
+        ),
+        vae=AutoencoderKLWan(base_dim=4, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1),
+        sound_tokenizer=Cosmos3AVAEAudioTokenizer(
+            vocoder_input_dim=4,
+            dec_dim=4,
+            dec_c_mults=(1, 1, 1, 1, 1),
+            enc_dim=4,
+            enc_latent_dim=8,
+            enc_c_mults=(1, 1, 1),
+        ),
+        scheduler=_unipc(3.0),
+        enable_safety_checker=False,
+    )
+
+
 def ltx() -> DiffusionPipeline:
     """LTX-Video: T5, latents packed into tokens, 32x32 pixels and 8 frames each."""
     return LTXPipeline(
@@ -140,6 +180,7 @@ BUILDERS: dict[str, Callable[[], DiffusionPipeline]] = {
     "wan22": wan22,
     "wan22a14b": wan22a14b,
     "vace": vace,
+    "cosmos3": cosmos3,
     "ltx": ltx,
 }
 

@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import DiffusionPipeline, LTXImageToVideoPipeline, WanImageToVideoPipeline, WanVACEPipeline
+from diffusers import (
+    Cosmos3OmniPipeline,
+    DiffusionPipeline,
+    LTXImageToVideoPipeline,
+    WanImageToVideoPipeline,
+    WanVACEPipeline,
+)
 from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 
@@ -25,8 +31,8 @@ from tests.support.media.videos import decode_video, planes, psnr, scene
 
 PROMPT = "a red apple"
 VIDEO = {"width": 64, "height": 96, "duration_seconds": 0.5, "num_inference_steps": 3}
-FRAMES = {"wan22": 13, "ltx": 9, "wan22a14b": 13, "vace": 13}
-STEPS = {"wan22": 4, "ltx": 8, "wan22a14b": 4, "vace": 4}
+FRAMES = {"wan22": 13, "ltx": 9, "wan22a14b": 13, "vace": 13, "cosmos3": 13}
+STEPS = {"wan22": 4, "ltx": 8, "wan22a14b": 4, "vace": 4, "cosmos3": 4}
 BOTH = ("wan22", "ltx")
 STILLS = {"wan22": WanImageToVideoPipeline, "ltx": LTXImageToVideoPipeline, "wan22a14b": WanImageToVideoPipeline}
 CAPABILITIES = {
@@ -34,6 +40,7 @@ CAPABILITIES = {
     "ltx": ["text-to-video", "image-to-video", "negative-prompt"],
     "wan22a14b": ["image-to-video", "first-last-frame", "negative-prompt"],
     "vace": ["text-to-video", "image-to-video", "first-last-frame", "references", "negative-prompt"],
+    "cosmos3": ["text-to-video", "image-to-video", "negative-prompt", "sound"],
 }
 
 
@@ -468,3 +475,61 @@ def test_a_film_reuses_steps_and_stays_near(videos_dir: Path, preset: dict[str, 
 def test_two_transformers_cannot_share_the_ratios_of_one(videos_dir: Path) -> None:
     with pytest.raises(ModelLoadFailed, match="cannot reuse steps; remove `cache`"):
         loaded("wan22a14b", videos_dir, quality={"fast": MAGCACHE})
+
+
+class TestCosmos:
+    """Films with sound of the same steps, against diffusers' own pipeline without its guardrail."""
+
+    @pytest.mark.contract("E5")
+    @pytest.mark.parametrize("given", [(), pytest.param(("input_image",), marks=pytest.mark.long)], ids=str)
+    def test_frames_and_sound_equal_those_of_diffusers(
+        self, videos_dir: Path, still: Inputs, given: tuple[str, ...]
+    ) -> None:
+        pipe = Cosmos3OmniPipeline.from_pretrained(
+            videos_dir / "cosmos3", dtype=torch.float32, enable_safety_checker=False
+        )
+        pipe.set_progress_bar_config(disable=True)
+        call: dict[str, Any] = {}
+        if given:
+            with Image.open(still.files["input_image"]) as image:
+                call["image"] = ImageOps.fit(image, (64, 96), Image.Resampling.LANCZOS)
+        own = pipe(
+            prompt=PROMPT,
+            width=64,
+            height=96,
+            num_frames=13,
+            fps=24,
+            num_inference_steps=3,
+            enable_sound=True,
+            generator=torch.Generator().manual_seed(1),
+            output_type="np",
+            **call,
+        )
+
+        raw = run(loaded("cosmos3", videos_dir), still if given else None, sound=True)
+
+        assert np.array_equal(planes(own.video), frames(raw))
+        wave = np.rint(own.sound.numpy().clip(-1, 1) * np.float32(32767)).astype(np.int16)
+        samples = raw.arrays["sound"]
+        assert (13 / 24 * 48_000, 2) == samples.shape
+        assert np.array_equal(wave.T[: len(samples)], samples)
+        assert 100 < samples.std()
+
+    def test_it_is_silent_unless_sound_is_asked_for(self, videos_dir: Path) -> None:
+        assert {"frames"} == run(loaded("cosmos3", videos_dir)).arrays.keys()
+
+    @pytest.mark.long
+    def test_a_tensor_of_its_sound_less_is_an_error(self, tmp_path: Path) -> None:
+        folder = tiny_videos.save("cosmos3", tmp_path / "cosmos3")
+        file = folder / "sound_tokenizer" / "diffusion_pytorch_model.safetensors"
+        tensors = load_file(file)
+        missing = next(name for name in tensors if name.startswith("decoder"))
+        del tensors[missing]
+        save_file(tensors, file, metadata={"format": "pt"})
+
+        with pytest.raises(ModelLoadFailed, match="sound_tokenizer"):
+            loaded("cosmos3", tmp_path)
+
+    def test_a_catalogue_that_says_others_make_sound(self, videos_dir: Path) -> None:
+        with pytest.raises(ModelLoadFailed, match="makes no sound"):
+            loaded("wan22", videos_dir, capabilities=["text-to-video", "sound"])
