@@ -82,7 +82,7 @@ class Services:
         self.submissions = Submissions(self.database, self.catalog, self.notifier, self.intake, settings)
         self.groups = GroupSubmissions(self.database, self.catalog, self.notifier, self.intake, settings)
         self.reproductions = Reproductions(self.database, self.catalog, self.notifier, settings)
-        self.redrives = Redrives(self.database, self.notifier, settings)
+        self.redrives = Redrives(self.database, self.notifier, self.catalog, settings)
         self.job_control = JobControl(self.database, self.notifier, self.server_commands)
         self.chain_submissions = ChainSubmissions(self.database, self.catalog, self.notifier, self.intake, settings)
         self.storyboard_submissions = StoryboardSubmissions(self.database, self.catalog, self.chain_submissions)

@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.follow.notifier import Notifier
 from api.http.auth import Caller
 from api.http.database import Database
+from api.submit.prompt_enhancement import asked_server, choose_beside_text, enhances_prompt
 from api.submit.service import SubmittedJob, accepted, refusals
 from core.errors.conflicts import InputsForgotten, JobNotFailed, PromptForgotten
 from core.errors.unknown import UnknownJob
@@ -14,13 +15,16 @@ from jobs.job import Job, JobStatus, job_from_row
 from jobs.params.media import media_of
 from jobs.statements.queue.redrive import again, again_inputs, count_inputs, mark
 from jobs.statements.queue.tenant_jobs import visible
+from jobs.statements.servers import serving
+from pipelines.catalog.loader import Catalog
 
 
 class Redrives:
     """The service that does failed jobs again."""
 
-    def __init__(self, database: Database, notifier: Notifier, settings: Settings) -> None:
+    def __init__(self, database: Database, notifier: Notifier, catalog: Catalog, settings: Settings) -> None:
         self._database = database
+        self._catalog = catalog
         self._notifier = notifier
         self._settings = settings
 
@@ -28,7 +32,7 @@ class Redrives:
         """Return the new job of a failed one, or the one that was made of it before: each is done again once.
 
         The caller's key pays for it. Raises `MalformedId`, `UnknownJob`, `JobNotFailed`, `PromptForgotten`,
-        `InputsForgotten`, `BudgetExhausted` and `TooManyJobs`.
+        `InputsForgotten`, `NoCapableModel`, `BudgetExhausted` and `TooManyJobs`.
         """
         check_id("job", failed_id)
 
@@ -51,9 +55,14 @@ class Redrives:
     async def _insert(self, connection: AsyncConnection, failed: Job, caller: Caller, job_id: str) -> Job:
         if not failed.params:
             raise PromptForgotten
-        pending = any(media_of(failed.read_params()))
+        params = failed.read_params()
+        pending = any(media_of(params))
         if pending and not await connection.scalar(count_inputs(failed.id)):
             raise InputsForgotten
+        servers = None
+        if enhances_prompt(params):
+            found = (await connection.execute(serving(failed.model, failed.tenant))).all()
+            servers = choose_beside_text(asked_server(params), found, self._catalog, failed.model)
         await connection.execute(mark(failed.id, job_id))
         added = again(
             failed.id,
@@ -62,6 +71,7 @@ class Redrives:
             key_id=caller.key_id,
             most_priority=caller.priority_ceiling,
             usual_cap=self._settings.max_waiting_jobs,
+            servers=servers,
         )
         job = job_from_row((await connection.execute(added)).one())
         if pending:

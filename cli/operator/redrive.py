@@ -6,7 +6,9 @@ import msgspec
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from api.submit.prompt_enhancement import asked_server, choose_beside_text, enhances_prompt
 from core.database import state_of
+from core.errors.fields import NoCapableModel
 from core.ids import new_id
 from core.settings import Settings
 from jobs.job import Job, job_from_row
@@ -14,6 +16,8 @@ from jobs.notify import JobNotifier
 from jobs.params.media import media_of
 from jobs.statements.budget import SPENT
 from jobs.statements.queue import redrive
+from jobs.statements.servers import serving
+from pipelines.catalog.loader import Catalog, load_catalog
 
 
 class Redriven(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,11 +43,13 @@ def failed_jobs(db: Engine, job_ids: Collection[str]) -> list[Job]:
 
 def redrive_jobs(db: Engine, settings: Settings, failed: Collection[Job]) -> Iterator[Redriven]:
     """Submit each job again, in a transaction of its own; safe to interrupt, and to run twice at once."""
-    notifier = JobNotifier.connect(settings)
+    notifier, catalog = JobNotifier.connect(settings), load_catalog(settings.catalog or None)
     for job in failed:
         try:
             with db.begin() as connection:
-                outcome = _redrive(connection, job)
+                outcome = _redrive(connection, job, catalog)
+        except NoCapableModel:
+            outcome = Redriven(job=job, problem="no running server has its model and one of texts")
         except DBAPIError as error:
             if state_of(error) != SPENT:
                 raise
@@ -53,16 +59,21 @@ def redrive_jobs(db: Engine, settings: Settings, failed: Collection[Job]) -> Ite
         yield outcome
 
 
-def _redrive(connection: Connection, job: Job) -> Redriven:
+def _redrive(connection: Connection, job: Job, catalog: Catalog) -> Redriven:
     if not job.params:
         return Redriven(job=job, problem="its prompt was removed when the retention of prompts ended")
-    pending = any(media_of(job.read_params()))
+    params = job.read_params()
+    pending = any(media_of(params))
     if pending and not connection.scalar(redrive.count_inputs(job.id)):
         return Redriven(job=job, problem="its inputs were removed when their retention ended")
+    servers = None
+    if enhances_prompt(params):
+        found = connection.execute(serving(job.model, job.tenant)).all()
+        servers = choose_beside_text(asked_server(params), found, catalog, job.model)
     new_job_id = new_id("job")
     if connection.execute(redrive.mark(job.id, new_job_id)).first() is None:
         return Redriven(job=job, problem="it was deleted or redriven by another command just now")
-    new = job_from_row(connection.execute(redrive.again(job.id, new_job_id, pending=pending)).one())
+    new = job_from_row(connection.execute(redrive.again(job.id, new_job_id, pending=pending, servers=servers)).one())
     if pending:
         connection.execute(redrive.again_inputs(job.id, new_job_id))
     return Redriven(job=job, new=new)

@@ -6,7 +6,8 @@ Each redrive is one transaction that begins with `mark`, which matches only a fa
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Insert, Select, Update, case, func, insert, literal, null, select, update
+import msgspec
+from sqlalchemy import Insert, Select, Text, Update, case, func, insert, literal, null, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from core.errors.failures import AttemptsExhausted, DeadlineExceeded, EngineLost, StageDeadlineExceeded
@@ -14,7 +15,7 @@ from core.errors.unavailable import StorageUnavailable
 from jobs.job import JobStatus
 from jobs.schema.tables import inputs, jobs, tenants
 from jobs.statements.budget import admit
-from jobs.statements.clauses import ago, now
+from jobs.statements.clauses import after, ago, now
 from jobs.statements.outbox import with_outbox_events
 from jobs.statements.queue.submit import model_of
 
@@ -26,6 +27,13 @@ SERVICES_FAULT = (
     DeadlineExceeded.code,
 )
 """Codes of errors that the service caused, not the job."""
+
+
+class ServerChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a job may run: on `server` alone or, after `spill` seconds, on any other one; without a server on any."""
+
+    server: str | None = None
+    spill: float | None = None
 
 
 def dead(*, codes: Collection[str], seconds: float, tenant: str | None = None) -> Select[Any]:
@@ -66,12 +74,13 @@ def again(
     key_id: str | None = None,
     most_priority: int | None = None,
     usual_cap: int | None = None,
+    servers: ServerChoice | None = None,
 ) -> Select[Any]:
     """Add the new job, with the parameters, the time and the price of the old one; returns its row.
 
-    A caller's `key_id` pays for it instead of the old job's, with `most_priority` at most, and within `usual_cap` (as
-    `jobs.statements.budget.admit` has it). Raises an error with the SQLSTATE `SPENT` when a budget has no room for the
-    price, or `FULL`.
+    It may run where the old one might, unless `servers` says where. A caller's `key_id` pays for it instead of the old
+    job's, with `most_priority` at most, and within `usual_cap` (as `jobs.statements.budget.admit` has it). Raises an
+    error with the SQLSTATE `SPENT` when a budget has no room for the price, or `FULL`.
     """
     span = now - jobs.c.created_at
     payer = jobs.c.key_id if key_id is None else literal(key_id)
@@ -103,6 +112,9 @@ def again(
     ):
         values[name] = jobs.c[name]
     values["callback_url"] = jobs.c.callback_url
+    if servers is not None:
+        spill_at = null() if servers.spill is None else after(servers.spill)
+        values |= {"server_id": literal(servers.server, Text), "spill_at": spill_at}
     return with_outbox_events(
         insert(jobs).from_select(
             list(values),

@@ -7,6 +7,8 @@ from sqlalchemy import func, select, text, update
 
 from jobs.job import JobError
 from jobs.schema.tables import inputs, jobs, tenants
+from jobs.statements.servers import leave
+from tests.support.rows.rows import MODEL
 from tests.support.service.api_server import make_key
 
 URL = "https://shop.example/chair.jpg"
@@ -44,6 +46,22 @@ def test_it_is_done_again_and_both_say_so(client, failed, rows):
     assert [("failed", again, None), ("queued", None, first)] == [
         (each["status"], each["redriven_as"], each["redrive_of"]) for each in shown
     ]
+
+
+def test_it_goes_to_a_server_that_writes_prompts_now(client, create, rows):
+    """The server of the first has left; the caller named none."""
+    gone = rows.server("gone", serves=(MODEL, "chaos-text"))
+    rows.server("plain", serves=(MODEL,))
+    first = create(prompt="a star", enhance_prompt=True)
+    rows.execute(update(jobs).values(status="failed"))
+    rows.execute(leave("gone", gone.incarnation))
+    refused(redrive(client, first), "no_capable_model", 422)
+    rows.server("new", serves=(MODEL, "chaos-text"))
+
+    again = redrive(client, first).json()["job_id"]
+
+    assert ["gone", "new"] == [row.server_id for row in rows.execute(select(jobs).order_by(jobs.c.seq))]
+    assert first == client.get(f"/jobs/v1/{again}").json()["redrive_of"]
 
 
 def test_a_job_is_done_again_once(client, failed, rows):

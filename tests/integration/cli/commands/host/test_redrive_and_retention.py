@@ -56,6 +56,15 @@ class TestRedrive:
         assert own_fault == rows.job(own_fault)
         assert 1 == Redis.from_url(broker_url).llen(model_queue(new.model))
 
+    def test_a_job_goes_to_a_server_that_writes_prompts(self, run, rows, failed):
+        job = failed()
+        rows.set(job, server_id="gone", params=literal({**job.params, "enhance_prompt": True}, JSONB))
+        assert "no running server has its model and one of texts" in run("jobs", "redrive").stdout
+        rows.server("plain", serves=(job.model,))
+        rows.server("new", serves=(job.model, "demo-smollm2"))
+        run("jobs", "redrive")
+        assert "new" == self.new_job(rows, job).server_id
+
     def test_a_new_job_stays_in_the_trace_of_the_failed_one(self, run, rows, failed):
         parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
         job = failed()
