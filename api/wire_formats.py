@@ -10,6 +10,7 @@ from api.dialects.imagepipeline.errors import PATH as IMAGEPIPELINE
 from api.dialects.imagepipeline.errors import ImagePipelineError
 from api.dialects.imagepipeline.errors import render_error as imagepipeline_error
 from api.dialects.imagepipeline.routes import imagepipeline_router
+from api.dialects.imagepipeline.segments import SegmentAnswers
 from api.dialects.mcp.errors import render_error as mcp_error
 from api.dialects.mcp.routes import PATH as MCP
 from api.dialects.mcp.routes import mcp_router
@@ -61,7 +62,8 @@ class WireFormat(msgspec.Struct, frozen=True, kw_only=True):
 
 def _imagepipeline(services: Services) -> Sequence[Router]:
     profiles = ProfileOperations(services.database, services.settings)
-    return [imagepipeline_router(profiles, services.settings)]
+    segment_answers = SegmentAnswers(services.submit_endpoint, services.store)
+    return [imagepipeline_router(profiles, segment_answers, services.settings)]
 
 
 def _mcp(services: Services) -> Sequence[Router]:

@@ -20,6 +20,7 @@ _NAMES = {
     "transcript": "Transcript",
     "avatar": "Avatar",
     "embedding": "Embedding",
+    "segment": "Segments",
 }
 OPERATION_IDS = {
     **{

@@ -67,6 +67,7 @@ JOBS = (
     DemoJob("Picture, enlarged", "upscale", {"input_image": "a-red-circle.webp", "scale": 4}, "a-large-circle.webp"),
     DemoJob("Picture as an SVG", "vectorize", {"input_image": "a-green-ring.webp", "colors": 3}, "a-green-ring.svg"),
     DemoJob("Photo, cut out", "remove-background", {"image_url": PHOTO}, "product-cutout.png"),
+    DemoJob("Photo, in parts", "segment", {"input_image": PHOTO}, "product-parts.png"),
     DemoJob(
         "Photo on another ground",
         "remove-background",

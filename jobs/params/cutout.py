@@ -1,4 +1,4 @@
-"""Parameters of background removal (contract D18, A50-A61, in the shape of section C)."""
+"""Parameters of background removal (contract D18, A50-A61, in the shape of section C), and of the parts of pictures."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -7,6 +7,8 @@ from msgspec import Meta
 from jobs.params.base import HexColor, Params, Watermark
 from jobs.params.media import NAMED, MediaKind, Source
 from jobs.params.modality import ModalitySpec
+
+MOST_CLASSES = 50
 
 
 class CutoutParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="remove-background"):
@@ -68,3 +70,44 @@ CUTOUT = ModalitySpec(
     flags={"background_color": ("--background",), "input_video": ("--video",)},
 )
 """Background removal, in the shape of section C of the contract."""
+
+
+class SegmentParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="segment"):
+    """The parts of a picture, each with a label, a score, a box and its pixels; `input_image` is required."""
+
+    media: ClassVar[dict[str, MediaKind]] = {"input_image": "image"}
+
+    input_image: Annotated[Source, Meta(description=f"The picture whose parts are found. {NAMED}")]
+    output_format: Annotated[
+        Literal["png", "webp", "jpeg"],
+        Meta(description="png, whose pixels are numbers of segments; the other formats give it with a warning."),
+    ] = "png"
+    classes: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")], ...],
+        Meta(max_length=MOST_CLASSES, description="Labels; segments with others are left out. Empty: all are kept."),
+    ] = ()
+    threshold: (
+        Annotated[
+            float,
+            Meta(ge=0, le=1, description="Segments with a lower score are left out; null is the model's own bound."),
+        ]
+        | None
+    ) = None
+
+
+SEGMENT = ModalitySpec(
+    name="segment",
+    params=SegmentParams,
+    summary="Find the parts of an image",
+    note="it is `pending` until its image is fetched and checked.",
+    status_summary="Status of segments",
+    examples=(
+        ("Only an image", {"input_image": "https://shop.example/street.jpg"}),
+        ("Only people and dogs", {"input_image": "https://shop.example/street.jpg", "classes": ["person", "dog"]}),
+    ),
+    word="segment",
+    argument="input_image",
+    formats={".png": "png"},
+    flags={"classes": ("--class",)},
+)
+"""The parts of a picture, with labels."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from jobs.params.base import Params
 from jobs.params.branding import BRANDING, BrandingParams
-from jobs.params.cutout import CUTOUT, CutoutParams
+from jobs.params.cutout import CUTOUT, SEGMENT, CutoutParams, SegmentParams
 from jobs.params.image import IMAGE, ImageParams
 from jobs.params.join import JOIN, JoinParams
 from jobs.params.mesh import MESH, MeshParams
@@ -32,6 +32,7 @@ Modality = Literal[
     "transcript",
     "avatar",
     "embedding",
+    "segment",
 ]
 """Names of the modalities, as rows, catalog entries and answers hold them."""
 
@@ -51,6 +52,7 @@ AnyParams = (
     | TranscriptParams
     | AvatarParams
     | EmbeddingParams
+    | SegmentParams
 )
 
 MODALITIES: tuple[ModalitySpec, ...] = (
@@ -69,6 +71,7 @@ MODALITIES: tuple[ModalitySpec, ...] = (
     TRANSCRIPT,
     AVATAR,
     EMBEDDING,
+    SEGMENT,
 )
 """In the order in which documentation lists them."""
 

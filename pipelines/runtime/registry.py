@@ -39,6 +39,8 @@ FAMILIES: dict[str, Family] = {
     "vtracer": Family("pipelines.vectorize.tracer", "VTracer"),
     "picture-labels": Family("pipelines.description.picture_labels", "PictureLabels"),
     "real-esrgan": Family("pipelines.upscale.real_esrgan", "RealESRGAN"),
+    "eomt": Family("pipelines.segment.eomt", "Eomt"),
+    "cutout-parts": Family("pipelines.segment.cutout_parts", "CutoutParts"),
     "demo-relief": Family("pipelines.mesh.relief", "Relief"),
     "transformers-text": Family("pipelines.text.transformers_text", "TransformersText"),
     "sentence-embedding": Family("pipelines.embedding.sentence_model", "SentenceModel"),

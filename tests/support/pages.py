@@ -35,6 +35,7 @@ MADE = {
     "docs/avatars.md": {"hello.wav", "hello.mp4"},
     "docs/chains.md": {"chair.glb", "story.mp4"},
     "docs/cutout.md": {"mug.png"},
+    "docs/segment.md": {"parts.png"},
     "docs/films.md": {"mug-near.mp4", "morph.mp4", "mug-in-the-rain.mp4"},
     "docs/servers.md": {"circle.webp"},
     "docs/sound.md": {"rain.ogg", "tune.mp3"},

@@ -14,6 +14,8 @@ from core.errors.base import AtelierError
 from core.errors.fields import InvalidRequest, NoCapableModel
 from core.errors.limits import BudgetExhausted, RateLimited, TooManyJobs
 from core.errors.unavailable import NoModelAvailable
+from jobs.job import Job
+from jobs.wire.dialects.imagepipeline import CANCELLED, INPUT_INVALID, failure_reason
 
 CODES: tuple[tuple[type[AtelierError], str], ...] = (
     (NoCapableModel, "NO_MODEL_AVAILABLE"),
@@ -69,6 +71,22 @@ def render_error(
         detail=message if fault is None else [fault],
     )
     return Response(body, status_code=error.status, headers={**error_headers(error), **headers})
+
+
+def failure(job: Job, request_id: str) -> Response[Any]:
+    """Return the answer of a call that waits, whose job has failed or was cancelled: 422 for its input, else 500."""
+    reason = failure_reason(job)
+    assert reason is not None, job.status
+    code = job.error.code if job.error else CANCELLED.lower()
+    body = ImagePipelineError(
+        message=reason.error,
+        error=reason.error,
+        error_code=code.upper(),
+        code=code,
+        request_id=request_id,
+        detail=reason.error,
+    )
+    return Response(body, status_code=422 if reason.failure_reason_code == INPUT_INVALID else 500)
 
 
 def error_code(error: AtelierError) -> str:

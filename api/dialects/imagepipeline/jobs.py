@@ -38,7 +38,7 @@ def operation_controller(operation: Operation) -> type[Controller]:
     return type(
         f"{''.join(word.title() for word in words)}Routes",
         (Controller,),
-        {"path": f"/{operation.endpoint}", "create": _submit_route(operation), "status": _status_route(operation)},
+        {"path": f"/{operation.endpoint}", "create": _submit_route(operation), "status": status_route(operation)},
     )
 
 
@@ -92,7 +92,9 @@ async def submit_translated(
     return await submit_translated(request, operation, translation.otherwise, submit_endpoint, idempotency_key)
 
 
-def _status_route(operation: Operation) -> HTTPRouteHandler:
+def status_route(operation: Operation) -> HTTPRouteHandler:
+    """Return the status route of a call: an attribute of its controller."""
+
     @get(
         "/status/{job_id:str}",
         opt=SHOWS_JOB,

@@ -53,6 +53,16 @@ PERSON = {"reference_images[0]": "input_image", "reference_images": "input_image
 CHAIR, ANNA = "https://shop.example/chair.jpg", "https://shop.example/anna.jpg"
 IN_VELVET = {"input_image": CHAIR, "prompt": "the same chair in green velvet"}
 AT_SEA = {"input_image": ANNA, "prompt": "the person on a beach at sunset"}
+SEGMENTATION = Operation(
+    "segment/image/v1",
+    "Find the parts of an image",
+    Need("segmentation", "segment"),
+    schema.SegmentImage,
+    translate.segment_image,
+    {"input_image": "image_url"},
+    {"image_url": CHAIR},
+)
+"""The one call whose answer is what the job found (`segments.py`)."""
 
 OPERATIONS = (
     Operation("generate/image/v1", "Make an image from a prompt", IMAGES, schema.ImagePipelineImage, translate.plain),
@@ -167,6 +177,6 @@ OPERATIONS = (
         schema.UpscaleImage,
         translate.upscale_image,
     ),
-    Operation("segment/image/v1", "Find the parts of an image", Need("segmentation")),
+    SEGMENTATION,
     Operation("identity/faceswap/image/v1", "Put a face into another image", Need("face swapping")),
 )

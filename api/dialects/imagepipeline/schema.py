@@ -118,6 +118,14 @@ class UpscaleImage(ImagePipelineBody, frozen=True, kw_only=True):
     output_format: OutputFormat = "webp"
 
 
+class SegmentImage(ImagePipelineBody, frozen=True, kw_only=True):
+    """POST /segment/image/v1."""
+
+    media: ClassVar[dict[str, MediaKind]] = {"image_url": "image"}
+
+    image_url: Source
+
+
 class BrandLogo(ImagePipelineBody, frozen=True, kw_only=True):
     """POST /branding/logo/image/v1."""
 

@@ -14,13 +14,14 @@ from api.dialects.imagepipeline.schema import (
     InstaModel,
     PersonPrompt,
     RemoveBackground,
+    SegmentImage,
     TryOn,
     UpscaleImage,
     VoiceClone,
 )
 from core.errors.fields import OutOfRange
 from jobs.params.branding import BrandingParams
-from jobs.params.cutout import CutoutParams
+from jobs.params.cutout import CutoutParams, SegmentParams
 from jobs.params.image import ImageParams
 from jobs.params.registry import AnyParams
 from jobs.params.speech import SpeechParams
@@ -123,6 +124,11 @@ def upscale_image(body: UpscaleImage) -> Translation:
     scale = 2 if body.scale <= 2 else 4
     warnings = () if scale == body.scale else (f"Pictures become 2 or 4 times as large; this one {scale} times.",)
     return Translation(UpscaleParams(**_same(body), input_image=body.input_image, scale=scale), warnings)
+
+
+def segment_image(body: SegmentImage) -> Translation:
+    """Return the parameters of segments."""
+    return Translation(SegmentParams(**_same(body), input_image=body.image_url))
 
 
 def brand_logo(body: BrandLogo) -> Translation:

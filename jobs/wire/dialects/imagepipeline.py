@@ -32,12 +32,12 @@ NAME = "imagepipeline"
 """The dialect of the origin of its jobs."""
 CANCELLED = "CANCELLED"
 CANCELLED_TEXT = "The job was cancelled; submit it again if you still need it."
-INTERNAL = "INTERNAL_ERROR"
+INTERNAL, INPUT_INVALID = "INTERNAL_ERROR", "INPUT_INVALID"
 RETRYABLE = frozenset({"MODEL_ERROR", "MODEL_UNAVAILABLE", "STORAGE_ERROR", "TIMEOUT", INTERNAL})
 """Of the reasons given here, those after which the same request may succeed."""
 
 _CLASSES: Mapping[str, tuple[type, ...]] = {
-    "INPUT_INVALID": (
+    INPUT_INVALID: (
         *(InvalidRequest, InputUnreachable, ForbiddenUrl, UnknownInput),
         *(UnsupportedMedia, InputTooLarge, InputUnreadable),
     ),

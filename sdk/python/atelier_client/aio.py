@@ -24,6 +24,7 @@ from atelier_client.requests import (
     ImageRequest,
     MeshRequest,
     MusicRequest,
+    SegmentRequest,
     SoundRequest,
     SpeechRequest,
     TextRequest,
@@ -160,6 +161,16 @@ class AsyncAtelier:
     ) -> wire.StatusAnswer:
         """Make vectors of texts or of a picture, as `generate` does; they are in the file of `outputs[0]`."""
         return await self.generate("embedding", on_progress=on_progress, timeout=timeout, **fields)
+
+    async def segment(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[SegmentRequest],
+    ) -> wire.StatusAnswer:
+        """Find the parts of a picture, as `generate` does; `outputs[0]` is their map, `outputs[1]` what they are."""
+        return await self.generate("segment", on_progress=on_progress, timeout=timeout, **fields)
 
     async def upscale(
         self,

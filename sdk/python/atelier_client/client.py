@@ -23,6 +23,7 @@ from atelier_client.requests import (
     ImageRequest,
     MeshRequest,
     MusicRequest,
+    SegmentRequest,
     SoundRequest,
     SpeechRequest,
     TextRequest,
@@ -159,6 +160,16 @@ class Atelier:
     ) -> wire.StatusAnswer:
         """Make vectors of texts or of a picture, as `generate` does; they are in the file of `outputs[0]`."""
         return self.generate("embedding", on_progress=on_progress, timeout=timeout, **fields)
+
+    def segment(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[SegmentRequest],
+    ) -> wire.StatusAnswer:
+        """Find the parts of a picture, as `generate` does; `outputs[0]` is their map, `outputs[1]` what they are."""
+        return self.generate("segment", on_progress=on_progress, timeout=timeout, **fields)
 
     def upscale(
         self,

@@ -749,6 +749,37 @@ class EmbeddingRequest(TypedDict, total=False):
     """Or one picture, for a model that sees. Read as `image_path` and `image_url`, too."""
 
 
+class SegmentRequest(TypedDict, total=False):
+    """The parts of a picture, each with a label, a score, a box and its pixels; `input_image` is required."""
+
+    model: str | None
+    """A model of GET /models/v1."""
+    output_format: Literal["jpeg", "png", "webp"]
+    """png, whose pixels are numbers of segments; the other formats give it with a warning."""
+    callback_url: str | None
+    """Receives one signed webhook when the job ends."""
+    server_id: str | None
+    """Run on this server."""
+    pin: Literal["prefer", "strict"]
+    """`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."""
+    prefer_seconds: float
+    """With `pin: prefer`, seconds after which a job that still waits may run on any server."""
+    priority: int
+    """0 lowest, 9 highest."""
+    deadline_seconds: int | None
+    """Seconds after which an unfinished job fails."""
+    start_within_seconds: int | None
+    """Seconds after which it fails unless it has started."""
+    labels: dict[str, str]
+    """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
+    input_image: Required[str]
+    """The picture whose parts are found. Read as `image_path` and `image_url`, too."""
+    classes: Sequence[str]
+    """Labels; segments with others are left out. Empty: all are kept."""
+    threshold: float | None
+    """Segments with a lower score are left out; null is the model's own bound."""
+
+
 PATHS = {
     "image": "/generate/image/v1",
     "video": "/generate/video/v1",
@@ -765,6 +796,7 @@ PATHS = {
     "transcript": "/generate/transcript/v1",
     "avatar": "/generate/avatar/v1",
     "embedding": "/generate/embedding/v1",
+    "segment": "/generate/segment/v1",
 }
 """The route of each modality."""
 
@@ -793,5 +825,6 @@ MEDIA = {
     "transcript": ["input_audio"],
     "avatar": ["input_audio", "input_image"],
     "embedding": ["input_image"],
+    "segment": ["input_image"],
 }
 """The fields of each modality that take files, or have them within."""

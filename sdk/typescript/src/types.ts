@@ -1,6 +1,6 @@
 /** What the native routes take and answer; `scripts/sdk_models.py` writes it from the API. */
 
-export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join" | "vectorize" | "text" | "upscale" | "sound" | "music" | "transcript" | "avatar" | "embedding";
+export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join" | "vectorize" | "text" | "upscale" | "sound" | "music" | "transcript" | "avatar" | "embedding" | "segment";
 
 export type Reason = "inputs" | "backoff" | "server_offline" | "server_cordoned" | "store_away" | "server_busy" | "no_server_for_model" | "tenant_paused" | "tenant_running_cap" | "queue";
 
@@ -462,6 +462,18 @@ export interface EmbeddingParams extends CommonParams {
   input_image?: string;
 }
 
+/** The parts of a picture, each with a label, a score, a box and its pixels; `input_image` is required. */
+export interface SegmentParams extends CommonParams {
+  /** png, whose pixels are numbers of segments; the other formats give it with a warning. */
+  output_format?: "jpeg" | "png" | "webp";
+  /** The picture whose parts are found. Read as `image_path` and `image_url`, too. */
+  input_image: string;
+  /** Labels; segments with others are left out. Empty: all are kept. */
+  classes?: string[];
+  /** Segments with a lower score are left out; null is the model's own bound. */
+  threshold?: number;
+}
+
 /** Shots that become one film. `model` makes the shots, `image_model` their first frames; each shot is a job. */
 export interface StoryboardParams extends CommonParams {
   /** mp4 (H.264) or webm (VP9). */
@@ -507,6 +519,7 @@ export interface ParamsOf {
   "transcript": TranscriptParams;
   "avatar": AvatarParams;
   "embedding": EmbeddingParams;
+  "segment": SegmentParams;
 }
 
 /** The reason why a job waits: `code` is one of `Reason`, `message` a sentence. */

@@ -185,6 +185,17 @@ def test_an_upload_downloads_as_it_was(client: ImagePipeline) -> None:
     assert PHOTO.read_bytes() == download(uploaded.url)
 
 
+def test_the_parts_of_an_upload_are_found(client: ImagePipeline, shop: MediaServer) -> None:
+    found = client.segment.image(client.upload.image(str(PHOTO)).url)
+    assert [("thing", "Thing")] == [(each.label, each.display) for each in found.segments]
+    shown, before = pixels(found.preview_url), photo()
+    colored = (np.abs(shown - before).max(axis=2) > 40).astype(np.float32)
+    assert 0.85 < overlap(colored, mask())
+    with pytest.raises(APIError, match=r"(fetched|404)") as refused:
+        client.segment.image(f"{shop.url}/missing.jpg")
+    assert 422 == refused.value.status_code
+
+
 def test_a_background_is_recolored_with_a_shadow(jobs: dict[str, Job], ended: Callable[[Job], Job]) -> None:
     job = ended(jobs["recolored"])
     shaded = pixels(job.url)
@@ -273,7 +284,6 @@ def test_what_no_served_model_can_do_is_named(client: ImagePipeline) -> None:
     mug = "https://shop.example/mug.jpg"
     calls: dict[str, Callable[[], Any]] = {
         "edit": lambda: client.edit.image(prompt="in velvet", input_image=mug),
-        "segment": lambda: client.segment.image(mug),
         "faceswap": lambda: client.identity.faceswap(source=mug, target=mug),
         "lock": lambda: client.identity.lock(input_image=mug, prompt="a portrait"),
         "instamodel": lambda: client.identity.instamodel(face_image=mug, prompt="a portrait"),

@@ -73,6 +73,8 @@ def test_the_document_names_every_route(document):
         ("get", "/generate/transcript/v1/status/{job_id}"),
         ("post", "/generate/embedding/v1"),
         ("get", "/generate/embedding/v1/status/{job_id}"),
+        ("post", "/generate/segment/v1"),
+        ("get", "/generate/segment/v1/status/{job_id}"),
         ("post", "/generate/text/v1"),
         ("get", "/generate/text/v1/status/{job_id}"),
         ("post", "/generate/upscale/v1"),

@@ -33,6 +33,7 @@ REQUIRED = {
     "transcript": {"input_audio": URL},
     "avatar": {"input_image": URL, "input_audio": URL},
     "embedding": {"texts": ("red shoes",)},
+    "segment": {"input_image": URL},
 }
 SHARED = {
     "model": None,
@@ -185,6 +186,7 @@ OWN = {
         "seed": -1,
     },
     "embedding": {"output_format": "json", "input_image": None},
+    "segment": {"output_format": "png", "classes": (), "threshold": None},
     "transcript": {"output_format": "json", "language_id": None, "prompt": None, "temperature": 0.0, "seed": -1},
 }
 
@@ -424,6 +426,10 @@ EDGES = [
     ("music", "time_signature", "6/8", "5/4"),
     ("embedding", "texts", ["p"] * 256, ["p"] * 257),
     ("embedding", "texts", ["p" * 32_000], [" "]),
+    ("segment", "classes", ["dog"] * 50, ["dog"] * 51),
+    ("segment", "classes", ["traffic light"], [" "]),
+    ("segment", "threshold", 0, -0.1),
+    ("segment", "threshold", 1, 1.1),
     ("transcript", "language_id", "pt-BR", "p"),
     ("transcript", "prompt", "Atelier\nand Valkey", "a <|en|> mark"),
     ("transcript", "prompt", "p" * 1000, "p" * 1001),

@@ -240,7 +240,7 @@ def test_the_account_lists_what_can_be_done(client, all_models):
     account = client.get(f"{BASE}/v1/user/details").json()
     assert ("self-hosted", None) == (account["plan"], account["balance_remaining_usd"])
     assert "background/remove/image/v1" in account["allowed_operations"]
-    assert "segment/image/v1" not in account["allowed_operations"]
+    assert "identity/faceswap/image/v1" not in account["allowed_operations"]
 
 
 def test_the_schema_of_callbacks_is_public_knowledge(client):

@@ -17,6 +17,7 @@ BODIES = {
     "vectorize": {"input_image": URL},
     "text": {"prompt": "a caption"},
     "embedding": {"texts": ["a caption"]},
+    "segment": {"input_image": "https://shop.example/street.jpg"},
     "transcript": {"input_audio": URL},
     "upscale": {"input_image": URL},
     "sound": {"prompt": "rain"},

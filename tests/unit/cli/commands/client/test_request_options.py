@@ -103,6 +103,7 @@ def test_the_options_of_before_are_still_there(modality):
         "text": {"--max-tokens", "--temperature", "--top-p", "--stop", "--template", "--variable", "--seed"},
         "transcript": {"--language", "--prompt", "--temperature", "--seed"},
         "embedding": {"--input"},
+        "segment": {"--class", "--threshold"},
         "upscale": {"--scale", "--method", "--watermark"},
         "avatar": {"--audio", "--face-x", "--face-y", "--face-size", "--watermark"},
     }

@@ -1,0 +1,113 @@
+"""From a picture to its parts, through every real part; EoMT as a tiny random checkpoint in the published layout."""
+
+import base64
+import json
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import EomtForUniversalSegmentation
+from transformers.models.eomt.image_processing_pil_eomt import EomtImageProcessorPil
+
+from atelier_client import Atelier
+from pipelines.matting.evaluate import PHOTO, PHOTO_MASK, overlap
+from tests.support.checkpoints import tiny_segments
+from tests.support.checkpoints.specs import entry
+from tests.support.media.drawings import SIZE, flat_art, png
+from tests.support.servers.databases import Databases
+from tests.support.service import finished
+from tests.support.service.model_service import model_service
+from tests.support.service.service import Service
+
+LOW = 0.1
+
+
+def source(data: bytes, media_type: str = "image/png") -> str:
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+
+
+def parts(status: dict[str, Any]) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """The numbers of the map, and what they are."""
+    drawn, listed = (finished.download(output["url"]) for output in status["outputs"])
+    with Image.open(BytesIO(drawn)) as image:
+        assert ("PNG", "P") == (image.format, image.mode)
+        return np.asarray(image), json.loads(listed)["segments"]
+
+
+def test_the_demo_finds_the_mug(studio: Service) -> None:
+    status = finished.make(studio, "segment", input_image=source(PHOTO.read_bytes(), "image/jpeg"))
+    numbers, (thing,) = parts(status)
+    with Image.open(PHOTO_MASK) as drawn:
+        assert 0.9 < overlap((numbers == thing["id"]).astype(np.float32), np.asarray(drawn, np.float32) / 255)
+    assert ("demo-segment", "thing") == (status["model"], thing["label"])
+    assert any("without words" in warning for warning in status["warnings"])
+    assert ["image/png", "application/json"] == [output["media_type"] for output in status["outputs"]]
+    assert {"thumbnail", "web"} == {preview["name"] for preview in status["outputs"][0]["previews"]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "field"),
+    [
+        ({}, "missing_field", "$.input_image"),
+        ({"input_image": "-", "threshold": 2}, "out_of_range", "$.threshold"),
+        ({"input_image": "-", "classes": [""]}, "out_of_range", "$.classes"),
+        ({"input_image": "https://shop.example/a.png", "classes": ["a\0"]}, "nul_in_text", "$.classes"),
+    ],
+)
+def test_bad_input_is_refused_before_it_waits(studio: Service, fields: Any, code: str, field: str) -> None:
+    answer = studio.client.post("/generate/segment/v1", json=fields)
+    problem = answer.json()
+    assert (422, code, field) == (answer.status_code, problem["code"], problem["field"].partition("[")[0])
+
+
+@pytest.fixture(scope="module")
+def tiny(postgres: Databases, valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Path]]:
+    """A service whose worker serves a tiny EoMT, and its checkpoint."""
+    folder = tmp_path_factory.mktemp("segments")
+    weights = tiny_segments.save_eomt(folder / "weights" / "eomt")
+    catalog = entry("eomt", family="eomt", modality="segment")
+    with model_service(
+        folder, catalog, folder / "weights", server_id="segments", postgres=postgres, broker_url=valkey
+    ) as made:
+        yield made, weights
+
+
+@pytest.mark.long
+def test_eomt_finds_what_transformers_finds(tiny: tuple[Service, Path]) -> None:
+    service, weights = tiny
+    numbers, found = parts(finished.make(service, "segment", input_image=source(png(flat_art())), threshold=LOW))
+    model = EomtForUniversalSegmentation.from_pretrained(weights).eval()
+    processor = EomtImageProcessorPil.from_pretrained(weights)
+    with torch.inference_mode():
+        outputs = model(**processor(flat_art(), return_tensors="pt"))
+    (wanted,) = processor.post_process_panoptic_segmentation(
+        outputs, target_sizes=[SIZE[::-1]], threshold=LOW, stuff_classes=list(range(80, 133))
+    )
+    infos = {round(each["score"], 4): each for each in wanted["segments_info"]}
+    assert 2 <= len(infos) == len(found)
+    for each in found:
+        info = infos[each["score"]]
+        assert tiny_segments.NAMES[info["label_id"]] == each["label"]
+        assert np.array_equal(numbers == each["id"], wanted["segmentation"].numpy() == info["id"])
+
+
+@pytest.mark.long
+def test_the_same_picture_gives_the_same_bytes_by_the_sdk(tiny: tuple[Service, Path]) -> None:
+    service, _ = tiny
+    with Atelier(service.url, service.key) as client:
+        made = [client.segment(input_image=source(png(flat_art())), threshold=LOW) for _ in range(2)]
+    first, second = ([output.sha256 for output in status.outputs] for status in made)
+    assert first == second
+
+
+@pytest.mark.long
+def test_progress_rises_with_the_layers(tiny: tuple[Service, Path]) -> None:
+    service, _ = tiny
+    body = {"input_image": source(png(flat_art()))}
+    answer = service.client.post("/generate/segment/v1", json=body).raise_for_status()
+    finished.assert_progress_rises(service, answer.json()["job_id"])
