@@ -12,6 +12,7 @@ EXAMPLES = {
     "generate join": "atelier generate join chair.mp4 table.mp4 -o both.mp4",
     "generate text": "atelier generate text 'Three captions for a mug' -o captions.md",
     "generate vectorize": "atelier generate vectorize logo.png -o logo.svg",
+    "generate interpolate": "atelier generate interpolate film.mp4 --factor 2 -o smooth.mp4",
     "generate upscale": "atelier generate upscale photo.jpg --scale 4 -o large.png",
     "generate sound": 'atelier generate sound "rain and distant thunder" -o rain.ogg',
     "generate music": 'atelier generate music "a happy tune" --bpm 110 -o tune.mp3',

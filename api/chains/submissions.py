@@ -44,6 +44,7 @@ MAKES: Mapping[str, MediaKind] = {
     "video": "video",
     "join": "video",
     "avatar": "video",
+    "interpolate": "video",
     "speech": "audio",
     "sound": "audio",
     "music": "audio",

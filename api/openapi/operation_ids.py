@@ -21,6 +21,7 @@ _NAMES = {
     "avatar": "Avatar",
     "embedding": "Embedding",
     "segment": "Segments",
+    "interpolate": "Interpolate",
 }
 OPERATION_IDS = {
     **{

@@ -118,6 +118,7 @@ JOBS = (
         "star-to-ring.mp4",
     ),
     DemoJob("Film, enlarged", "upscale", {"input_video": "a-star.mp4", "scale": 2}, "a-large-star.mp4"),
+    DemoJob("Film, smoother", "interpolate", {"input_video": "a-star.mp4", "factor": 2}, "a-smooth-star.mp4"),
     DemoJob("Films, joined", "join", {"films": ["product.mp4", "a-star.mp4"]}, "both-films.mp4"),
     DemoJob("Mesh of the cut-out", "3d", {"image_path": "product-cutout.png", "mode": "paint"}, "product.glb"),
     DemoJob(

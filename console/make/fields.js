@@ -5,10 +5,10 @@
 import { words } from "../format.js";
 
 const SUBMIT = /^\/generate\/([a-z0-9-]+)\/v1$/;
-const TITLES = { image: "Image", video: "Video", "remove-background": "Cut-out", speech: "Speech", "3d": "3D", vectorize: "SVG", text: "Text", upscale: "Upscale", sound: "Sound", music: "Music", transcript: "Transcript", avatar: "Avatar", embedding: "Vectors", segment: "Segments" };
+const TITLES = { image: "Image", video: "Video", "remove-background": "Cut-out", speech: "Speech", "3d": "3D", vectorize: "SVG", text: "Text", upscale: "Upscale", sound: "Sound", music: "Music", transcript: "Transcript", avatar: "Avatar", embedding: "Vectors", segment: "Segments", interpolate: "More frames" };
 /** Texts of at least so many characters are media: they may be whole files as `data:` URLs. */
 const MEDIA_CHARS = 1_000_000;
-const FIRST = ["prompt", "text", "input_image", "mask", "padding", "control_image", "reference_images", "last_image", "input_audio", "target_voice_path", "language_id", "quality", "size", "duration_seconds", "num_images", "seed"];
+const FIRST = ["prompt", "text", "input_image", "mask", "padding", "control_image", "reference_images", "last_image", "motion_video", "input_audio", "target_voice_path", "language_id", "quality", "size", "duration_seconds", "num_images", "seed"];
 /** Fields of any job, which say where and when it runs. */
 const OF_JOB = ["server_id", "pin", "prefer_seconds", "priority", "deadline_seconds", "start_within_seconds", "callback_url", "labels"];
 const ELSEWHERE = ["modality", "model"];

@@ -12,7 +12,7 @@ from jobs.params.modality import ModalitySpec
 from jobs.params.sound import MUSIC, SOUND, MusicParams, SoundParams
 from jobs.params.speech import SPEECH, SpeechParams
 from jobs.params.text import EMBEDDING, TEXT, TRANSCRIPT, EmbeddingParams, TextParams, TranscriptParams
-from jobs.params.upscale import UPSCALE, UpscaleParams
+from jobs.params.upscale import INTERPOLATE, UPSCALE, InterpolateParams, UpscaleParams
 from jobs.params.vectorize import VECTORIZE, VectorizeParams
 from jobs.params.video import AVATAR, VIDEO, AvatarParams, VideoParams
 
@@ -33,6 +33,7 @@ Modality = Literal[
     "avatar",
     "embedding",
     "segment",
+    "interpolate",
 ]
 """Names of the modalities, as rows, catalog entries and answers hold them."""
 
@@ -53,6 +54,7 @@ AnyParams = (
     | AvatarParams
     | EmbeddingParams
     | SegmentParams
+    | InterpolateParams
 )
 
 MODALITIES: tuple[ModalitySpec, ...] = (
@@ -72,6 +74,7 @@ MODALITIES: tuple[ModalitySpec, ...] = (
     AVATAR,
     EMBEDDING,
     SEGMENT,
+    INTERPOLATE,
 )
 """In the order in which documentation lists them."""
 

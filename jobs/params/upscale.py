@@ -1,4 +1,4 @@
-"""Parameters of upscaling (contract D20, D21): a larger picture, or a larger film."""
+"""Parameters of upscaling (contract D20, D21), a larger picture or film, and of interpolation, more of its frames."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -55,3 +55,40 @@ UPSCALE = ModalitySpec(
     flags={"input_video": ("--video",)},
 )
 """A larger picture or film (contract D20, D21)."""
+
+
+class InterpolateParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="interpolate"):
+    """A film with more frames a second; `input_video` is required.
+
+    It lasts as long as before, and its own frames and its sound stay.
+    """
+
+    media: ClassVar[dict[str, MediaKind]] = {"input_video": "video"}
+
+    input_video: Annotated[Source, Meta(description="The film, as MP4, WebM or MOV.")]
+    factor: Annotated[int, Meta(ge=2, le=4, description="How many times as many frames a second: 2, 3 or 4.")] = 2
+    output_format: Annotated[
+        Literal["mp4", "webm", "webp", "jpeg", "png"],
+        Meta(description="mp4 (H.264) or webm (VP9); image formats are accepted with a warning and give mp4."),
+    ] = "mp4"
+    watermark: Watermark = "auto"
+
+
+INTERPOLATE = ModalitySpec(
+    name="interpolate",
+    params=InterpolateParams,
+    summary="Draw frames between those of a video",
+    note="it is `pending` until its video is fetched and checked.",
+    status_summary="Status of a video with more frames",
+    examples=(
+        ("Twice as many frames", {"input_video": "https://shop.example/chair.mp4"}),
+        (
+            "Three times as many, as WebM",
+            {"input_video": "https://shop.example/chair.mp4", "factor": 3, "output_format": "webm"},
+        ),
+    ),
+    word="interpolate",
+    argument="input_video",
+    formats={".mp4": "mp4", ".webm": "webm"},
+)
+"""More frames a second of a film."""

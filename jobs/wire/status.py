@@ -33,8 +33,8 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     Of a text, `text` is all of it (null above 100,000 characters: then it is in the file alone), `input_tokens` what
     the model has read and `output_tokens` what it has written; `finish_reason` is `stop` where it ended by itself or at
     a stop sequence, `length` where `max_tokens` ended it. Of a transcript, `language` is the code of what is spoken.
-    Of an enlarged picture or film, `method` is what enlarged it. With `enhance_prompt`, `revised_prompt` is what the
-    text model made of the prompt.
+    Of an enlarged picture or film, and of a film with more frames, `method` is what drew it. With `enhance_prompt`,
+    `revised_prompt` is what the text model made of the prompt.
     """
 
     url: str

@@ -9,7 +9,7 @@ import msgspec
 
 from pipelines.catalog.spec import Capability, ModelSpec
 
-IMAGE, VIDEO, CAMERA = "diffusers-image", "diffusers-video", "demo-camera"
+IMAGE, VIDEO, CAMERA, MOTION = "diffusers-image", "diffusers-video", "demo-camera", "demo-motion"
 DIFFUSERS = (IMAGE, VIDEO)
 PLAIN = (
     *("chatterbox", "diffusers-music", "moss-sound", "real-esrgan", "transformers-text", "triposg", "whisper"),
@@ -35,7 +35,10 @@ FAMILIES_OF: dict[str, tuple[str, ...]] = {
 }
 """Keys of an entry, and the families that read them."""
 
-OTHERS_CAPABILITIES: dict[Capability, tuple[str, ...]] = {"motion-control": (), "sound": (CAMERA, VIDEO)}
+OTHERS_CAPABILITIES: dict[Capability, tuple[str, ...]] = {
+    "motion-control": (VIDEO, MOTION),
+    "sound": (CAMERA, VIDEO),
+}
 """Capabilities that only these families have, beside pipelines of other packages."""
 
 

@@ -135,13 +135,14 @@ def plan_request(spec: ModelSpec, request: MediaRequest) -> PlannedRequest:
 def split_sources(spec: ModelSpec, sources: Sequence[str]) -> tuple[list[str], str | None]:
     """Return the pictures among the sources, and the film of motion control, for a model that has it.
 
-    The film is the source whose name says so, and where none does the last of several.
+    The film is the source whose name says so, and where none does the last of more than the model has frames for.
     """
     pictures = list(sources)
     if "motion-control" not in spec.capabilities:
         return pictures, None
     named = [source for source in pictures if FILM_NAME.search(source)]
-    film = named[0] if named else pictures[-1] if len(pictures) > 1 else None
+    frames = 2 if "first-last-frame" in spec.capabilities else 1
+    film = named[0] if named else pictures[-1] if len(pictures) > frames else None
     if film is not None:
         pictures.remove(film)
     return pictures, film

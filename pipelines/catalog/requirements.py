@@ -411,14 +411,19 @@ def _unmet_frames(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequ
         yield _missing(spec, "input_image")
     if "input_image" in media and "image-to-video" not in able and "motion-control" not in able:
         yield _unsupported(spec, "input_image")
+    if moves and "last_image" in media:
+        sentence = f"A video of {spec.id} that follows `{MOTION}` ends as that does; remove `last_image`, or the film"
+        yield UnmetRequirement(error=NotThisModel, field="$.last_image", sentence=sentence)
     if not moves and "motion-control" in able and not {"text-to-video", "image-to-video"} & {*able}:
         yield _missing(spec, MOTION)
     if "last_image" in media and "first-last-frame" not in able:
         yield _unsupported(spec, "last_image")
     if references and "references" not in able:
         yield _unsupported(spec, REFERENCES)
-    elif references > spec.limits.max_references:
-        sentence = f"`{REFERENCES}` must have at most {spec.limits.max_references} entries for {spec.id}"
+    elif references and references + moves > spec.limits.max_references:
+        beside = f" beside `{MOTION}`, where `input_image` is one of them," if moves else ""
+        most = spec.limits.max_references - moves
+        sentence = f"`{REFERENCES}` must have at most {most} entries{beside} for {spec.id}"
         yield UnmetRequirement(error=OutOfRange, field=f"$.{REFERENCES}", sentence=sentence)
 
 

@@ -40,10 +40,27 @@ def read_frames(clip: ClipFacts) -> Iterator[NDArray[np.uint8]]:
     """Yield each frame as height x width x 3."""
     with av.open(str(clip.file), format="mp4") as container:
         for frame in container.decode(video=0):
-            rgb = frame.reformat(
-                format="rgb24",
-                src_colorspace=Colorspace.ITU709,
-                dst_color_range=ColorRange.JPEG,
-                interpolation=_EXACT,
-            )
-            yield np.asarray(rgb.to_ndarray(), np.uint8)
+            yield _rgb(frame)
+
+
+def read_planes(clip: ClipFacts) -> Iterator[NDArray[np.uint8]]:
+    """Yield each frame as it is stored, in planes as `pipelines.video.color.empty_video` has them."""
+    with av.open(str(clip.file), format="mp4") as container:
+        for frame in container.decode(video=0):
+            yield np.asarray(frame.to_ndarray(format="yuv420p"), np.uint8)
+
+
+def rgb_of(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the height x width x 3 of a frame in planes."""
+    return _rgb(av.VideoFrame.from_ndarray(np.ascontiguousarray(planes), format="yuv420p"))
+
+
+def _rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    rgb = frame.reformat(
+        format="rgb24",
+        src_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+        interpolation=_EXACT,
+    )
+    return np.asarray(rgb.to_ndarray(), np.uint8)

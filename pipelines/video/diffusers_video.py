@@ -22,9 +22,9 @@ from PIL import Image
 
 from core.errors.failures import ModelLoadFailed, NotFinite
 from jobs.params.video import VideoParams
-from pipelines.catalog.requirements import check_media
+from pipelines.catalog.requirements import MOTION, check_media
 from pipelines.catalog.sizes import Size
-from pipelines.catalog.spec import ModelSpec
+from pipelines.catalog.spec import Capability, ModelSpec
 from pipelines.diffusion.acceleration import Acceleration, precision
 from pipelines.diffusion.checkpoint import load_diffusers, loader_for, resident_modules
 from pipelines.diffusion.context_parallel import check_context_parallel, divides, shared_steps
@@ -43,9 +43,10 @@ from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.video.arguments import call_arguments
 from pipelines.video.color import empty_video, fill_planes
+from pipelines.video.driving import driving_clip, driving_frames, plan_driven
 from pipelines.video.encode import SOUND_RATE
 from pipelines.video.frames import plan_frames
-from pipelines.video.vace import known_frames
+from pipelines.video.vace import AS_GIVEN, followed_frames, known_frames
 
 PAIRS: tuple[tuple[Any, Any], ...] = (
     (WanPipeline, WanImageToVideoPipeline),
@@ -79,7 +80,8 @@ class DiffusersVideo:
         words, still = _pair(loaded)
         load_loras(loaded, spec, weights)
         self.pipe, self.schedulers = loaded, schedulers(loaded, spec)
-        classes = {"text-to-video": words, "image-to-video": still, "first-last-frame": still}
+        classes = {"text-to-video": words}
+        classes |= dict.fromkeys(("image-to-video", "first-last-frame", "motion-control"), still)
         self.pipes = {
             capability: _as(class_, loaded) for capability, class_ in classes.items() if capability in spec.capabilities
         }
@@ -115,10 +117,11 @@ class DiffusersVideo:
             return self._run(named.params, inputs, ctx)
 
     def _run(self, params: VideoParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        pipe = self._pipe(inputs)
+        pipe, driving = self._pipe(inputs), driving_clip(inputs)
         accepts = frozenset(signature(pipe.__call__).parameters)
         size = plan_size(self.spec, (params.width, params.height), self.spec.limits.side_multiple or MULTIPLE)
-        frame_plan = plan_frames(self.spec, params.duration_seconds)
+        seconds = params.duration_seconds
+        frame_plan = plan_driven(self.spec, seconds, driving) if driving else plan_frames(self.spec, seconds)
         arguments, warnings = call_arguments(self.spec, params, size, frame_plan, accepts)
         choices = choose(self.spec, params)
         reuse, loras = choices.reuse, choices.loras
@@ -130,6 +133,8 @@ class DiffusersVideo:
         if ranks < ctx.ranks:
             undivided = f"{size.make[0]}x{size.make[1]} cannot be divided among {ctx.ranks} GPUs; one computed it"
             warnings = (*warnings, undivided)
+        if driving is not None:
+            warnings = (AS_GIVEN, *warnings)
         for warning in warnings:
             ctx.warn(warning)
         progress = StepProgress(ctx, 0, 1, self.acceleration.compiles(pipe, reuse, loras))
@@ -137,7 +142,9 @@ class DiffusersVideo:
         if drawing is not None:
             progress = msgspec.structs.replace(progress, on_latents=drawing.on_latents)
         progress.begin()
-        if isinstance(pipe, WanVACEPipeline):
+        if driving is not None:
+            pictures = followed_frames(inputs, [*driving_frames(driving, frame_plan, size.make)])
+        elif isinstance(pipe, WanVACEPipeline):
             pictures = known_frames(inputs, size.make, frame_plan.frames)
         else:
             pictures = _stills(inputs, size.make)
@@ -207,8 +214,12 @@ class DiffusersVideo:
     def _pipe(self, inputs: Inputs) -> Any:
         """Return the pipeline for these inputs. Raises what `check_media` raises."""
         check_media(self.spec, inputs.files)
-        has_first, has_last = ("input_image" in inputs.files, "last_image" in inputs.files)
-        return self.pipes["first-last-frame" if has_last else "image-to-video" if has_first else "text-to-video"]
+        ways: dict[str, Capability] = {
+            MOTION: "motion-control",
+            "last_image": "first-last-frame",
+            "input_image": "image-to-video",
+        }
+        return self.pipes[next((ways[name] for name in ways if name in inputs.files), "text-to-video")]
 
 
 def _make(pipe: Any, arguments: dict[str, Any], ctx: RunContext, progress: StepProgress) -> _Clip:
@@ -248,8 +259,9 @@ def _as(class_: Any, pipe: Any) -> Any:
 def _check_capabilities(spec: ModelSpec, pipes: Mapping[Any, Any]) -> None:
     """Raise `ModelLoadFailed` where a pipeline ignores or does not take what the catalog says that the model uses."""
     able = [isinstance(pipe, WanVACEPipeline) for pipe in pipes.values()]
-    if "references" in spec.capabilities and not all(able):
-        raise ModelLoadFailed("This model cannot follow references; remove `references` from the catalog.")
+    for capability, what in (("references", "references"), ("motion-control", "a film")):
+        if capability in spec.capabilities and not all(able):
+            raise ModelLoadFailed(f"This model cannot follow {what}; remove `{capability}` from the catalog.")
     if "sound" in spec.capabilities and not all(map(_has_sound, pipes.values())):
         raise ModelLoadFailed("This model makes no sound; remove `sound` from the catalog.")
     last = pipes.get("first-last-frame")

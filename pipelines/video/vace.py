@@ -1,9 +1,11 @@
 """What VACE makes a film of, as arguments of its pipeline (`WanVACEPipeline`). No torch.
 
 VACE (https://arxiv.org/abs/2503.07598) gets a film of what is known, gray where it is not, with a mask that is white
-where it draws, and pictures of what is to be seen.
+where it draws, and pictures of what is to be seen. Under a white mask a film that is not gray is followed: drawn poses,
+depth or outlines.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
@@ -15,6 +17,9 @@ from pipelines.runtime.protocol import Inputs
 
 GRAY = (128, 128, 128)
 KNOWN, DRAWN = 0, 255
+AS_GIVEN = (
+    "`motion_video` is followed as it is given: it must show drawn poses, depth or outlines, not a film of a person"
+)
 
 
 def known_frames(inputs: Inputs, size: Size, frames: int) -> dict[str, Any]:
@@ -34,3 +39,13 @@ def known_frames(inputs: Inputs, size: Size, frames: int) -> dict[str, Any]:
     if references := read_references(inputs):
         arguments["reference_images"] = references
     return arguments
+
+
+def followed_frames(inputs: Inputs, driving: Sequence[Image.Image]) -> dict[str, Any]:
+    """Return the driving film as `video`, a white `mask`, and `input_image` as the first of `reference_images`."""
+    drawn = Image.new("L", driving[0].size, DRAWN)
+    return {
+        "video": [*driving],
+        "mask": [drawn] * len(driving),
+        "reference_images": [read_image(inputs.files["input_image"]), *read_references(inputs)],
+    }

@@ -33,7 +33,7 @@ STORED: dict[str, dict[str, str]] = {
     "realesr-general-x4v3": {"": "float32"},
 }
 """Precision of published files by model and the beginning of their paths, where it is not the usual one."""
-LOADED = {"chatterbox": "float32", "triposg": "float16", "real-esrgan": "float16"}
+LOADED = {"chatterbox": "float32", "triposg": "float16", "real-esrgan": "float16", "rife": "float32"}
 """Precision in memory on a GPU by family, where the entry has none and it is not bfloat16."""
 _SPEECH = {"s3gen": "float32", "ve.": "float32"}
 KEPT: dict[str, dict[str, str]] = {

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from tests.support.media.films import film_of
 from tests.support.media.videos import DecodedVideo, decode_video, psnr, scene
 from tests.support.service import finished
 from tests.support.service.service import Service
@@ -91,6 +92,18 @@ def test_the_prompt_moves_the_camera(studio: Service) -> None:
 
     assert psnr(left[0], right[0]) > 35
     assert psnr(left[-1], right[-1]) < 30
+
+
+@pytest.mark.contract("B51")
+def test_a_still_moves_as_a_film_does(studio: Service) -> None:
+    drive = film_of([scene((160, 128)).crop((4 * n, 0, 4 * n + 96, 64)) for n in range(6)])
+    fields = {**SMALL, "model": "demo-motion", "duration_seconds": 0.3}
+    status = make(studio, **fields, motion_video=f"data:video/mp4;base64,{base64.b64encode(drive).decode()}")
+    frames = film(status).frames
+    moved = np.roll(frames[0], -20 * 2 * 5 // 6, axis=1)[:, 40:-48]  # 20 of 96 pixels to the left, of twice as many
+
+    assert status["warnings"][0].startswith("camera motion only: ")
+    assert psnr(moved, frames[-1][:, 40:-48]) > psnr(frames[0][:, 40:-48], frames[-1][:, 40:-48]) + 3
 
 
 @pytest.mark.contract("C27", "C28", "C29")

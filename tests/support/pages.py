@@ -36,7 +36,7 @@ MADE = {
     "docs/chains.md": {"chair.glb", "story.mp4"},
     "docs/cutout.md": {"mug.png"},
     "docs/segment.md": {"parts.png"},
-    "docs/films.md": {"mug-near.mp4", "morph.mp4", "mug-in-the-rain.mp4"},
+    "docs/films.md": {"mug-near.mp4", "morph.mp4", "mug-in-the-rain.mp4", "mug-follows.mp4", "mug-smooth.mp4"},
     "docs/servers.md": {"circle.webp"},
     "docs/sound.md": {"rain.ogg", "tune.mp3"},
     "docs/speech.md": {"morning.mp3", "morning.ogg", "morning.wav"},

@@ -48,6 +48,7 @@ MAIN_KIND: Mapping[str, str] = {
     "music": "AUDIO",
     "video": "VIDEO",
     "avatar": "VIDEO",
+    "interpolate": "VIDEO",
 }
 """The type of the outputs that are results, where a modality has others beside them, such as a waveform."""
 

@@ -22,6 +22,7 @@ from atelier_client.requests import (
     CutoutRequest,
     EmbeddingRequest,
     ImageRequest,
+    InterpolateRequest,
     MeshRequest,
     MusicRequest,
     SegmentRequest,
@@ -211,6 +212,16 @@ class AsyncAtelier:
     ) -> wire.StatusAnswer:
         """Make a face say a recording, as `generate` does."""
         return await self.generate("avatar", on_progress=on_progress, timeout=timeout, **fields)
+
+    async def interpolate(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[InterpolateRequest],
+    ) -> wire.StatusAnswer:
+        """Draw frames between those of a video, as `generate` does."""
+        return await self.generate("interpolate", on_progress=on_progress, timeout=timeout, **fields)
 
     async def generate(
         self,

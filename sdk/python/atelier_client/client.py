@@ -21,6 +21,7 @@ from atelier_client.requests import (
     CutoutRequest,
     EmbeddingRequest,
     ImageRequest,
+    InterpolateRequest,
     MeshRequest,
     MusicRequest,
     SegmentRequest,
@@ -210,6 +211,16 @@ class Atelier:
     ) -> wire.StatusAnswer:
         """Make a face say a recording, as `generate` does."""
         return self.generate("avatar", on_progress=on_progress, timeout=timeout, **fields)
+
+    def interpolate(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[InterpolateRequest],
+    ) -> wire.StatusAnswer:
+        """Draw frames between those of a video, as `generate` does."""
+        return self.generate("interpolate", on_progress=on_progress, timeout=timeout, **fields)
 
     def generate(
         self,

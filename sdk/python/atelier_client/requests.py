@@ -780,6 +780,40 @@ class SegmentRequest(TypedDict, total=False):
     """Segments with a lower score are left out; null is the model's own bound."""
 
 
+class InterpolateRequest(TypedDict, total=False):
+    """A film with more frames a second; `input_video` is required.
+
+    It lasts as long as before, and its own frames and its sound stay.
+    """
+
+    model: str | None
+    """A model of GET /models/v1."""
+    output_format: Literal["jpeg", "mp4", "png", "webm", "webp"]
+    """mp4 (H.264) or webm (VP9); image formats are accepted with a warning and give mp4."""
+    callback_url: str | None
+    """Receives one signed webhook when the job ends."""
+    server_id: str | None
+    """Run on this server."""
+    pin: Literal["prefer", "strict"]
+    """`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."""
+    prefer_seconds: float
+    """With `pin: prefer`, seconds after which a job that still waits may run on any server."""
+    priority: int
+    """0 lowest, 9 highest."""
+    deadline_seconds: int | None
+    """Seconds after which an unfinished job fails."""
+    start_within_seconds: int | None
+    """Seconds after which it fails unless it has started."""
+    labels: dict[str, str]
+    """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
+    input_video: Required[str]
+    """The film, as MP4, WebM or MOV."""
+    factor: int
+    """How many times as many frames a second: 2, 3 or 4."""
+    watermark: Literal["always", "auto", "never"]
+    """A visible `Made with AI` at the bottom left; `auto`: where the operator wants it."""
+
+
 PATHS = {
     "image": "/generate/image/v1",
     "video": "/generate/video/v1",
@@ -797,6 +831,7 @@ PATHS = {
     "avatar": "/generate/avatar/v1",
     "embedding": "/generate/embedding/v1",
     "segment": "/generate/segment/v1",
+    "interpolate": "/generate/interpolate/v1",
 }
 """The route of each modality."""
 
@@ -826,5 +861,6 @@ MEDIA = {
     "avatar": ["input_audio", "input_image"],
     "embedding": ["input_image"],
     "segment": ["input_image"],
+    "interpolate": ["input_video"],
 }
 """The fields of each modality that take files, or have them within."""

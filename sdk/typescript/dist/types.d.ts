@@ -1,5 +1,5 @@
 /** What the native routes take and answer; `scripts/sdk_models.py` writes it from the API. */
-export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join" | "vectorize" | "text" | "upscale" | "sound" | "music" | "transcript" | "avatar" | "embedding" | "segment";
+export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding" | "join" | "vectorize" | "text" | "upscale" | "sound" | "music" | "transcript" | "avatar" | "embedding" | "segment" | "interpolate";
 export type Reason = "inputs" | "backoff" | "server_offline" | "server_cordoned" | "store_away" | "server_busy" | "no_server_for_model" | "tenant_paused" | "tenant_running_cap" | "queue";
 export type JobStatus = "pending" | "queued" | "processing" | "completed" | "failed" | "cancelled";
 /** Fields of every submit. */
@@ -447,6 +447,17 @@ export interface SegmentParams extends CommonParams {
     /** Segments with a lower score are left out; null is the model's own bound. */
     threshold?: number;
 }
+/** A film with more frames a second; `input_video` is required. */
+export interface InterpolateParams extends CommonParams {
+    /** mp4 (H.264) or webm (VP9); image formats are accepted with a warning and give mp4. */
+    output_format?: "jpeg" | "mp4" | "png" | "webm" | "webp";
+    /** The film, as MP4, WebM or MOV. */
+    input_video: string;
+    /** How many times as many frames a second: 2, 3 or 4. */
+    factor?: number;
+    /** A visible `Made with AI` at the bottom left; `auto`: where the operator wants it. */
+    watermark?: "always" | "auto" | "never";
+}
 /** Shots that become one film. `model` makes the shots, `image_model` their first frames; each shot is a job. */
 export interface StoryboardParams extends CommonParams {
     /** mp4 (H.264) or webm (VP9). */
@@ -492,6 +503,7 @@ export interface ParamsOf {
     "avatar": AvatarParams;
     "embedding": EmbeddingParams;
     "segment": SegmentParams;
+    "interpolate": InterpolateParams;
 }
 /** The reason why a job waits: `code` is one of `Reason`, `message` a sentence. */
 export interface Waiting {

@@ -133,7 +133,7 @@ async def test_the_models(studio: Service) -> None:
         listed = (await call(client, "get_models"))["models"]
         films = (await call(client, "get_models", generation_type="image-to-video"))["models"]
     models = {model["id"]: model for model in listed}
-    assert ["demo-camera", "demo-morph"] == [model["id"] for model in films if model["available"]]
+    assert ["demo-camera", "demo-morph", "demo-motion"] == [model["id"] for model in films if model["available"]]
     camera = models["demo-camera"]
     assert (["image-to-video"], ["image"]) == (camera["generation_types"], camera["input_media_types"])
     assert {"image-to-video": {"min": 1, "max": 1}} == camera["required_inputs"]

@@ -81,6 +81,8 @@ def test_the_document_names_every_route(document):
         ("get", "/generate/upscale/v1/status/{job_id}"),
         ("post", "/generate/avatar/v1"),
         ("get", "/generate/avatar/v1/status/{job_id}"),
+        ("post", "/generate/interpolate/v1"),
+        ("get", "/generate/interpolate/v1/status/{job_id}"),
         ("post", "/generate/branding/v1"),
         ("get", "/generate/branding/v1/status/{job_id}"),
         ("post", "/inputs/v1"),

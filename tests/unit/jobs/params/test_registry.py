@@ -32,6 +32,7 @@ REQUIRED = {
     "music": {"prompt": "a happy tune"},
     "transcript": {"input_audio": URL},
     "avatar": {"input_image": URL, "input_audio": URL},
+    "interpolate": {"input_video": URL},
     "embedding": {"texts": ("red shoes",)},
     "segment": {"input_image": URL},
 }
@@ -138,6 +139,7 @@ OWN = {
     },
     "branding": {"output_format": "webp", "logo_url": None, "logo_position": "bottom_right", "palette": ()},
     "join": {"output_format": "mp4", "watermark": "auto"},
+    "interpolate": {"output_format": "mp4", "factor": 2, "watermark": "auto"},
     "avatar": {"output_format": "mp4", "face_x": 0.5, "face_y": 0.45, "face_size": 0.5, "watermark": "auto"},
     "vectorize": {
         "output_format": "svg",
@@ -403,6 +405,8 @@ EDGES = [
     ("text", "top_p", 1, 0),
     ("text", "stop", ["."] * 4, ["."] * 5),
     ("text", "stop", ["s" * 100], [""]),
+    ("interpolate", "factor", 2, 1),
+    ("interpolate", "factor", 4, 5),
     ("avatar", "face_x", 0, -0.1),
     ("avatar", "face_y", 1, 1.1),
     ("avatar", "face_size", 0.02, 0.01),

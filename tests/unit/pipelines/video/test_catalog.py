@@ -12,8 +12,8 @@ WAN = load_catalog().get("wan2.2-ti2v-5b")
 
 
 def test_the_demos_come_last_and_need_no_weights() -> None:
-    demos = [("demo-camera", "demo", ()), ("demo-scene", "demo", ()), ("demo-morph", "demo", ())]
-    assert demos == [(video.id, video.tier, video.bundles) for video in VIDEOS[-3:]]
+    demos = [(f"demo-{name}", "demo", ()) for name in ("camera", "scene", "morph", "motion")]
+    assert demos == [(video.id, video.tier, video.bundles) for video in VIDEOS[-4:]]
     assert "wan2.2-ti2v-5b" == VIDEOS[0].id
 
 

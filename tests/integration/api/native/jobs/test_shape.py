@@ -23,6 +23,7 @@ BODIES = {
     "sound": {"prompt": "rain"},
     "music": {"prompt": "a happy tune"},
     "avatar": {"input_image": URL, "input_audio": URL},
+    "interpolate": {"input_video": URL},
 }
 
 

@@ -105,6 +105,7 @@ def test_the_options_of_before_are_still_there(modality):
         "embedding": {"--input"},
         "segment": {"--class", "--threshold"},
         "upscale": {"--scale", "--method", "--watermark"},
+        "interpolate": {"--factor", "--watermark"},
         "avatar": {"--audio", "--face-x", "--face-y", "--face-size", "--watermark"},
     }
     assert shared | of[modality.name] <= {flag for option in request_options(modality) for flag in option.opts}

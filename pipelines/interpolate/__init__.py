@@ -1,0 +1,1 @@
+"""Films with more frames a second: RIFE's network between every two frames."""
