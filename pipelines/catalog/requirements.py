@@ -172,8 +172,8 @@ def takes_input_as_reference(spec: ModelSpec) -> bool:
     """Return whether `input_image` is the first of the reference images for this model.
 
     Models that edit (FLUX.2 klein, Qwen-Image-Edit) have `references` and no `image-to-image`. They read a whole image
-    and do not start from a noisy one, so `strength` has no meaning for them. Together with `reference_images` it is one
-    of at most `limits.max_references` images.
+    and do not start from a noisy one, so `strength` has no meaning for them but under a mask. Together with
+    `reference_images` it is one of at most `limits.max_references` images.
     """
     return "references" in spec.capabilities and "image-to-image" not in spec.capabilities
 
@@ -269,7 +269,7 @@ def _unused_fields(
     spec: ModelSpec, params: Params, changed: dict[str, Any], media: Collection[str]
 ) -> Iterator[UnmetRequirement]:
     """Yield the fields that the model does not use."""
-    if isinstance(params, ImageParams) and params.strength is not None and _is_reference(spec, media):
+    if isinstance(params, ImageParams) and params.strength is not None and _is_unchanged(spec, media):
         yield _unsupported(spec, "strength", spec.unsupported.strength)
     if changed.get("sound") and "sound" not in spec.capabilities:
         yield _unsupported(spec, "sound", spec.unsupported.sound, without=False)
@@ -376,6 +376,11 @@ def _other_size(spec: ModelSpec, asked: tuple[int, int]) -> Iterator[UnmetRequir
 
 def _is_reference(spec: ModelSpec, media: Collection[str]) -> bool:
     return "input_image" in media and takes_input_as_reference(spec)
+
+
+def _is_unchanged(spec: ModelSpec, media: Collection[str]) -> bool:
+    """Return whether `input_image` is seen alone: no part of it is kept, or repainted."""
+    return _is_reference(spec, media) and not {MASK, PADDING} & {*media}
 
 
 def _unmet_images(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequirement]:

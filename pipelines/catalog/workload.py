@@ -133,7 +133,8 @@ def _steps(spec: ModelSpec, read: _Fields, *, starts_from_picture: bool, is_repa
     steps = spec.steps_of(read) or 1
     usual = None if is_repainted else spec.defaults.strength
     strength = usual if read.strength is None else read.strength
-    if not (starts_from_picture and "image-to-image" in spec.capabilities and strength):
+    is_changed = is_repainted or "image-to-image" in spec.capabilities
+    if not (starts_from_picture and is_changed and strength):
         return steps
     return max(1, int(steps * strength))
 

@@ -27,12 +27,13 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """How a pipeline is called: the arguments that it takes, and its names for some of them.
 
     `guidance` is its name for classifier-free guidance. `no_negative_prompt` is the value for none, where guidance only
-    happens with a negative prompt.
+    happens with a negative prompt. Beyond `most_pixels` it makes a smaller image than it was asked for.
     """
 
     accepts: frozenset[str]
     guidance: str = "guidance_scale"
     no_negative_prompt: str | None = None
+    most_pixels: int | None = None
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +99,8 @@ def _image_arguments(
     if images.start is not None and images.mask is not None:
         mask = ImageOps.fit(images.mask, make, Image.Resampling.NEAREST)
         strength = _strength(params.strength or REPAINT, steps)
-        return {"image": cover(images.start, make), "mask_image": mask, "strength": strength}
+        painted = {"image": cover(images.start, make), "mask_image": mask, "strength": strength}
+        return painted | ({"image_reference": list(images.references)} if images.references else {})
     if images.start is not None:
         strength = _strength(params.strength or spec.defaults.strength or STRENGTH, steps)
         return {"image": cover(images.start, make), "strength": strength}

@@ -9,7 +9,12 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting
+from diffusers import (
+    AutoPipelineForImage2Image,
+    AutoPipelineForInpainting,
+    Flux2KleinInpaintPipeline,
+    Flux2KleinPipeline,
+)
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -42,7 +47,8 @@ MIN_MULTIPLE = 8
 """Many pipelines refuse sides that are not multiples of 8, whatever their VAE says."""
 
 _TRUE_CFG = {"guidance": "true_cfg_scale", "no_negative_prompt": " "}
-CALLS: dict[str, dict[str, str]] = {
+CALLS: dict[str, dict[str, Any]] = {
+    "Flux2KleinInpaintPipeline": {"most_pixels": 1024**2},
     "QwenImagePipeline": _TRUE_CFG,
     "QwenImageImg2ImgPipeline": _TRUE_CFG,
     "QwenImageInpaintPipeline": _TRUE_CFG,
@@ -142,7 +148,7 @@ class DiffusersImage:
         asked_size = (params.width, params.height)
         if params.padding is not None and images.start is not None:
             asked_size = size_within(images.start.size, asked_size)
-        size = plan_size(self.spec, asked_size, self.multiple)
+        size = plan_size(self.spec, asked_size, self.multiple, call.most_pixels)
         images = self._with_control_picture(images, params, size.make, ctx)
         plan = plan_call(self.spec, params, size, call, images)
         for warning in plan.warnings:
@@ -313,7 +319,10 @@ def _sibling(pipe: Any, kind: Any, needs: str) -> Any:
     an image and no strength, does not start from an image.
     """
     try:
-        sibling = kind.from_pipe(pipe)
+        if kind is AutoPipelineForInpainting and type(pipe) is Flux2KleinPipeline:  # which it does not know
+            sibling = Flux2KleinInpaintPipeline(**pipe.components, is_distilled=pipe.config.is_distilled)
+        else:
+            sibling = kind.from_pipe(pipe)
     except ValueError:
         sibling = None
     if sibling is None or needs not in signature(sibling.__call__).parameters:

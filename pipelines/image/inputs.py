@@ -40,12 +40,13 @@ class ImageInputs(msgspec.Struct, frozen=True):
 def gather_images(spec: ModelSpec, inputs: Inputs, padding: Padding | None = None) -> ImageInputs:
     """Return the images of `input_image` and `reference_images.0`, `.1`, ... for this model.
 
-    A model that edits and does not start from an image takes `input_image` as its first reference. Raises what
-    `check_media` and `read_mask` raise.
+    A model that edits and does not start from an image takes `input_image` as its first reference, unless it repaints
+    it: beyond its sides, or under a mask. Raises what `check_media` and `read_mask` raise.
     """
     check_media(spec, (*inputs.files, PADDING) if padding else inputs.files)
     start, references = inputs.files.get("input_image"), read_references(inputs)
-    if start is not None and takes_input_as_reference(spec):
+    is_repainted = padding is not None or MASK in inputs.files
+    if start is not None and takes_input_as_reference(spec) and not is_repainted:
         references.insert(0, fit_reference(read_image(start)))
         start = None
     image, file = None if start is None else read_image(start), inputs.files.get(MASK)

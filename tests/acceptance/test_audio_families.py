@@ -90,8 +90,7 @@ def test_progress_rises_and_a_cancel_ends_it(audio: Service, modality: str, body
     job_id = audio.client.post(f"/generate/{modality}/v1", json=slow).raise_for_status().json()["job_id"]
     finished.assert_progress_rises(audio, job_id)
     job_id = audio.client.post(f"/generate/{modality}/v1", json=slow | {"seed": 4}).json()["job_id"]
-    audio.client.post(f"/jobs/v1/{job_id}/cancel").raise_for_status()
-    assert "cancelled" == audio.ended(job_id, 60).status
+    finished.assert_a_cancel_ends_it(audio, "audio", job_id)
     assert "completed" == finished.make(audio, modality, **body)["status"]
 
 

@@ -434,18 +434,19 @@ class TestPictures:
             assert np.array_equal(expected, pixels(download(families, job_id))), kind
 
     @pytest.mark.contract("F2")
-    def test_a_picture_is_extended_as_diffusers_does_it(self, families: Service, weights: Path) -> None:
+    @pytest.mark.parametrize("name", ["zimage", "flux2klein"])
+    def test_a_picture_is_extended_as_diffusers_does_it(self, families: Service, weights: Path, name: str) -> None:
         start = drawing(3).resize((64, 64))
 
         job_id = submit(
-            families, "image", "zimage", width=96, height=96, seed=2, input_image=data_url(start),
+            families, "image", name, width=96, height=96, seed=2, input_image=data_url(start),
             padding={"left": 8, "right": 24}, output_format="png",
         )  # fmt: skip
 
         padded = np.pad(np.asarray(start.convert("RGB")), ((0, 0), (8, 24), (0, 0)), mode="edge")
         mask = ImageChops.invert(white((8, 0, 72, 64), (96, 64)))
         size = {"width": 96, "height": 64}
-        expected = repainted(weights / "zimage", Image.fromarray(padded), mask, 2, strength=1.0, **size)
+        expected = repainted(weights / name, Image.fromarray(padded), mask, 2, strength=1.0, **size)
         assert np.array_equal(expected, pixels(download(families, job_id)))
 
     @pytest.mark.matrix
@@ -784,11 +785,7 @@ class TestMeshes:
 
     def test_a_cancel_stops_it(self, families: Service) -> None:
         job_id = mesh(families, model=SLOW_MESHES, image_path=data_url(ball()))
-        families.running(job_id, 60)
-
-        assert "cancelled" == families.client.post(f"/jobs/v1/{job_id}/cancel").json()["status"]
-
-        until(lambda: f"claim: gone job={job_id}" in families.log("families"), 30, "the worker to hear of it")
+        finished.assert_a_cancel_ends_it(families, "families", job_id)
         assert JobStatus.COMPLETED == families.ended(mesh(families, image_path=data_url(ball())), 120).status
 
 
@@ -946,14 +943,5 @@ class TestEveryFamily:
         finished.assert_progress_rises(families, job_id)
 
     def test_a_cancel_stops_it_and_the_engine_goes_on(self, families: Service, name: str) -> None:
-        """The engine stands still while it is asked for: on a busy machine these tiny models are done before that."""
-        job_id = self.ask(families, name, num_inference_steps=200)
-        families.running(job_id, 120)
-        engine = engine_of(families.newest["families"].pid)
-        assert engine is not None
-        with frozen(engine):
-            assert "cancelled" == families.client.post(f"/jobs/v1/{job_id}/cancel").json()["status"]
-
-        until(lambda: f"claim: gone job={job_id}" in families.log("families"), 30, "the worker to hear of it")
+        finished.assert_a_cancel_ends_it(families, "families", self.ask(families, name, num_inference_steps=200))
         assert JobStatus.COMPLETED == families.ended(self.ask(families, name), 120).status
-        assert not [key for key in families.objects(job_id) if "/inputs/" not in key]

@@ -163,13 +163,11 @@ def test_a_stop_sequence_ends_it(writers: Service) -> None:
 
 
 def test_its_progress_rises_and_a_cancel_ends_it(writers: Service) -> None:
-    endless = {"prompt": "hello", "max_tokens": 200, "temperature": 2.0, "seed": 1}
+    endless = {"prompt": "hello", "max_tokens": 300, "temperature": 2.0, "seed": 1}
     followed = writers.client.post("/generate/text/v1", json=endless).json()["job_id"]
     finished.assert_progress_rises(writers, followed)
     job_id = writers.client.post("/generate/text/v1", json=endless).json()["job_id"]
-    writers.running(job_id, 60)
-    writers.client.post(f"/jobs/v1/{job_id}/cancel").raise_for_status()
-    assert writers.ended(job_id, 30).status in (JobStatus.CANCELLED, JobStatus.COMPLETED)
+    finished.assert_a_cancel_ends_it(writers, "writers", job_id)
     assert make(writers, max_tokens=3)["outputs"][0]["text"]
 
 

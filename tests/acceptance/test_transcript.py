@@ -85,9 +85,7 @@ def test_longer_than_a_window_it_is_followed_and_cancelled(hearing: Service) -> 
     followed = hearing.client.post("/generate/transcript/v1", json=body).json()["job_id"]
     finished.assert_progress_rises(hearing, followed)
     job_id = hearing.client.post("/generate/transcript/v1", json=body).json()["job_id"]
-    hearing.running(job_id, 60)
-    hearing.client.post(f"/jobs/v1/{job_id}/cancel").raise_for_status()
-    assert hearing.ended(job_id, 60).status == JobStatus.CANCELLED
+    finished.assert_a_cancel_ends_it(hearing, "hearing", job_id)
     assert make(hearing, tone(1.0))["outputs"]
 
 

@@ -173,8 +173,9 @@ if (seen.length < 3 || seen.some((one, place) => place && one < seen[place - 1])
 const first = await client.submit('image', {{ prompt: 'a star', ...size }}, {{ idempotencyKey: 'ts-1' }});
 const again = await client.submit('image', {{ prompt: 'a star', ...size }}, {{ idempotencyKey: 'ts-1' }});
 if (first.job_id !== again.job_id) throw new Error('two jobs');
-const cancelled = await client.cancel(first.job_id);
-if (!['cancelled', 'completed'].includes(cancelled.status)) throw new Error(cancelled.status);
+const long = {{ width: 1024, height: 1024, num_images: 4, num_inference_steps: 100 }};
+const cancelled = await client.cancel((await client.submit('image', {{ prompt: 'a star', ...long }})).job_id);
+if (cancelled.status !== 'cancelled') throw new Error(cancelled.status);
 const input = await client.upload(new Blob([bytes], {{ type: 'image/png' }}));
 if (!input.startsWith('inp_')) throw new Error(input);
 try {{

@@ -6,7 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting, DiffusionPipeline
+from diffusers import (
+    AutoPipelineForImage2Image,
+    AutoPipelineForInpainting,
+    DiffusionPipeline,
+    Flux2KleinInpaintPipeline,
+)
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -23,7 +28,7 @@ PROMPT = "a red apple"
 SIZE = {"width": 64, "height": 64}
 STEPS = 3
 CHANGES: dict[str, dict[str, Any]] = {
-    "flux2klein": {"capabilities": ["text-to-image", "references"], "limits": {"max_references": 4}},
+    "flux2klein": {"capabilities": ["text-to-image", "references", "mask"], "limits": {"max_references": 4}},
     "zimage": {"capabilities": ["text-to-image", "image-to-image", "mask"]},
     "sdxl": {"capabilities": ["text-to-image", "image-to-image", "mask", "negative-prompt"]},
     "qwenimage": {
@@ -78,7 +83,8 @@ def repainted(
     folder: Path, picture: Image.Image, mask: Image.Image, seed: int = 1, **arguments: Any
 ) -> NDArray[np.uint8]:
     """The same with the pipeline that repaints what is white in the mask of a picture."""
-    pipe: Any = AutoPipelineForInpainting.from_pretrained(folder, dtype=torch.float32)
+    kind: Any = Flux2KleinInpaintPipeline if folder.name == "flux2klein" else AutoPipelineForInpainting
+    pipe = kind.from_pretrained(folder, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     call = {"prompt": PROMPT, "num_inference_steps": STEPS, **SIZE, **USUAL.get(folder.name, {}), **arguments}
     generator = torch.Generator().manual_seed(seed)

@@ -1,11 +1,14 @@
-"""A job as its caller sees it: made while the request waits, followed to its end, downloaded without a key."""
+"""A job as its caller sees it: made while the request waits, followed, cancelled, downloaded without a key."""
 
 from typing import Any
 
 import httpx
 
+from jobs.job import JobStatus
+from tests.support.faults.faults import engine_of, frozen
 from tests.support.service.service import Service
 from tests.support.service.sse import events
+from tests.support.wait import until
 
 
 def make(service: Service, modality: str, **body: Any) -> dict[str, Any]:
@@ -33,3 +36,19 @@ def assert_progress_rises(service: Service, job_id: str) -> None:
     assert sorted(seen) == seen, progress
     assert 3 <= len(set(seen)), progress
     assert "completed" == progress[-1]["status"]
+
+
+def assert_a_cancel_ends_it(service: Service, server_id: str, job_id: str) -> None:
+    """Cancel a job while a GPU worker computes it.
+
+    The engine stands still while it is asked for: on a busy machine tiny models are done before that.
+    """
+    service.running(job_id, 120)
+    engine = engine_of(service.newest[server_id].pid)
+    assert engine is not None
+    with frozen(engine):
+        answer = service.client.post(f"/jobs/v1/{job_id}/cancel").raise_for_status()
+        assert "cancelled" == answer.json()["status"]
+    until(lambda: f"claim: gone job={job_id}" in service.log(server_id), 30, "the worker to hear of it")
+    assert JobStatus.CANCELLED == service.ended(job_id, 30).status
+    assert not [key for key in service.objects(job_id) if "/inputs/" not in key]

@@ -14,7 +14,7 @@ from pipelines.image.inputs import read_mask
 from pipelines.runtime.protocol import Inputs
 from tests.support.checkpoints.image_runs import image, loaded, repainted, run, save_image, transparent, white
 
-MASKED = ("zimage", "sdxl", "qwenimage")
+MASKED = ("zimage", "sdxl", "qwenimage", "flux2klein")
 BOX = (16, 8, 48, 40)
 """What is transparent in the mask."""
 PADDING = Padding(left=32, right=32)
@@ -83,9 +83,38 @@ def test_what_is_new_has_the_shape_within_the_sides(weights_dir: Path, tmp_path:
     assert (96, 64, 3) == made.shape
 
 
+def test_klein_sees_references_beside_what_it_repaints(weights_dir: Path, picture: Path, tmp_path: Path) -> None:
+    files = {"input_image": picture, "mask": save_mask(tmp_path / "mask.png")}
+    for number in range(2):
+        files[f"reference_images.{number}"] = save_image(tmp_path / f"{number}.png", 80, 64, seed=number + 1)
+
+    made = image(loaded("flux2klein", weights_dir), 2, Inputs(files))
+
+    start, first, second = (Image.open(file) for name, file in files.items() if name != "mask")
+    expected = repainted(
+        weights_dir / "flux2klein", start, white(BOX), 2, strength=1.0, image_reference=[first, second]
+    )
+    assert np.array_equal(expected, made)
+    assert not np.array_equal(expected, repainted(weights_dir / "flux2klein", start, white(BOX), 2, strength=1.0))
+
+
+@pytest.mark.long
+def test_klein_repaints_a_megapixel_at_most(weights_dir: Path, tmp_path: Path) -> None:
+    inputs = Inputs({"input_image": save_image(tmp_path / "picture.png", 1024, 2048)})
+    pipeline = loaded("flux2klein", weights_dir, limits={"max_side": 2048, "max_references": 4})
+    asked = {"padding": PADDING, "width": 1088, "height": 2048, "num_inference_steps": 1}
+
+    made = run(pipeline, 2, inputs, **asked)
+
+    assert (736, 1392) == (made.metadata["made_width"], made.metadata["made_height"])
+    assert (2048, 1088, 3) == made.arrays["0"].shape
+    (warning,) = made.warnings
+    assert "repaints 1,048,576 pixels at most; made 736x1392; stretched to 1088x2048" in warning
+
+
 def test_a_padding_without_a_painter_is_refused(weights_dir: Path, picture: Path) -> None:
-    pipeline = loaded("flux2klein", weights_dir)
-    with pytest.raises(NotThisModel, match="`padding` is not supported by flux2klein"):
+    pipeline = loaded("qwenedit", weights_dir)
+    with pytest.raises(NotThisModel, match="`padding` is not supported by qwenedit"):
         image(pipeline, 2, Inputs({"input_image": picture}), padding=PADDING)
 
 
@@ -110,4 +139,4 @@ def test_a_mask_without_transparency_is_refused(tmp_path: Path, mode: str) -> No
 
 def test_a_pipeline_that_cannot_repaint_does_not_load(weights_dir: Path) -> None:
     with pytest.raises(ModelLoadFailed, match="cannot repaint under a mask"):
-        loaded("flux2klein", weights_dir, capabilities=["text-to-image", "references", "mask"])
+        loaded("qwenedit", weights_dir, capabilities=["references", "mask"])

@@ -153,6 +153,14 @@ def test_an_editor_takes_its_input_as_a_reference():
     assert not takes_input_as_reference(WRITER)
 
 
+def test_strength_says_how_much_an_editor_repaints():
+    editor = spec(capabilities=["references", "mask"], limits={"max_references": 2})
+    params = ImageParams(prompt="a", input_image=URL, strength=0.5)
+    assert ["$.strength"] == [unmet.field for unmet in unmet_requirements(editor, params)]
+    for changes in ({"mask": URL}, {"padding": Padding(left=8)}):
+        assert [] == list(unmet_requirements(editor, msgspec.structs.replace(params, **changes)))
+
+
 def test_strength_is_refused_where_the_input_is_a_reference():
     params = ImageParams(prompt="a", input_image=URL, strength=0.5)
     assert ["$.strength"] == [unmet.field for unmet in unmet_requirements(EDITOR, params)]

@@ -55,6 +55,13 @@ def test_every_plan_is_legal_and_ends_in_the_size_asked_for() -> None:
                 assert (plan.warning is None) == (plan.make == plan.asked)
 
 
+def test_no_more_pixels_are_made_than_the_pipeline_makes() -> None:
+    plan = plan_size(spec(), (640, 320), 16, 320 * 160)
+    assert ((320, 160), (640, 320)) == (plan.make, plan.finish(image(plan.make)).size)
+    assert "tiny repaints 51,200 pixels at most; made 320x160; resized to 640x320" == plan.warning
+    assert (320, 160) == plan_size(spec(), (320, 160), 16, 320 * 160).make
+
+
 def test_cropping_leaves_the_pixels_of_the_middle_alone() -> None:
     plan = plan_size(spec(), (90, 64), 16)
     made = image(plan.make)
