@@ -9,12 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-from diffusers import (
-    AutoPipelineForImage2Image,
-    AutoPipelineForInpainting,
-    Flux2KleinInpaintPipeline,
-    Flux2KleinPipeline,
-)
+from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting, Flux2KleinInpaintPipeline
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -65,6 +60,8 @@ SHARED = {
 }
 """Pipelines that make the image of each of several prompts as if it were alone, however long the others are: they pad
 prompts to a fixed length, or mask what was padded. Tests show it of each."""
+PAINTERS: dict[str, Any] = {"Flux2KleinPipeline": Flux2KleinInpaintPipeline}
+"""Pipelines that repaint, which `AutoPipelineForInpainting` does not know, by the one with the same parts."""
 
 
 class DiffusersImage:
@@ -318,11 +315,12 @@ def _sibling(pipe: Any, kind: Any, needs: str) -> Any:
     Raises `ModelLoadFailed` where diffusers has none whose call `needs` this argument: an editing pipeline, which takes
     an image and no strength, does not start from an image.
     """
+    painter = PAINTERS.get(type(pipe).__name__) if kind is AutoPipelineForInpainting else None
     try:
-        if kind is AutoPipelineForInpainting and type(pipe) is Flux2KleinPipeline:  # which it does not know
-            sibling = Flux2KleinInpaintPipeline(**pipe.components, is_distilled=pipe.config.is_distilled)
-        else:
+        if painter is None:
             sibling = kind.from_pipe(pipe)
+        else:
+            sibling = painter(**pipe.components, is_distilled=pipe.config.is_distilled)
     except ValueError:
         sibling = None
     if sibling is None or needs not in signature(sibling.__call__).parameters:
