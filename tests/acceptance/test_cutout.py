@@ -3,21 +3,30 @@
 import base64
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image
 
+from pipelines.cutout.sessions import session_class
 from pipelines.matting.evaluate import PHOTO, PHOTO_MASK, overlap
+from tests.support.checkpoints import tiny_onnx
+from tests.support.checkpoints.specs import entry
 from tests.support.media.films import FPS, film_of
 from tests.support.media.mug_film import MugFilm, flicker, mug_film, overlaps, transparency
+from tests.support.servers.databases import Databases
 from tests.support.servers.media_server import MediaServer
 from tests.support.service import finished
+from tests.support.service.model_service import model_service
 from tests.support.service.service import Service
 
 SIZE = (1024, 768)
+ISNET = "isnet-general-use"
+"""A session of rembg."""
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +185,25 @@ def test_a_film_that_is_too_long_fails_before_the_gpu(studio: Service) -> None:
     failed = studio.ended(job_id, 60)
     assert failed.error is not None
     assert ("not_supported_by_model", None) == (failed.error.code, failed.started_at)
+
+
+@pytest.mark.long
+def test_a_session_of_rembg_is_followed_and_cancelled(
+    postgres: Databases, valkey: str, data_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that sees how bright a pixel is, on a film, whose frames are its steps."""
+    tiny_onnx.brightness(ISNET, tmp_path / "weights" / ISNET)
+    catalog = entry(ISNET, family="rembg", modality="remove-background", capabilities=["films"])
+    film = {"input_video": film_source(mug_film())}
+    with model_service(
+        tmp_path, catalog, tmp_path / "weights", server_id="cutter", postgres=postgres, broker_url=valkey
+    ) as service:
+        jobs = (service.client.post("/generate/remove-background/v1", json=film).json()["job_id"] for _ in range(2))
+        finished.assert_progress_rises(service, next(jobs))
+        finished.assert_a_cancel_ends_it(service, "cutter", next(jobs))
+        made = picture(make(service, data_url, mask_only=True))
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
+    tiny_onnx.brightness(ISNET, tmp_path / "models" / ISNET)
+    session = session_class(ISNET)(ISNET, onnxruntime.SessionOptions(), providers=["CPUExecutionProvider"])
+    with Image.open(PHOTO) as photo:
+        assert np.array_equal(session.predict(photo.convert("RGB"))[0], np.asarray(made.convert("L")))

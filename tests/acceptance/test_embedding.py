@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,21 @@ from tests.support.service.service import Service
 pytestmark = pytest.mark.long
 
 TEXTS = ["red shoes", "a red pair of sneakers"]
+LAYERS = 100
+"""Of models that take long enough to be seen at work."""
 
 
 @pytest.fixture(scope="module")
 def vectors(postgres: Databases, valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service whose worker serves a model of texts, and one of texts and pictures."""
     folder = tmp_path_factory.mktemp("vectors")
-    tiny_vectors.save_minilm(folder / "weights" / "minilm")
-    tiny_vectors.save_siglip(folder / "weights" / "siglip")
-    catalog = entry("minilm", family="sentence-embedding", modality="embedding")
-    catalog += entry("siglip", family="siglip", modality="embedding", capabilities=["pictures"])
+    catalog = ""
+    for name, layers in (("minilm", 1), ("deep-minilm", LAYERS)):
+        tiny_vectors.save_minilm(folder / "weights" / name, layers=layers)
+        catalog += entry(name, family="sentence-embedding", modality="embedding")
+    for name, layers in (("siglip", 1), ("deep-siglip", LAYERS)):
+        tiny_vectors.save_siglip(folder / "weights" / name, layers=layers)
+        catalog += entry(name, family="siglip", modality="embedding", capabilities=["pictures"])
     with model_service(
         folder, catalog, folder / "weights", server_id="vectors", postgres=postgres, broker_url=valkey
     ) as made:
@@ -47,9 +53,13 @@ def made(vectors: Service, **body: Any) -> list[list[float]]:
     return found
 
 
+def drawn() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(1).integers(0, 255, (40, 60, 3), np.uint8))
+
+
 def picture(vectors: Service) -> str:
     content = BytesIO()
-    Image.fromarray(np.random.default_rng(1).integers(0, 255, (40, 60, 3), np.uint8)).save(content, "PNG")
+    drawn().save(content, "PNG")
     answer = vectors.client.post("/inputs/v1", files={"file": content.getvalue()}).raise_for_status()
     return str(answer.json()["input_id"])
 
@@ -61,6 +71,27 @@ def test_texts_and_pictures_get_vectors_of_length_one(vectors: Service) -> None:
         made(vectors, input_image=picture(vectors)),
     ):
         assert np.allclose(1, np.linalg.norm(np.array(found), axis=1), atol=1e-5)
+
+
+def test_they_are_those_of_transformers(vectors: Service) -> None:
+    weights = Path(vectors.settings.weights_dir)
+    expected = {
+        "minilm": (tiny_vectors.of_minilm(weights / "minilm", TEXTS), {"texts": TEXTS}),
+        "siglip": (tiny_vectors.of_siglip(weights / "siglip", TEXTS), {"texts": TEXTS}),
+        "seen": (tiny_vectors.of_siglip(weights / "siglip", drawn()), {"input_image": picture(vectors)}),
+    }
+    for name, (wanted, asked) in expected.items():
+        found = made(vectors, model="minilm" if name == "minilm" else "siglip", **asked)
+        assert np.allclose(wanted, found, atol=1e-5), name
+
+
+@pytest.mark.parametrize("model", ["deep-minilm", "deep-siglip"])
+def test_progress_rises_and_a_cancel_ends_it(vectors: Service, model: str) -> None:
+    many = {"model": model, "texts": ["a red pair of sneakers"] * 256}
+    jobs = (vectors.client.post("/generate/embedding/v1", json=many).json()["job_id"] for _ in range(2))
+    finished.assert_progress_rises(vectors, next(jobs))
+    finished.assert_a_cancel_ends_it(vectors, "vectors", next(jobs))
+    assert made(vectors, model=model, texts=TEXTS)
 
 
 @pytest.mark.parametrize("form", [None, "float"])

@@ -45,6 +45,7 @@ from tests.support.checkpoints.image_runs import (
 )
 from tests.support.checkpoints.specs import entry
 from tests.support.checkpoints.tiny_loras import WAN_LAYERS, ZIMAGE_LAYERS, save_lora
+from tests.support.checkpoints.video_runs import of_pictures
 from tests.support.faults.faults import engine_of, frozen
 from tests.support.media.videos import decode_video, planes, psnr
 from tests.support.paths import PHOTO
@@ -70,6 +71,12 @@ RED = "a red circle on a blue background"
 KLEIN_STEPS = 50
 """Steps of diffusers' pipeline where neither the request nor the entry names any."""
 QUICK_FILMS = ("wan22",)
+GUIDED = {
+    "vace": ["text-to-video", "image-to-video", "first-last-frame", "references"],
+    "wan22a14b": ["image-to-video", "first-last-frame"],
+}
+"""Films of pictures, with what they take."""
+QUICK_GUIDED = ("vace",)
 CASES = [((64, 64), 1), ((128, 64), 7)]
 """Size and seed."""
 
@@ -139,6 +146,18 @@ def catalog(full: bool, digests: Sequence[str]) -> str:
         for name, step in FILMS.items()
         if full or name in QUICK_FILMS
     ]
+    films += [
+        entry(
+            name,
+            family="diffusers-video",
+            modality="video",
+            capabilities=able,
+            limits={"side_multiple": 32, "max_seconds": 5.0, "frame_step": 4, "max_references": 3},
+            defaults={"fps": 24},
+        )
+        for name, able in GUIDED.items()
+        if full or name in QUICK_GUIDED
+    ]
     films.append(
         entry(
             PAIR,
@@ -203,7 +222,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Path:
     save_lora(folder / OWN, ZIMAGE_LAYERS, alpha=False, seed=1)
     save_lora(folder / OF_FILMS, WAN_LAYERS, alpha=True)
     save_lora(folder / OTHERS, {"diffusion_model.layers.7.attention.to_q": (32, 32)}, alpha=False)
-    for name in FILMS if full else QUICK_FILMS:
+    for name in (*FILMS, *GUIDED) if full else QUICK_FILMS + QUICK_GUIDED:
         tiny_videos.save(name, folder / name)
     for name in ("triposg", SLOW_MESHES):
         tiny_triposg.save(folder / name)
@@ -736,6 +755,32 @@ class TestFilms:
         assert 2 == len(samples)
         assert 0.01 < samples.std()
 
+    @pytest.mark.parametrize(
+        ("name", "stills", "references"),
+        [
+            ("vace", 2, 2),
+            pytest.param("vace", 2, 0, marks=pytest.mark.long),
+            pytest.param("vace", 0, 2, marks=pytest.mark.long),
+            pytest.param("wan22a14b", 2, 0, marks=pytest.mark.long),
+        ],
+    )
+    def test_a_film_of_pictures_is_the_one_of_diffusers(
+        self, families: Service, weights: Path, name: str, stills: int, references: int
+    ) -> None:
+        ends = dict(zip(("input_image", "last_image"), (drawing(1), drawing(2))[:stills], strict=False))
+        people = [drawing(3), drawing(4)][:references]
+        pictures: dict[str, Any] = {field: data_url(still) for field, still in ends.items()}
+        pictures |= {"reference_images": [data_url(each) for each in people]} if people else {}
+
+        job_id = submit(families, "video", name, width=64, height=96, duration_seconds=0.5, seed=1, **pictures)
+
+        made = decode_video(download(families, job_id), "mp4").frames
+        expected = film(families, of_pictures(weights / name, ends, people), fps=24)
+        assert np.array_equal(decode_video(expected, "mp4").frames, made)
+        if people:
+            other = film(families, of_pictures(weights / name, ends, people[::-1]), fps=24)
+            assert not np.array_equal(decode_video(other, "mp4").frames, made)
+
     @pytest.mark.contract("F14")
     def test_two_processes_compute_one_film_together(self, families: Service) -> None:
         """By gloo on the CPU, as two GPUs would by NCCL; heads are multiplied apart, so roundings may differ."""
@@ -810,10 +855,15 @@ def clip(families: Service, count: int = 12, name: str = "mp4") -> str:
     """The link of a film that was made before: `count` frames of gray that becomes lighter, 12 a second."""
     shades = np.linspace(40, 200, count).astype(np.uint8)
     frames = np.broadcast_to(shades[:, None, None, None], (count, 64, 96, 3))
-    raw = RawOutput(arrays={"frames": planes(frames)}, metadata={"fps": 12})
-    (output,) = encode(raw, VideoParams(output_format=name), families.folder).files
-    data = (families.folder / output.path).read_bytes()
+    data = film(families, planes(frames), fps=12, name=name)
     return f"data:video/{name};base64,{base64.b64encode(data).decode()}"
+
+
+def film(families: Service, frames: NDArray[np.uint8], fps: int, name: str = "mp4") -> bytes:
+    """These planes as a file."""
+    raw = RawOutput(arrays={"frames": frames}, metadata={"fps": fps})
+    (output,) = encode(raw, VideoParams(output_format=name), families.folder).files
+    return (families.folder / output.path).read_bytes()
 
 
 def problem(families: Service, job_id: str) -> tuple[str, str]:

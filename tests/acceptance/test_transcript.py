@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from openai import BadRequestError, OpenAI
+from transformers import WhisperProcessor
 
 from atelier_client import Atelier
 from jobs.job import JobStatus
@@ -20,6 +21,7 @@ from tests.support.servers.databases import Databases
 from tests.support.service import finished
 from tests.support.service.model_service import model_service
 from tests.support.service.service import Service
+from tests.unit.pipelines.transcript.test_whisper import directly, recording
 
 pytestmark = pytest.mark.long
 
@@ -58,6 +60,16 @@ def test_its_words_are_in_the_answer_and_its_times_in_the_file(hearing: Service)
     assert output["text"] == written["text"] == " ".join(each["text"] for each in written["segments"])
     assert (3.0, "en") == (written["duration"], written["language"])
     assert output["sha256"] == make(hearing, tone(3.0))["outputs"][0]["sha256"]
+
+
+def test_it_hears_what_transformers_hears(hearing: Service, tmp_path: Path) -> None:
+    file = recording(tmp_path / "recording.wav", 41.0)
+    written = json.loads(finished.download(make(hearing, file.read_bytes())["result_url"]))
+    folder = Path(hearing.settings.weights_dir) / "whisper"
+    heard = directly(folder, file, language="en", task="transcribe")
+    processor = WhisperProcessor.from_pretrained(folder)
+    expected = [processor.decode(tokens, skip_special_tokens=True).strip() for tokens in heard]
+    assert expected == [each["text"] for each in written["segments"]]
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import (
-    Cosmos3OmniPipeline,
-    DiffusionPipeline,
-    LTXImageToVideoPipeline,
-    WanImageToVideoPipeline,
-    WanVACEPipeline,
-)
+from diffusers import Cosmos3OmniPipeline, DiffusionPipeline, LTXImageToVideoPipeline, WanImageToVideoPipeline
 from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 
@@ -27,6 +21,7 @@ from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import lock_directory
 from tests.support.checkpoints import tiny_videos
 from tests.support.checkpoints.specs import spec
+from tests.support.checkpoints.video_runs import of_pictures
 from tests.support.media.videos import decode_video, planes, psnr, scene
 
 PROMPT = "a red apple"
@@ -324,35 +319,13 @@ class TestVace:
     @pytest.mark.parametrize("given", [GIVEN[name] for name in GIVEN if name != "all"])
     def test_frames_equal_those_of_diffusers(self, videos_dir: Path, pictures: Inputs, given: tuple[str, ...]) -> None:
         found = {name: Image.open(pictures.files[name]).convert("RGB") for name in given}
-        call: dict[str, Any] = {}
-        if "input_image" in found:
-            gray, white, black = (Image.new("RGB", (64, 96), color) for color in ("#808080", "white", "black"))
-            cropped = {
-                place: ImageOps.fit(found[name], (64, 96), Image.Resampling.LANCZOS)
-                for name, place in (("input_image", 0), ("last_image", 12))
-                if name in found
-            }
-            call["video"] = [cropped.get(place, gray) for place in range(13)]
-            call["mask"] = [black if place in cropped else white for place in range(13)]
-        if "reference_images.0" in found:
-            call["reference_images"] = [found["reference_images.0"], found["reference_images.1"]]
-        pipe = WanVACEPipeline.from_pretrained(videos_dir / "vace", dtype=torch.float32)
-        pipe.set_progress_bar_config(disable=True)
-        own = pipe(
-            prompt=PROMPT,
-            width=64,
-            height=96,
-            num_frames=13,
-            num_inference_steps=3,
-            generator=torch.Generator().manual_seed(1),
-            output_type="np",
-            **call,
-        ).frames[0]
+        references = [found.pop(name) for name in given if name.startswith("reference_images.")]
+        expected = of_pictures(videos_dir / "vace", found, references)
 
         made = frames(run(loaded("vace", videos_dir), Inputs({name: pictures.files[name] for name in given})))
 
         assert (13, 144, 64) == made.shape
-        assert np.array_equal(planes(own), made)
+        assert np.array_equal(expected, made)
 
     @pytest.mark.long
     def test_each_picture_changes_the_film(self, videos_dir: Path, pictures: Inputs) -> None:
