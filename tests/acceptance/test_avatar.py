@@ -126,11 +126,11 @@ def test_musetalk_through_the_service(postgres: Databases, valkey: str, tmp_path
             )["outputs"][0]
             for _ in range(2)
         ]
-        spoken = {
+        asked = {
             "input_image": source((tmp_path / "face.png").read_bytes(), "image/png"),
             "input_audio": voice(tmp_path, 3.0),
         }
-        jobs = (service.client.post("/generate/avatar/v1", json=spoken).json()["job_id"] for _ in range(2))
+        jobs = (service.client.post("/generate/avatar/v1", json=asked).json()["job_id"] for _ in range(2))
         finished.assert_progress_rises(service, next(jobs))
         finished.assert_a_cancel_ends_it(service, "talker", next(jobs))
     assert made[0]["sha256"] == made[1]["sha256"]
