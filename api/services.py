@@ -32,6 +32,7 @@ from api.operations.server_commands import ServerCommands
 from api.operations.voice_directory import VoiceDirectory
 from api.operations.voice_samples import VoiceSamples
 from api.operations.voices import VoiceOperations
+from api.search.vectors import VectorSearch
 from api.session.cookie import SessionCookie
 from api.submit.endpoint import SubmitEndpoint
 from api.submit.groups import GroupSubmissions
@@ -90,6 +91,9 @@ class Services:
         self.submit_endpoint = SubmitEndpoint(
             self.submissions, self.groups, self.job_control.cancel, self.watcher, settings
         )
+        self.vector_search = VectorSearch(
+            self.database, self.store, self.catalog, self.submit_endpoint, self.notifier, self.server_commands
+        )
         self.estimator = Estimator(self.database, self.catalog, self.footprints, settings)
         self.chain_estimates = ChainEstimates(self.estimator)
         self.voice_operations = VoiceOperations(self.database, self.intake, settings)
@@ -112,6 +116,7 @@ class Services:
             store=self.store,
             stream_limit=self.stream_limit,
             submit_endpoint=self.submit_endpoint,
+            vector_search=self.vector_search,
             watcher=self.watcher,
         )
 

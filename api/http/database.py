@@ -44,14 +44,14 @@ class Database:
         self._answered_at = time.monotonic()
         self._running: set[asyncio.Task[Any]] = set()
 
-    async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
-        """Return all rows of one statement."""
+    async def rows(self, statement: Executable, *, seconds: float | None = None) -> Sequence[Row[Any]]:
+        """Return all rows of one statement, of which it is known that it may take so many `seconds`."""
 
         async def work() -> Sequence[Row[Any]]:
             async with self._db.connect() as connection:
                 return (await connection.execute(statement)).all()
 
-        return await self._bounded(work, lambda: only_reads(statement))
+        return await self._bounded(work, lambda: only_reads(statement), seconds)
 
     async def row(self, statement: Executable) -> Row[Any] | None:
         """Return the first row of one statement, or None."""
@@ -85,7 +85,12 @@ class Database:
         """Close every connection."""
         await self._db.dispose()
 
-    async def _bounded(self, work: Callable[[], Coroutine[Any, Any, T]], had_no_effect: Callable[[], bool]) -> T:
+    async def _bounded(
+        self,
+        work: Callable[[], Coroutine[Any, Any, T]],
+        had_no_effect: Callable[[], bool],
+        seconds: float | None = None,
+    ) -> T:
         """Run `work` in a task of its own, so that a hung server holds no request, and a lost client cancels no work.
 
         A busy database is not away: while it answers other statements, this one waits its turn. A task that is given
@@ -95,7 +100,7 @@ class Database:
         self._running.add(task)
         task.add_done_callback(self._record_end)
         begun_at = asked_at = time.monotonic()
-        while not await self._ends_in_time(task):
+        while not await self._ends_in_time(task, seconds or self._seconds):
             if self._answered_at < asked_at or time.monotonic() > begun_at + BUSY_SECONDS:
                 task.cancel()
                 raise DatabaseUnavailable(IN_DOUBT)
@@ -107,14 +112,14 @@ class Database:
                 raise DatabaseUnavailable(IN_DOUBT) from error
             raise
 
-    async def _ends_in_time(self, task: asyncio.Task[Any]) -> bool:
-        """Return whether `task` ends within the timeout, by turns of the event loop.
+    async def _ends_in_time(self, task: asyncio.Task[Any], seconds: float) -> bool:
+        """Return whether `task` ends within so many seconds, by turns of the event loop.
 
         One wait for the whole time would blame the database for a loop that something else had held: such a wait is
         over before the answer, which has long been there, is read.
         """
         for _ in range(TURNS):
-            if (await asyncio.wait({task}, timeout=self._seconds / TURNS))[0]:
+            if (await asyncio.wait({task}, timeout=seconds / TURNS))[0]:
                 return True
         return False
 

@@ -93,7 +93,8 @@
     │   ├── TooManyConnections          503  too_many_connections
     │   ├── Overloaded                  503  overloaded
     │   ├── NoModelAvailable            503  no_model_available
-    │   └── SampleUnavailable           503  sample_unavailable
+    │   ├── SampleUnavailable           503  sample_unavailable
+    │   └── VectorUnavailable           503  vector_unavailable
     └── JobFailed                       stored on the job, never an HTTP status of its own
         ├── InputUnreachable                 input_unreachable
         ├── PipelineFailed                   pipeline_failed

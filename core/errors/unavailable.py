@@ -73,3 +73,10 @@ class SampleUnavailable(Unavailable):
 
     code = "sample_unavailable"
     advice = "The sample of this voice is not made yet; ask for it again in a minute."
+
+
+class VectorUnavailable(Unavailable):
+    """A search by a vector that was not made in time, or could not be made."""
+
+    code = "vector_unavailable"
+    advice = "The vector of this search was not made in time; try again in a minute, or search with `q`."

@@ -7,10 +7,8 @@ outputs are no items (`jobs.params.requests.origin.LIBRARY`), and are removed on
 """
 
 import logging
-import tempfile
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -123,10 +121,8 @@ class AnalysisWork:
             log.info("analysis: nothing found media=%s kind=%s job=%s status=%s", item.id, name, job.id, job.status)
             return {}
         try:
-            with tempfile.TemporaryDirectory(prefix="atelier-analysis-", dir=self._settings.scratch_dir or None) as own:
-                file = Path(own) / "answer"
-                self._store.get(job.artifacts[0].key, file)
-                values = kind.columns(file.read_bytes(), job)
+            answer = job.artifacts[0]
+            values = kind.columns(self._store.head(answer.key, answer.bytes), job)
         except (UnknownOutput, msgspec.MsgspecError, ValueError) as error:
             log.warning("analysis: no answer media=%s kind=%s job=%s reason=%s", item.id, name, job.id, error)
             return {}

@@ -16,11 +16,13 @@ from api.openapi.documents import error_responses
 from api.operations.label_filter import LabelFilter, read_labels
 from api.operations.media_files import MediaChanges, MediaFacts
 from api.operations.media_library import MediaLibrary
+from api.search.vectors import VectorSearch
+from core.errors.access import Forbidden
 from core.errors.conflicts import MediaNotReady
-from core.errors.fields import ForbiddenUrl, InvalidRequest, NulInText
-from core.errors.inputs import InputTooLarge, InputUnreadable, MediaTypeMismatch, UnsupportedMedia
-from core.errors.limits import LibraryFull
-from core.errors.unavailable import StorageUnavailable
+from core.errors.fields import ForbiddenUrl, InvalidRequest, MissingField, NotThisModel, NulInText
+from core.errors.inputs import InputTooLarge, InputUnreadable, MediaTypeMismatch, UnknownInput, UnsupportedMedia
+from core.errors.limits import BudgetExhausted, LibraryFull, TooManyJobs
+from core.errors.unavailable import NoModelAvailable, StorageUnavailable, VectorUnavailable
 from core.errors.unknown import MalformedId, UnknownMedia
 from core.settings import Settings
 from jobs.media import LibraryKind
@@ -33,17 +35,36 @@ UPLOAD_ERRORS = (
     *(NulInText, ForbiddenUrl, UnsupportedMedia, MediaTypeMismatch, InputUnreadable, InputTooLarge),
     *(LibraryFull, StorageUnavailable),
 )
+SEARCH_ERRORS = (
+    *(InvalidRequest, MissingField, NulInText, NotThisModel, Forbidden, UnknownMedia, UnknownInput, ForbiddenUrl),
+    *(UnsupportedMedia, InputUnreadable, InputTooLarge, BudgetExhausted, TooManyJobs),
+    *(NoModelAvailable, VectorUnavailable, StorageUnavailable),
+)
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Items on a page.")]
 TagFilter = Annotated[
     list[str] | None,
     QueryParameter(name="tag", description="Only items with this tag; several times for all of several."),
 ]
 Words = Annotated[
-    str,
+    str | None,
     QueryParameter(
         min_length=1,
         max_length=500,
         description='Words that are in the prompt, description, name, tags or transcript; also "two words", or, -not.',
+    ),
+]
+Near = Annotated[
+    str | None,
+    QueryParameter(
+        min_length=1, max_length=500, description="Or words for what is in the items: those with the nearest vectors."
+    ),
+]
+SimilarTo = Annotated[
+    str | None,
+    QueryParameter(
+        min_length=1,
+        max_length=4096,
+        description="Or a picture: a `media_id`, `output:<job_id>/<number>`, an `input_id` or a URL.",
     ),
 ]
 
@@ -135,19 +156,35 @@ class LibraryRoutes(Controller):
         )
         return MediaPage([media_item(media, settings) for media in found], next_cursor)
 
-    @get("/search", responses=error_responses(InvalidRequest, NulInText), summary="Search your media")
+    @get("/search", responses=error_responses(*SEARCH_ERRORS), summary="Search your media")
     async def search(
         self,
+        request: StrictRequest,
         caller: NamedDependency[Caller],
         media_library: NamedDependency[MediaLibrary],
+        vector_search: NamedDependency[VectorSearch],
         settings: NamedDependency[Settings],
-        q: Words,
+        q: Words = None,
+        near: Near = None,
+        similar_to: SimilarTo = None,
         limit: Limit = 20,
         cursor: FromQuery[str | None] = None,
         kind: FromQuery[LibraryKind | None] = None,
     ) -> MediaMatches:
-        """Return the items with these words, best first; of very many the newest thousand are ranked."""
-        found, next_cursor = await media_library.search_page(caller, q, limit, kind=kind, cursor=cursor)
+        """Return the items with the words `q`, best first; of very many the newest thousand are ranked.
+
+        With `near` or `similar_to` instead, return those of the newest 50,000 with a vector that are most like the
+        words or the picture. A vector that is to be made for that is made by a job, for which the request waits. There
+        is one page.
+        """
+        _check_question(q, near, similar_to, cursor)
+        next_cursor = None
+        if near is not None:
+            found = await vector_search.near(request, near, limit, kind=kind)
+        elif similar_to is not None:
+            found = await vector_search.similar(request, similar_to, limit, kind=kind)
+        else:
+            found, next_cursor = await media_library.search_page(caller, q or "", limit, kind=kind, cursor=cursor)
         return MediaMatches(
             [FoundMedia(similarity, media_item(media, settings)) for similarity, media in found], next_cursor
         )
@@ -233,3 +270,16 @@ class LibraryRoutes(Controller):
     ) -> MediaItem:
         """Take the `public_url` away: it answers 404 from then on."""
         return media_item(await media_library.unpublish(caller, media_id), settings)
+
+
+def _check_question(q: str | None, near: str | None, similar_to: str | None, cursor: str | None) -> None:
+    """Raise `MissingField` for none of the three, and `InvalidRequest` for two, or a cursor with a vector."""
+    given = [name for name, value in (("q", q), ("near", near), ("similar_to", similar_to)) if value is not None]
+    if not given:
+        raise MissingField("`q`, `near` or `similar_to` is required; add one of them.", field="query.q")
+    if len(given) > 1:
+        raise InvalidRequest(f"`{given[0]}` and `{given[1]}` exclude each other; remove one.", field=f"query.{given[1]}")
+    if cursor and q is None:
+        raise InvalidRequest(
+            f"`{given[0]}` has one page; remove `cursor`, and ask for more by `limit`.", field="query.cursor"
+        )

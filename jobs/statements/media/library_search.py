@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import REAL, Double, Select, cast, column, func, literal, literal_column, select, tuple_
+from sqlalchemy import CTE, REAL, ColumnElement, Double, Select, cast, func, literal, literal_column, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import UserDefinedType
 
 from jobs.schema.tables import media
 from jobs.statements.kept_outputs import SIMPLE
@@ -50,33 +51,91 @@ def search_media(
     )
 
 
-def nearest_media(tenant: str, vector: Sequence[float], model: str, *, limit: int) -> Select[Any]:
+def nearest_media(
+    tenant: str,
+    vector: Sequence[float],
+    model: str,
+    *,
+    limit: int,
+    kind: str | None = None,
+    without: str | None = None,
+    pgvector: bool = False,
+) -> Select[Any]:
     """Return the items whose vectors of this model are most like `vector`, with `similarity`, best first.
 
     Vectors have the length 1, so that the sum of the products is the cosine. Every one of the newest `COMPARED` items
-    is compared: the ranking is exact.
+    is compared, `without` one: the ranking is exact. With `pgvector`, where `has_pgvector`, that takes a tenth of the
+    time.
     """
-    newest = (
-        select(media.c.id, media.c.embedding)
-        .where(
-            *in_list(tenant, include_temporary=False),
-            literal_column("embedding IS NOT NULL"),
-            media.c.embedding_model == model,
-        )
-        .order_by(media.c.created_at.desc(), media.c.id.desc())
-        .limit(COMPARED)
-        .cte("newest")
+    found = select(media.c.id, media.c.embedding).where(
+        *_has_vector(tenant), *in_list(tenant, include_temporary=False), media.c.embedding_model == model
     )
-    pairs = (
-        func.unnest(newest.c.embedding, cast(literal(list(vector), ARRAY(REAL)), ARRAY(REAL)))
-        .table_valued(column("a", REAL), column("b", REAL), name="pairs")
-        .render_derived(name="pairs")
+    if kind is not None:
+        found = found.where(media.c.kind == kind)
+    if without is not None:
+        found = found.where(media.c.id != without)
+    newest = found.order_by(media.c.created_at.desc(), media.c.id.desc()).limit(COMPARED).cte("newest")
+    asked = cast(literal(list(vector), ARRAY(REAL)), ARRAY(REAL))
+    product = _product_of_pgvector(newest, asked) if pgvector else _product(newest, asked)
+    compared = (
+        select(newest.c.id, product.label("similarity"))
+        .where(func.cardinality(newest.c.embedding) == len(vector))  # a model may have got another size
+        .cte("compared")
     )
-    product = select(cast(func.sum(pairs.c.a * pairs.c.b), Double)).select_from(pairs).scalar_subquery()
-    compared = select(newest.c.id, product.label("similarity")).cte("compared")
+    best = select(compared).order_by(compared.c.similarity.desc(), compared.c.id.desc()).limit(limit).cte("best")
     return (
-        select(*SHOWN, compared.c.similarity)
-        .join(compared, compared.c.id == media.c.id)
-        .order_by(compared.c.similarity.desc(), media.c.created_at.desc(), media.c.id.desc())
-        .limit(limit)
+        select(*SHOWN, best.c.similarity)
+        .join(best, best.c.id == media.c.id)
+        .order_by(best.c.similarity.desc(), best.c.id.desc())
     )
+
+
+def has_pgvector() -> Select[Any]:
+    """Return whether the extension `vector` is installed in this database, as `there`."""
+    return select(func.to_regtype(literal_column("'vector'")).is_not(None).label("there"))
+
+
+def newest_vector(tenant: str) -> Select[Any]:
+    """Return the model of the tenant's newest vector, as `model`; no row without any."""
+    found = select(media.c.embedding_model.label("model")).where(
+        *_has_vector(tenant), *in_list(tenant, include_temporary=False)
+    )
+    return found.order_by(media.c.created_at.desc(), media.c.id.desc()).limit(1)
+
+
+def vector_of(media_id: str, tenant: str) -> Select[Any]:
+    """Return the vector of an item, as `embedding` and `embedding_model`, which are null without one."""
+    return select(media.c.id, media.c.embedding, media.c.embedding_model).where(
+        media.c.id == media_id, media.c.tenant == tenant, media.c.deleted_at.is_(None)
+    )
+
+
+def _has_vector(tenant: str) -> list[ColumnElement[bool]]:
+    """Return the conditions of an item with a vector, in the words of `ix_media_embedded`."""
+    return [media.c.tenant == tenant, literal_column("embedding IS NOT NULL")]
+
+
+def _product(rows: CTE, asked: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the sum of the products of a row's vector and the one that is asked for.
+
+    They are unnested side by side in a list of columns, which keeps no rows, unlike a function in FROM.
+    """
+    pairs = select(func.unnest(rows.c.embedding).label("a"), func.unnest(asked).label("b")).correlate(rows)
+    both = pairs.lateral("both")
+    return select(cast(func.sum(both.c.a * both.c.b), Double)).scalar_subquery()
+
+
+def _product_of_pgvector(rows: CTE, asked: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the same by the extension `vector`."""
+    vector, other = cast(rows.c.embedding, _Vector()), cast(asked, _Vector())
+    return -vector.op("<#>", return_type=Double())(other)
+
+
+class _Vector(UserDefinedType[Any]):
+    """The type of the extension."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Return the name of the type."""
+        return "vector"

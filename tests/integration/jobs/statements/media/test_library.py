@@ -24,6 +24,13 @@ INSERT INTO media_links (media_id, tenant, product_id, variant_id)
 SELECT id, :tenant, 'p' || n % (:number / 10), 'v' || n % (:number / 5)
 FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM media WHERE tenant = :tenant) AS numbered
 """
+VECTORS = """
+UPDATE media SET embedding = ARRAY[cos(n), sin(n)], embedding_model = 'clip'
+FROM (
+    SELECT id, row_number() OVER () AS n FROM media WHERE tenant = :tenant ORDER BY created_at DESC LIMIT :most
+) AS newest
+WHERE media.id = newest.id
+"""
 LIMIT = 21
 
 
@@ -81,14 +88,52 @@ def test_each_question_is_answered_by_an_index(rows, tenant, number):
         assert sum(rows_read(scan) for scan in read) <= most + 4 * few, (name, read)
 
 
-def test_vectors_are_ranked_exactly(rows, tenant):
-    ids = [row.id for row in rows.execute(library.list_media(tenant, limit=3))]
-    for media_id, vector in zip(ids, ([1.0, 0.0], [0.6, 0.8], [0.0, 1.0]), strict=True):
-        values = {"embedding": vector, "embedding_model": "clip"}
+def nearest(rows, tenant, vector=(0.0, 1.0), model="clip", **filters):
+    found = rows.execute(library_search.nearest_media(tenant, vector, model, **{"limit": 2} | filters))
+    return [(row.id, pytest.approx(row.similarity)) for row in found]
+
+
+def set_vectors(rows, vectors, model="clip"):
+    for media_id, vector in vectors.items():
+        values = {"embedding": vector, "embedding_model": model}
         rows.execute(media.update().where(media.c.id == media_id).values(**values))
-    found = rows.execute(library_search.nearest_media(tenant, [0.0, 1.0], "clip", limit=2))
-    assert [(ids[2], 1.0), (ids[1], pytest.approx(0.8))] == [(row.id, row.similarity) for row in found]
-    assert [] == rows.execute(library_search.nearest_media(tenant, [0.0, 1.0], "another", limit=2))
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "pgvector"])
+def pgvector(rows, request):
+    """Whether the extension is used; it is in the test's database then."""
+    if request.param:
+        if not rows.execute(text("SELECT FROM pg_available_extensions WHERE name = 'vector'")):
+            pytest.skip("this server has no pgvector")
+        rows.execute(text("CREATE EXTENSION vector"))
+    assert request.param == rows.scalar(library_search.has_pgvector())
+    return request.param
+
+
+@pytest.mark.parametrize("number", [4_000])
+def test_vectors_are_ranked_exactly(rows, tenant, pgvector):
+    ids = [row.id for row in rows.execute(library.list_media(tenant, limit=5))]
+    vectors = dict(zip(ids, ([1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [0.0, -1.0], [1.0, 0.0, 0.0]), strict=True))
+    set_vectors(rows, vectors)
+    assert [(ids[2], 1.0), (ids[1], 0.8)] == nearest(rows, tenant, pgvector=pgvector)
+    assert [(ids[1], 0.8), (ids[0], 0.0)] == nearest(rows, tenant, without=ids[2], pgvector=pgvector)
+    assert [ids[2], ids[1], ids[0], ids[3]] == [found for found, _ in nearest(rows, tenant, limit=9, pgvector=pgvector)]
+    assert [] == nearest(rows, tenant, kind="mesh", pgvector=pgvector)
+    assert [] == nearest(rows, tenant, model="another", pgvector=pgvector)
+    assert "clip" == rows.scalar(library_search.newest_vector(tenant))
+
+
+def test_vectors_are_read_by_their_index(rows, tenant, number):
+    """Of 200,000 items the 50,000 with a vector are read, once, and again those alone that are shown."""
+    most = number // 2
+    rows.execute(text(VECTORS).bindparams(tenant=tenant, most=most))
+    with rows.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE media"))
+    statement = library_search.nearest_media(tenant, [0.0, 1.0], "clip", limit=LIMIT)
+    read = scans(rows.engine, statement, "media")
+    by_vector, *others = sorted(read, key=rows_read, reverse=True)
+    assert by_vector["Node Type"] in ("Index Scan", "Bitmap Heap Scan"), read
+    assert (most, LIMIT) == (rows_read(by_vector), sum(map(rows_read, others))), read
 
 
 def test_a_tenant_brings_only_as_much_as_it_may(rows):
