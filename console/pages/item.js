@@ -25,7 +25,7 @@ export default function Item({ id, me }) {
         ${item.status === "waiting" && html`<${Note} kind="wait" title="Not there yet">The service waits for the file, or looks at it.<//>`}
         ${item.status === "ready" && html`<section class="result"><${Viewer} output=${item} title=${titleOf(item)} />
           <p class="quiet tiny facts-line">${outputWords(item)}</p>
-          <div class="acts"><a class="btn" href=${local(item.url)} download=${item.filename}><${Icon} name="down" />Download</a><${UseItem} item=${item} /></div></section>`}
+          <div class="acts"><a class="btn" href=${local(item.url)} download=${item.filename}><${Icon} name="down" />Download</a>${["image", "video"].includes(item.kind) && html`<a class="btn" href=${to(`/library?similar_to=${item.media_id}`)}>Similar</a>`}<${UseItem} item=${item} /></div></section>`}
       </div>
       <div class="side one">
         <section><div class="sec"><h2>Facts</h2></div><dl class="facts">

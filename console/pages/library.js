@@ -27,11 +27,12 @@ export function readSearch(text) {
 }
 
 export default function Library({ query, me }) {
-  const [kind, text, sort] = ["kind", "q", "sort"].map((name) => query.get(name) ?? "");
+  const [kind, text, sort, similar] = ["kind", "q", "sort", "similar_to"].map((name) => query.get(name) ?? "");
   const search = readSearch(text);
+  const near = text.startsWith("like:") ? text.slice(5).trim() : "";
   const words = search.words.join(" ");
   const isMixed = words && (search.tag.length > 0 || search.label.length > 0);
-  const path = isMixed ? null : words
+  const path = similar || near ? `/media/v1/search${queryOf({ similar_to: similar, near: similar ? "" : near, kind, limit: PAGE })}` : isMixed ? null : words
     ? `/media/v1/search${queryOf({ q: words, kind, limit: PAGE })}`
     : `/media/v1${queryOf({ kind, tag: search.tag, label: search.label, sort, temporary: query.get("temporary"), limit: PAGE })}`;
   const { items, error, isReady, isLoading, next, more, reload } = usePages(path, (data) => data.media ?? data.results.map((one) => one.media), (item) => item.media_id, 15);
@@ -40,7 +41,7 @@ export default function Library({ query, me }) {
   useKeys({ "/": () => field.current.focus(), Escape: clear });
   const find = (event) => {
     event.preventDefault();
-    setQuery({ q: field.current.value.trim() }, { replace: false });
+    setQuery({ q: field.current.value.trim(), similar_to: "" }, { replace: false });
   };
   return html`<div class="head"><h1>Library</h1><span class="quiet">of <b>${me.tenant}</b></span>
       <div class="acts">${me.granted.includes("media:write") && html`<${Bring} done=${reload} />`}</div></div>
@@ -49,14 +50,15 @@ export default function Library({ query, me }) {
         ${KINDS.map(([name, title]) => html`<button key=${name} class="chip" aria-pressed=${name === kind} onClick=${() => setQuery({ kind: name }, { replace: false })}>${title}</button>`)}
       </div>
       <form role="search" class="search" onSubmit=${find}>
-        <input ref=${field} key=${text} class="in" type="search" aria-label="Search the library" placeholder="words, or tag:… label:key:value" defaultValue=${text} />
+        <input ref=${field} key=${text} class="in" type="search" aria-label="Search the library" placeholder="words, like:… or tag:… label:key:value" defaultValue=${text} />
         <select class="in" aria-label="Order" value=${sort || "newest"} disabled=${Boolean(words)} onChange=${(event) => setQuery({ sort: event.target.value })}>
           ${Object.entries(SORTS).map(([name, title]) => html`<option key=${name} value=${name} selected=${name === (sort || "newest")}>${title}</option>`)}
         </select>
         <label class="switch"><input type="checkbox" checked=${query.get("temporary") === "true"} disabled=${Boolean(words)} onChange=${(event) => setQuery({ temporary: event.target.checked ? "true" : "" })} />Temporary</label>
       </form>
     </div>
-    ${isMixed && html`<${Note} kind="wait" title="One or the other">Words are searched everywhere; tags and labels filter the list. Use words alone, or <code>tag:</code> and <code>label:</code>.<//>`}
+    ${similar && html`<p class="soft">Like <a class="mono" href=${to(`/library/${similar}`)}>${similar}</a></p>`}
+    ${isMixed && !near && !similar && html`<${Note} kind="wait" title="One or the other">Words are searched everywhere; tags and labels filter the list. Use words alone, or <code>tag:</code> and <code>label:</code>.<//>`}
     <${ProblemNote} error=${error} retry=${reload} />
     ${selected.size > 0 && html`<${Bulk} ...${{ me, items: items.filter((item) => selected.has(item.media_id)) }} done=${() => { clear(); reload(); }} />`}
     ${path && !isReady && !error && html`<${Loading} />`}

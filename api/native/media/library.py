@@ -278,7 +278,9 @@ def _check_question(q: str | None, near: str | None, similar_to: str | None, cur
     if not given:
         raise MissingField("`q`, `near` or `similar_to` is required; add one of them.", field="query.q")
     if len(given) > 1:
-        raise InvalidRequest(f"`{given[0]}` and `{given[1]}` exclude each other; remove one.", field=f"query.{given[1]}")
+        raise InvalidRequest(
+            f"`{given[0]}` and `{given[1]}` exclude each other; remove one.", field=f"query.{given[1]}"
+        )
     if cursor and q is None:
         raise InvalidRequest(
             f"`{given[0]}` has one page; remove `cursor`, and ask for more by `limit`.", field="query.cursor"

@@ -56,14 +56,31 @@ def list_(
 
 
 @media.command()
-@click.argument("words", nargs=-1, required=True)
+@click.argument("words", nargs=-1)
+@click.option("--near", is_flag=True, help="What the words mean, and not the words themselves.")
+@click.option("--similar-to", metavar="PICTURE", help="Like a picture: an item, an output, a local file or a URL.")
 @LIMIT
 @KIND
 @json_option
 @with_client
-def search(client: Client, words: tuple[str, ...], limit: int, kind: str | None, as_json: bool) -> None:
-    """Find media by the words of prompt, description, name, tags and transcript, best first."""
-    found = client.search_media(" ".join(words), limit=limit, kind=kind).results
+def search(
+    client: Client,
+    words: tuple[str, ...],
+    near: bool,
+    similar_to: str | None,
+    limit: int,
+    kind: str | None,
+    as_json: bool,
+) -> None:
+    """Find media by the words of prompt, description, name, tags and transcript, best first.
+
+    With --near or --similar-to the vectors of items are compared, which the service makes if its operator says so.
+    """
+    if bool(words) == (similar_to is not None) or (near and not words):
+        raise click.UsageError("Give words, or a picture with --similar-to.")
+    asked = " ".join(words) or None
+    question = {"near": asked} if near else {"similar_to": similar_to and client.source(similar_to)}
+    found = client.search_media(None if near else asked, **question, limit=limit, kind=kind).results
     print_json(found) if as_json else _print_items([one.media for one in found])
 
 

@@ -530,8 +530,12 @@ class AsyncAtelier:
         """Return a page of the media library; `filters` are the parameters of GET /media/v1."""
         return await self._send(calls.media(**filters))
 
-    async def search_media(self, words: str, **filters: Any) -> wire.MediaMatches:
-        """Return the items of the media library with these words, best first."""
+    async def search_media(self, words: str | None = None, **filters: Any) -> wire.MediaMatches:
+        """Return the items of the media library with these words, best first.
+
+        Or those whose vectors are `near` other words, or the one of a picture, which `similar_to` names: an item, an
+        output, an upload or a URL.
+        """
         return await self._send(calls.search_media(q=words, **filters))
 
     async def media_item(self, media_id: str) -> wire.MediaItem:

@@ -542,7 +542,7 @@ class MediaPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FoundMedia(msgspec.Struct, frozen=True, kw_only=True):
-    """An item that a search has found; `similarity` is above 0 and at most 1."""
+    """An item that a search has found; `similarity` is at most 1, and of words in the item above 0."""
 
     similarity: float
     media: MediaItem

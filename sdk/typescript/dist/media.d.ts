@@ -48,6 +48,16 @@ export declare class MediaLibrary {
         limit?: number;
         cursor?: string;
     }): Promise<MediaMatches>;
+    /** Return the items whose vectors are nearest to words, best first. */
+    near(words: string, query?: {
+        kind?: MediaKind;
+        limit?: number;
+    }): Promise<MediaMatches>;
+    /** Return the items that are most like a picture, best first: an item, an output, an upload or a URL. */
+    similar(picture: string, query?: {
+        kind?: MediaKind;
+        limit?: number;
+    }): Promise<MediaMatches>;
     /** Return one item. */
     get(mediaId: string): Promise<Media>;
     /** Store a file, or have the file of a URL fetched: the item is `waiting` until it came. */

@@ -15,6 +15,14 @@ export class MediaLibrary {
     search(words, query = {}) {
         return this.#transport.json("GET", "/media/v1/search", { query: { ...query, q: words } });
     }
+    /** Return the items whose vectors are nearest to words, best first. */
+    near(words, query = {}) {
+        return this.#transport.json("GET", "/media/v1/search", { query: { ...query, near: words } });
+    }
+    /** Return the items that are most like a picture, best first: an item, an output, an upload or a URL. */
+    similar(picture, query = {}) {
+        return this.#transport.json("GET", "/media/v1/search", { query: { ...query, similar_to: picture } });
+    }
     /** Return one item. */
     get(mediaId) {
         return this.#transport.json("GET", path(mediaId));

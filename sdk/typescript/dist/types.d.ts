@@ -996,7 +996,7 @@ export interface MediaPage {
     media: Media[];
     next_cursor: string | null;
 }
-/** An item that a search has found; `similarity` is above 0 and at most 1. */
+/** An item that a search has found; `similarity` is at most 1, and of words in the item above 0. */
 export interface FoundMedia {
     similarity: number;
     media: Media;

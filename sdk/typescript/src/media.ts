@@ -61,6 +61,16 @@ export class MediaLibrary {
     return this.#transport.json("GET", "/media/v1/search", { query: { ...query, q: words } });
   }
 
+  /** Return the items whose vectors are nearest to words, best first. */
+  near(words: string, query: { kind?: MediaKind; limit?: number } = {}): Promise<MediaMatches> {
+    return this.#transport.json("GET", "/media/v1/search", { query: { ...query, near: words } });
+  }
+
+  /** Return the items that are most like a picture, best first: an item, an output, an upload or a URL. */
+  similar(picture: string, query: { kind?: MediaKind; limit?: number } = {}): Promise<MediaMatches> {
+    return this.#transport.json("GET", "/media/v1/search", { query: { ...query, similar_to: picture } });
+  }
+
   /** Return one item. */
   get(mediaId: string): Promise<Media> {
     return this.#transport.json("GET", path(mediaId));

@@ -1070,7 +1070,7 @@ export interface MediaPage {
   next_cursor: string | null;
 }
 
-/** An item that a search has found; `similarity` is above 0 and at most 1. */
+/** An item that a search has found; `similarity` is at most 1, and of words in the item above 0. */
 export interface FoundMedia {
   similarity: number;
   media: Media;

@@ -24,7 +24,7 @@ from tests.support.service.api_server import make_key
 from workers.library.analyses import AnalysisWork
 
 SEARCH = "/media/v1/search"
-NAMES = ("mug", "shoe", "hat", "lamp")
+NAMES = ("mug", "shoe", "hat")
 
 
 @pytest.fixture(scope="module")
@@ -146,8 +146,8 @@ def test_items_are_found_by_words_and_by_picture(client, rows, library, siglip, 
         (name, pytest.approx(cosine, abs=1e-4)) for name, cosine in like.items()
     ]
     (words,) = vectors_of(siglip, EmbeddingParams(texts=("a red shoe",))).arrays["vectors"]
-    near = found(client, near="a red shoe", limit=3)
-    assert list(ranked(library, words).items())[:3] == [
+    near = found(client, near="a red shoe", limit=2)
+    assert list(ranked(library, words).items())[:2] == [
         (name, pytest.approx(cosine, abs=1e-4)) for name, cosine in near.items()
     ]
     assert {} == found(client, near="a red shoe", kind="audio")
@@ -161,24 +161,24 @@ def test_nothing_is_asked_of_a_library_without_vectors(client, server):
     assert [] == client.get("/jobs/v1").json()["jobs"]
 
 
-@pytest.mark.parametrize(
-    ("query", "code", "field"),
-    [
-        ({}, "missing_field", "query.q"),
-        ({"q": "a", "near": "b"}, "invalid_request", "query.near"),
-        ({"near": "b", "cursor": "c"}, "invalid_request", "query.cursor"),
-        ({"similar_to": "med_01a230cc42af7881b4b9dd90bfb8cafe"}, "unknown_media", None),
-        ({"similar_to": "inp_01a230cc42af7881b4b9dd90bfb8cafe"}, "unknown_input", "query.similar_to"),
-        ({"similar_to": "file:///etc/passwd"}, "invalid_request", "query.similar_to"),
-        ({"near": "a\0b"}, "nul_in_text", "query.near"),
-    ],
+WRONG = (
+    ({}, "missing_field", "query.q"),
+    ({"q": "a", "near": "b"}, "invalid_request", "query.near"),
+    ({"near": "b", "cursor": "c"}, "invalid_request", "query.cursor"),
+    ({"similar_to": "med_01a230cc42af7881b4b9dd90bfb8cafe"}, "unknown_media", None),
+    ({"similar_to": "inp_01a230cc42af7881b4b9dd90bfb8cafe"}, "unknown_input", "query.similar_to"),
+    ({"similar_to": "file:///etc/passwd"}, "invalid_request", "query.similar_to"),
+    ({"near": "a\0b"}, "nul_in_text", "query.near"),
 )
-def test_wrong_questions_are_refused(client, library, query, code, field):
-    problem = client.get(SEARCH, params=query).json()
-    assert (code, field) == (problem["code"], problem.get("field")), problem
 
 
-def test_without_a_model_it_says_so(client, rows, library):
+def test_what_cannot_be_answered_is_refused(api, client, rows, settings, tenant, library):
+    for query, code, field in WRONG:
+        problem = client.get(SEARCH, params=query).json()
+        assert (code, field) == (problem["code"], problem.get("field")), problem
+    with api.client(make_key(rows, settings, tenant, scopes=["media:read"])) as reader:
+        assert 403 == reader.get(SEARCH, params={"near": "shoes"}).status_code
+        assert len(NAMES) - 1 == len(found(reader, similar_to=library["mug"][0]))
     rows.execute(update(media).values(embedding_model="gone"))
     answer = client.get(SEARCH, params={"near": "shoes"})
     assert (503, "no_model_available") == (answer.status_code, answer.json()["code"])
@@ -187,9 +187,3 @@ def test_without_a_model_it_says_so(client, rows, library):
     rows.server("gpu-2", serves=["minilm"])
     answer = client.get(SEARCH, params={"similar_to": "https://shop.example/a.png"})
     assert (422, "query.similar_to") == (answer.status_code, answer.json()["field"])
-
-
-def test_a_key_that_only_reads_starts_no_job(api, rows, settings, tenant, library):
-    with api.client(make_key(rows, settings, tenant, scopes=["media:read"])) as reader:
-        assert 403 == reader.get(SEARCH, params={"near": "shoes"}).status_code
-        assert 3 == len(found(reader, similar_to=library["mug"][0]))
