@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LibraryKind = Literal["image", "video", "audio", "mesh", "document"]
 MediaStatus = Literal["waiting", "ready", "failed"]
+AnalysisState = Literal["none", "running", "done", "failed"]
 MediaOrigin = Literal["upload", "url", "output"]
 
 PREFIX = "med"
@@ -40,6 +41,7 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
 
     `waiting`: its file is not there yet, or nothing has looked at it; then `media_type` and `kind` are what its sender
     says. `failed`: the file did not come or cannot be used, for the reason in `problem`. `output_number` counts from 0.
+    `analyzed` are the kinds of analyses that jobs were made for, `analysis_job` the one that is under way.
     """
 
     id: str
@@ -63,6 +65,9 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None
     seed: int | None
     transcript: Any
+    embedding_model: str | None
+    analysis_job: str | None
+    analyzed: tuple[str, ...]
     tags: tuple[str, ...]
     labels: Labels
     source: MediaOrigin
@@ -85,6 +90,21 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     def file_name(self) -> str:
         """The name that its file is saved under."""
         return self.filename or f"{self.id}.{self.extension}"
+
+    @property
+    def found(self) -> dict[str, bool]:
+        """What can be found out about an item, by the kind of the analysis, and whether it is known."""
+        values = {"transcript": self.transcript, "description": self.description, "embedding": self.embedding_model}
+        return {kind: value is not None for kind, value in values.items()}
+
+    @property
+    def analysis(self) -> AnalysisState:
+        """Whether it is being found out what is in the file; `failed` where none of the jobs has found anything."""
+        if self.analysis_job is not None:
+            return "running"
+        if not self.analyzed:
+            return "none"
+        return "done" if any(self.found.get(kind) for kind in self.analyzed) else "failed"
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import videogen
 from openai import APIError, BadRequestError, OpenAI
 from PIL import Image
 
@@ -23,11 +24,13 @@ from tests.acceptance.clients.test_typescript import run, texts_of_whaletools
 from tests.support.checkpoints import tiny_texts
 from tests.support.checkpoints.specs import entry
 from tests.support.servers.databases import Databases
+from tests.support.servers.webhook_receiver import WebhookReceiver
 from tests.support.service import finished
 from tests.support.service.model_service import model_service
 from tests.support.service.openai_in_node import OpenAIInNode
 from tests.support.service.service import Service
 from tests.support.service.sse import events
+from tests.support.wait import until
 from tests.unit.pipelines.text.test_transformers_text import directly
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -45,7 +48,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Path:
 
 
 def sees(name: str) -> dict[str, Any]:
-    return {"capabilities": ["vision"]} if name == "qwen3.5" else {}
+    return {"capabilities": ["vision", "films"]} if name == "qwen3.5" else {}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +66,13 @@ def writers(
     catalog += entry("blind", family="transformers-text", modality="text", source={"path": names[-1]}, limits=limits)
     shapes = {"source": {"shipped": "pipelines/demo/weights"}, "capabilities": ["text-to-image"]}
     catalog += entry("shapes", family="diffusers-image", modality="image", **shapes)
-    with model_service(folder, catalog, weights, server_id="writers", postgres=postgres, broker_url=valkey) as made:
+    settings = {
+        "ATELIER_LIBRARY_ANALYSES": "description",
+        "ATELIER_DEVELOPMENT": "1",
+        "ATELIER_ALLOWED_NETWORKS": "127.0.0.0/8",  # where a webhook goes
+    }
+    stack = {"server_id": "writers", "postgres": postgres, "broker_url": valkey}
+    with model_service(folder, catalog, weights, **stack, **settings) as made:
         yield made
 
 
@@ -153,6 +162,34 @@ def test_a_model_that_sees_is_shown_pictures(writers: Service, gpt: OpenAI) -> N
     messages: Any = [{"role": "user", "content": [{"type": "text", "text": "hello"}, picture]}]
     answer = gpt.chat.completions.create(**GPT | {"messages": messages, "max_tokens": 30, "temperature": 2.0})
     assert (one["text"], READ + 6) == (answer.choices[0].message.content, answer.usage and answer.usage.prompt_tokens)
+
+
+@pytest.mark.contract("D32")
+def test_videogens_client_reads_what_is_in_its_file(writers: Service) -> None:
+    """The description is the one that the model writes of the same picture; temporary files get none."""
+    black = base64.b64decode(data_url(0).partition(",")[2])
+    with (
+        WebhookReceiver() as sink,
+        videogen.VideoGen(api_key=writers.key, base_url=f"{writers.url}/videogen") as client,
+    ):
+        vg: Any = client
+        end, poll = "file.analysis_completed", {"type": "IMAGE", "poll_interval_ms": 50}
+        secret = vg.webhooks.create_webhook_endpoint(url=sink.url, events=[end])["signing_secret"]
+        left = vg.upload_file(black, display_name="a.png", temporary=True, **poll)["file_id"]
+        kept = vg.upload_file(black, display_name="b.png", **poll)["file_id"]
+
+        def seen() -> list[Any]:
+            sent = [videogen.verify_webhook_signature(one.body, one.headers, secret) for one in list(sink.received)]
+            return [event for event in sent if event["file_id"] == kept]
+
+        (event,) = until(seen, 60, "the webhook")
+        files = [vg.files.get_file(file_id=file_id) for file_id in (left, kept)]
+    states = [file["file_analysis_metadata"]["analysis_loading_state"] for file in files]
+    assert ["UNATTEMPTED", "FULFILLED"] == states
+    assert (end, kept) == (event["event"], event["file_id"])
+    asked = chat(template="description", images=[data_url(0)], max_tokens=120, temperature=0, model="qwen3.5")
+    text = make(writers, **asked)["outputs"][0]["text"].strip()
+    assert [None, text, text] == [file["description"] for file in (*files, event["file"])]
 
 
 def test_a_stop_sequence_ends_it(writers: Service) -> None:

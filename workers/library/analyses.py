@@ -33,6 +33,7 @@ from jobs.statements.budget import SPENT
 from jobs.statements.media import analyses, input_removal
 from jobs.statements.queue.submit import InputSource, Offer, add_inputs, new_job, served_models, submit
 from jobs.statements.queue.tenant_jobs import erase, visible
+from jobs.wire.dialects.videogen_events import ANALYZED, NOT_ANALYZED
 from pipelines.catalog.input_files import file_rules
 from pipelines.catalog.loader import ModelSpec, load_catalog
 from pipelines.catalog.requirements import supports
@@ -49,6 +50,9 @@ LEFT_SECONDS = 3600.0
 """When the output of a job counts as left behind."""
 NOTHING = (InputUnreadable.code, UnsupportedMedia.code)
 """Why a job fails about an item that has nothing of its kind, as a film without sound."""
+
+EVENTS: dict[str, tuple[str]] = {"done": (ANALYZED,), "failed": (NOT_ANALYZED,)}
+"""The event of an item after its last job, by `Media.analysis`."""
 
 
 class AnalysisWork:
@@ -92,10 +96,12 @@ class AnalysisWork:
             self._execute(analyses.look_later(item.id, min(max(age / 10, SHORTEST), LONGEST)))
             return
         values = self._found(item, row.analyzed[-1], job) if job is not None else {}
-        texts = {name: value for name, value in values.items() if name in Media.__struct_fields__}
-        begun = self._next(msgspec.structs.replace(item, **texts), row.analyzed)
+        shown = {name: value for name, value in values.items() if name in Media.__struct_fields__}
+        item = msgspec.structs.replace(item, analysis_job=None, **shown)
+        begun = self._next(item, row.analyzed)
+        events = EVENTS.get(item.analysis, ()) if job is not None and begun.spec is None else ()
         try:
-            made = self._record(row, values, begun)
+            made = self._record(row, values, begun, events)
         except DBAPIError as error:
             if state_of(error) != SPENT:
                 raise
@@ -153,12 +159,14 @@ class AnalysisWork:
         """Return when to look again: the older an item, the more seldom."""
         return max(LATER_SECONDS, (datetime.now(UTC) - item.created_at).total_seconds())
 
-    def _record(self, row: Row[Any], values: dict[str, Any], begun: "_Next") -> Job | None:
+    def _record(self, row: Row[Any], values: dict[str, Any], begun: "_Next", events: Sequence[str]) -> Job | None:
         """Write what was found, and add the next job; None without one, or where the item has changed meanwhile."""
         job_id = None if begun.spec is None else new_id("job")
         analyzed = [*row.analyzed, *filter(None, [begun.kind])]
         with self._db.begin() as connection:
-            recorded = analyses.record(row, values, analyzed=analyzed, job_id=job_id, seconds=begun.seconds)
+            recorded = analyses.record(
+                row, values, analyzed=analyzed, job_id=job_id, seconds=begun.seconds, events=events
+            )
             if connection.execute(recorded).first() is None or begun.spec is None or begun.params is None:
                 return None
             added = new_job(

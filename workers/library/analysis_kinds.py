@@ -9,11 +9,18 @@ from jobs.job import Job
 from jobs.media import Media
 from jobs.media_types import TYPES
 from jobs.params.registry import AnyParams
-from jobs.params.text import LONGEST_PROMPT, EmbeddingParams, TranscriptParams
+from jobs.params.text import LONGEST_PROMPT, EmbeddingParams, TextParams, TranscriptParams
 from jobs.statements.media.library import VECTOR
+from pipelines.catalog.limits import FilmLimits
 
 LOWEST = 0
 """The priority of jobs for analyses: any other job goes first."""
+DESCRIPTION = "description"
+"""The kind, its column, and the prompt template that asks for it."""
+MOST_TOKENS = 120
+"""Of a description: two sentences, in any language."""
+LONGEST_FILM = FilmLimits().max_seconds
+"""Of a film that a model sees itself; of a longer one it sees the poster."""
 SHOWN_BY = {"image": "web", "video": "poster"}
 """The preview that shows an item, by its kind."""
 
@@ -63,6 +70,23 @@ class _Vectors(msgspec.Struct, frozen=True):
     vectors: list[list[float]]
 
 
+def _see(item: Media) -> list[AnyParams]:
+    if item.description is not None or item.kind not in SHOWN_BY:
+        return []
+    asked = TextParams(template=DESCRIPTION, max_tokens=MOST_TOKENS, temperature=0.0, priority=LOWEST)
+    seen = list[AnyParams]()
+    if item.kind == "video" and (item.duration_seconds or 0.0) <= LONGEST_FILM:
+        seen.append(msgspec.structs.replace(asked, input_video=item.id))
+    if picture_key(item) is not None:
+        seen.append(msgspec.structs.replace(asked, images=(item.id,)))
+    return seen
+
+
+def _seen(content: bytes, job: Job) -> dict[str, Any]:
+    words = content.decode().strip()
+    return {DESCRIPTION: words} if words else {}
+
+
 def _hear(item: Media) -> list[AnyParams]:
     if item.kind not in ("audio", "video") or item.transcript is not None:
         return []
@@ -105,6 +129,7 @@ def _texts(said: Any) -> list[str]:
 
 KINDS = (
     AnalysisKind(name="transcript", requests=_hear, columns=_heard),
+    AnalysisKind(name=DESCRIPTION, requests=_see, columns=_seen),
     AnalysisKind(name=VECTOR, requests=_compare, columns=_compared, prefers="pictures"),
 )
 """In the order in which they are made: vectors of words are made of what the kinds before have found."""

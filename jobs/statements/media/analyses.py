@@ -16,6 +16,7 @@ from jobs.schema.tables import is_unanalyzed, jobs, media, tenants
 from jobs.statements.clauses import after, ago, now, tx_now
 from jobs.statements.groups import dialect_of
 from jobs.statements.media.library import SHOWN, TEXTS, search_of
+from jobs.statements.media_events import with_media_events
 
 IN_FLIGHT = 4
 """Jobs of one tenant for analyses that have not ended: few, since they count among its unfinished ones."""
@@ -23,7 +24,7 @@ BATCH = 100
 
 
 def take_item(*, lease_seconds: float) -> Update:
-    """Take an item that is due, with what `SHOWN` has, `analyzed` and `analysis_job`; no row where none is.
+    """Take an item that is due, with what `SHOWN` has; no row where none is.
 
     One whose job may have ended comes first, then the newest of a tenant that has room for another job.
     """
@@ -58,14 +59,22 @@ def take_item(*, lease_seconds: float) -> Update:
         update(media)
         .where(chosen, media.c.analyze_at <= tx_now)  # again, on the row as another worker may have left it
         .values(analyze_at=after(lease_seconds))
-        .returning(*SHOWN, media.c.analyzed, media.c.analysis_job)
+        .returning(*SHOWN)
     )
 
 
 def record(
-    seen: Row[Any], values: Mapping[str, Any], *, analyzed: Sequence[str], job_id: str | None, seconds: float | None
-) -> Update:
-    """Record what a job has found out, and the next job; returns the item's id, or no row if it has changed.
+    seen: Row[Any],
+    values: Mapping[str, Any],
+    *,
+    analyzed: Sequence[str],
+    job_id: str | None,
+    seconds: float | None,
+    events: Sequence[str] = (),
+) -> Select[Any]:
+    """Record what a job has found out, and the next job, with the events of that.
+
+    Returns the item's id, or no row if it has changed.
 
     Texts that the item has got meanwhile stay. It is looked at again in so many seconds; None stands for never.
     """
@@ -76,7 +85,7 @@ def record(
     texts = {name: value for name, value in found.items() if name in TEXTS}
     if texts:
         found |= {"search": search_of(texts, changes=True), "updated_at": now}
-    return (
+    change = (
         update(media)
         .where(
             media.c.id == seen.id,
@@ -90,8 +99,8 @@ def record(
             analysis_job=job_id,
             analyze_at=null() if seconds is None else after(seconds),
         )
-        .returning(media.c.id)
     )
+    return with_media_events(change, events)
 
 
 def look_later(media_id: str, seconds: float) -> Update:

@@ -30,8 +30,7 @@ from jobs.statements.kept_outputs import text_vector
 Sort = Literal["newest", "oldest", "updated"]
 
 VECTOR = "embedding"
-ANALYSIS = ("analyze_at", "analysis_job", "analyzed")
-HIDDEN = {"search", "embedding", "embedding_model", *ANALYSIS, "look_at", "attempt", "tries", "deleted_at"}
+HIDDEN = {"search", "embedding", "analyze_at", "look_at", "attempt", "tries", "deleted_at"}
 TEXTS = ("prompt", "description", "filename", "tags", "transcript")
 """Columns that a search looks in."""
 

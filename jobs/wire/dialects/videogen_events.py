@@ -24,17 +24,18 @@ TOOL_EVENTS: Mapping[str, str] = {
 }
 """The events of executions, and those of jobs that may be their ends."""
 UPLOADED, NOT_UPLOADED = "file.upload.completed", "file.upload.failed"
+ANALYZED, NOT_ANALYZED = "file.analysis_completed", "file.analysis_failed"
 DOWNLOADABLE, PLAYABLE = "file.download_ready", "file.playback_ready"
 EVENT_NAMES = (
     *TOOL_EVENTS,
-    *(UPLOADED, NOT_UPLOADED, PLAYABLE, DOWNLOADABLE, "file.analysis_completed", "file.analysis_failed"),
+    *(UPLOADED, NOT_UPLOADED, PLAYABLE, DOWNLOADABLE, ANALYZED, NOT_ANALYZED),
     *(
         f"{subject}.{end}"
         for subject in ("workflow_run", "project_export", "assistant_message")
         for end in ("succeeded", "failed", "cancelled")
     ),
 )
-"""The events that an endpoint may be for. Those of analyses, and of what this service does not have, never come."""
+"""The events that an endpoint may be for. Those of what this service does not have never come."""
 PLAYED = ("video", "audio")
 """The kinds of files that are played."""
 
@@ -92,4 +93,6 @@ def file_event(event: str, seconds: float, media: Media, settings: Settings, mad
     """Return the webhook of an event that happened to a file at a time, in seconds since 1970."""
     file = file_of(media, settings, made_by)
     error = error_of(media.problem, "file_failed") if event == NOT_UPLOADED else None
+    if event == NOT_ANALYZED:
+        error = VideoGenError(message="Nothing was found out about this file.", code="analysis_failed")
     return FileEvent(event=event, occurred_at=int(seconds), file_id=file.file_id, file=file, error=error)

@@ -4,13 +4,13 @@ Links of this service do not expire while the item is there. They are said to wo
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from core.settings import Settings
-from jobs.media import Media
+from jobs.media import AnalysisState, Media
 from jobs.wire.media import media_url, preview_url, public_media_url
 
 FILE = "vg_file_"
@@ -57,11 +57,19 @@ class VideoGenTranscript(msgspec.Struct, frozen=True, rename="camel", kw_only=Tr
 
 
 class FileAnalysis(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """The state of a file's analysis, which needs a model that this service does not have."""
+    """The state of a file's analysis: its description, its transcript and its vector, a job each."""
 
     analysis_loading_state: str = "UNATTEMPTED"
     analysis_progress_percentage: int = 0
     analysis_attempt_index: int = 0
+
+
+ANALYSIS_STATES: Mapping[AnalysisState, str] = {
+    "none": "UNATTEMPTED",
+    "running": "LOADING",
+    "done": "FULFILLED",
+    "failed": "REJECTED",
+}
 
 
 class MadeBy(msgspec.Struct, frozen=True):
@@ -96,7 +104,7 @@ class VideoGenFile(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     public_playback_id: str | None
     source_tool_type: str | None
     source_tool_execution_id: str | None
-    file_analysis_metadata: FileAnalysis = FileAnalysis()
+    file_analysis_metadata: FileAnalysis
 
 
 def file_id(media_id: str) -> str:
@@ -144,6 +152,16 @@ def file_of(media: Media, settings: Settings, made_by: MadeBy | None = None) -> 
         public_playback_id=media.public_token,
         source_tool_type=made_by.tool_type if made_by else None,
         source_tool_execution_id=made_by.execution_id if made_by else None,
+        file_analysis_metadata=_analysis(media),
+    )
+
+
+def _analysis(media: Media) -> FileAnalysis:
+    """Return the state; the job under way is the last one of those that were made."""
+    ended = {"running": max(0, len(media.analyzed) - 1) / len(media.found), "done": 1.0}
+    return FileAnalysis(
+        analysis_loading_state=ANALYSIS_STATES[media.analysis],
+        analysis_progress_percentage=int(100 * ended.get(media.analysis, 0.0)),
     )
 
 
@@ -171,11 +189,42 @@ def _preview(media: Media, names: tuple[str, ...], until: int, settings: Setting
 
 
 def _transcript(kept: Any) -> tuple[VideoGenTranscript | None, str | None]:
-    """Return a transcript in VideoGen's shape, if it is one, and its text."""
+    """Return a transcript in VideoGen's shape, if it is one or can be made one, and its text."""
     if isinstance(kept, str):
         return None, kept
     try:
-        found = msgspec.convert(kept, VideoGenTranscript) if isinstance(kept, dict) else None
+        if isinstance(kept, dict) and "segments" in kept:
+            heard = msgspec.convert(kept, _Heard)
+            words = tuple(word for sentence in heard.segments for word in _words(sentence))
+            found = VideoGenTranscript(language_code=heard.language, words=words)
+        else:
+            found = msgspec.convert(kept, VideoGenTranscript)
     except msgspec.ValidationError:
-        found = None
-    return found, " ".join(one.word for one in found.words) if found else None
+        return None, None
+    return found, " ".join(one.word for one in found.words)
+
+
+class _Sentence(msgspec.Struct, frozen=True):
+    """What is said from one time to another, in seconds."""
+
+    start: float
+    end: float
+    text: str
+
+
+class _Heard(msgspec.Struct, frozen=True):
+    """A transcript as the analysis of an item has it."""
+
+    segments: tuple[_Sentence, ...]
+    language: str | None = None
+
+
+def _words(sentence: _Sentence) -> Iterator[SpokenWord]:
+    """Yield the words, each with a share of the sentence's time by its letters: no other times are known."""
+    words = sentence.text.split()
+    seconds = (sentence.end - sentence.start) / max(1, sum(map(len, words)))
+    begin = sentence.start
+    for word in words:
+        until = begin + seconds * len(word)
+        yield SpokenWord(round(begin, 3), round(until, 3), word)
+        begin = until

@@ -22,7 +22,7 @@ def write_models(folder: Path, catalog: str, weights: Path) -> tuple[Path, Path]
 
 @contextmanager
 def model_service(
-    folder: Path, catalog: str, weights: Path, *, server_id: str, postgres: Databases, broker_url: str
+    folder: Path, catalog: str, weights: Path, *, server_id: str, postgres: Databases, broker_url: str, **settings: str
 ) -> Iterator[Service]:
     """API, CPU worker and one GPU worker on the CPU, of the entries in `catalog`; `weights` is locked as it is."""
     models, lock = write_models(folder, catalog, weights)
@@ -38,6 +38,7 @@ def model_service(
             ATELIER_LEASE_SECONDS="30",
             ATELIER_UPKEEP_SECONDS="5",
             ATELIER_PROGRESS_SECONDS="0.02",  # tiny models take that long for a step
+            **settings,
         ) as made,
     ):
         made.api()

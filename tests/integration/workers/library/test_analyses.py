@@ -9,16 +9,18 @@ from core.errors.inputs import InputUnreadable
 from core.settings import Settings
 from core.storage.store import open_store
 from jobs.job import Artifact, JobError, JobStatus, job_from_row
+from jobs.media import media_from_row
 from jobs.params.requests.origin import LIBRARY
 from jobs.schema.tables import inputs, jobs, media
 from jobs.statements.media import analyses, library, library_removal, library_search
 from jobs.statements.queue import claimed
 from jobs.statements.webhooks import endpoints
+from jobs.wire.dialects.videogen_events import ANALYZED, NOT_ANALYZED
 from tests.support.checkpoints.specs import entry
 from workers.library.analyses import AnalysisWork
 from workers.library.analysis_kinds import chosen_kinds
 
-SEES, HEARS = "sees", "hears"
+SEES, HEARS, SAYS = "sees", "hears", "says"
 VECTOR = {"dimensions": 2, "vectors": [[0.6, 0.8]]}
 HEARD = {
     "task": "transcribe",
@@ -30,16 +32,22 @@ HEARD = {
 
 
 @pytest.fixture
-def settings(database_url, broker_url, tmp_path):
+def kinds():
+    return "embedding,transcript"
+
+
+@pytest.fixture
+def settings(database_url, broker_url, tmp_path, kinds):
     models = entry(SEES, family="siglip", modality="embedding", capabilities=["pictures"])
     models += entry(HEARS, family="whisper", modality="transcript")
+    models += entry(SAYS, family="transformers-text", modality="text", capabilities=["vision", "films"])
     (tmp_path / "models.toml").write_text(models)
     return Settings(
         database_url=database_url,
         broker_url=broker_url,
         storage_url=f"file://{tmp_path}/objects",
         catalog=str(tmp_path / "models.toml"),
-        library_analyses="embedding,transcript",
+        library_analyses=kinds,
     )
 
 
@@ -85,12 +93,12 @@ def bring(rows, tenant):
 def answer(rows, server, settings, tmp_path):
     """The server claims a job whose inputs are there, and makes a file of JSON."""
 
-    def complete(job, content):
+    def complete(job, content, claimant=server):
         rows.execute(update(inputs).where(inputs.c.job_id == job.id).values(status="ready"))
         rows.set(job, status="queued")
-        begun = rows.claim(server)
+        begun = rows.claim(claimant)
         file = tmp_path / "made.json"
-        file.write_text(json.dumps(content))
+        file.write_text(content if isinstance(content, str) else json.dumps(content))
         key = f"{job.tenant}/{job.id}/1/made.json"
         open_store(settings).put(key, file, "application/json")
         assert job.id == begun.id
@@ -139,6 +147,48 @@ def test_a_recording_is_heard_and_its_words_compared(rows, tenant, bring, work, 
     assert [0.6, 0.8] == [round(number, 6) for number in found.embedding]
     for word, matches in (("teal", 1), ("interview", 1), ("transcribe", 0)):
         assert matches == len(rows.execute(library_search.search_media(tenant, word, limit=2))), word
+
+
+@pytest.mark.parametrize("kinds", ["description"])
+@pytest.mark.parametrize(
+    ("said", "state", "event"), [(" A teal mug.\n", "done", ANALYZED), (" ", "failed", NOT_ANALYZED)]
+)
+def test_a_picture_is_described(rows, tenant, bring, work, answer, said, state, event):
+    claimant = rows.server("sayer", serves=[SAYS])
+    facts = {"url": "https://shop.example/hook", "events": [], "dialect": "videogen"}
+    rows.execute(endpoints.add_webhook("whk_1", tenant, **facts, dialect_events=[ANALYZED, NOT_ANALYZED]))
+    bring()
+    assert "none" == media_from_row(row_of(rows)).analysis
+    (job,) = work()
+    assert {"template": "description", "images": ["med_1"], "temperature": 0.0}.items() <= job.params.items()
+    (source,) = rows.inputs(job)
+    assert ("images.0", "k/med_1.png") == (source.name, source.source_key)
+    assert "running" == media_from_row(row_of(rows)).analysis
+    assert [] == rows.deliveries()
+    answer(job, said, claimant)
+    assert [] == work()
+    found = media_from_row(row_of(rows))
+    assert (said.strip() or None, ("description",), state) == (found.description, found.analyzed, found.analysis)
+    assert bool(said.strip()) == len(rows.execute(library_search.search_media(tenant, "teal", limit=2)))
+    assert [("med_1", event)] == [(row.job_id, row.type) for row in rows.deliveries()]
+
+
+@pytest.mark.parametrize("kinds", ["description"])
+@pytest.mark.parametrize(
+    ("values", "asked"),
+    [
+        ({"kind": "video", "duration_seconds": 30.0}, {"input_video": "med_1"}),
+        ({"kind": "video", "duration_seconds": 31.0}, {"images": ["med_1"]}),
+        ({"description": "A mug"}, None),
+        ({"kind": "audio", "transcript": "said"}, None),
+        ({"temporary": True}, None),
+    ],
+)
+def test_what_is_described(rows, bring, work, values, asked):
+    rows.server("sayer", serves=[SAYS])
+    bring(previews=[{"name": "poster", "key": "k/p.webp", "media_type": "image/webp", "bytes": 9}], **values)
+    made = [job.params for job in work()]
+    assert [] == made if asked is None else asked.items() <= made[0].items()
 
 
 def test_a_film_without_sound_leaves_no_failed_job(rows, server, bring, work):
@@ -202,6 +252,7 @@ def test_a_forgotten_prompt_takes_its_vector_with_it(rows, server, bring, work, 
 
 
 def test_an_unknown_kind_is_refused():
-    with pytest.raises(ValueError, match="'sound' is none of embedding, transcript"):
+    with pytest.raises(ValueError, match="'sound' is none of description, embedding, transcript"):
         chosen_kinds("embedding,sound")
-    assert ["transcript", "embedding"] == [kind.name for kind in chosen_kinds("embedding, transcript")]
+    names = ["transcript", "description", "embedding"]
+    assert names == [kind.name for kind in chosen_kinds("embedding,description, transcript")]
