@@ -130,6 +130,47 @@ def test_a_transcript_is_kept_in_its_shape(vg):
     assert (transcript, "hello") == (found["transcript"], found["transcript_text"])
 
 
+HEARD = {
+    "language": "en",
+    "segments": [{"start": 1.0, "end": 2.0, "text": " a blue mug "}, {"start": 2, "end": 2, "text": ""}],
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "state", "percent"),
+    [
+        ({"analyzed": []}, "UNATTEMPTED", 0),
+        ({"analysis_job": "job_1", "analyzed": ["transcript", "description"]}, "LOADING", 33),
+        ({"analyzed": ["transcript"], "transcript": HEARD}, "FULFILLED", 100),
+        ({"analyzed": ["embedding", "description"], "embedding_model": "a"}, "FULFILLED", 100),
+        ({"analyzed": ["description"], "embedding_model": "a"}, "REJECTED", 0),
+    ],
+)
+def test_an_analysis_has_its_state(vg, rows, file, values, state, percent):
+    rows.execute(update(media).values(**values))
+    shown = vg.files.get_file(file_id=file["file_id"])["file_analysis_metadata"]
+    assert (state, percent, 0) == tuple(
+        shown[f"analysis_{name}"] for name in ("loading_state", "progress_percentage", "attempt_index")
+    )
+
+
+@pytest.mark.parametrize(
+    ("kept", "words", "text"),
+    [
+        (HEARD, [(1.0, 1.125, "a"), (1.125, 1.625, "blue"), (1.625, 2.0, "mug")], "a blue mug"),
+        ({"segments": [{"begin": 1}]}, None, None),
+        ([1], None, None),
+        ("said", None, "said"),
+    ],
+)
+def test_a_transcript_of_sentences_has_words(vg, rows, file, kept, words, text):
+    rows.execute(update(media).values(transcript=kept))
+    shown = vg.files.get_file(file_id=file["file_id"])
+    timed = words and [dict(zip(("start_seconds", "end_seconds", "word"), word, strict=True)) for word in words]
+    expected = words and {"language_code": "en", "words": timed}
+    assert (expected, text) == (shown["transcript"], shown["transcript_text"])
+
+
 def test_files_of_others_are_unknown(stranger_vg, file, refused):
     calls = ("get_file", "hydrate_file", "archive_file", "enable_public_preview", "disable_public_preview")
     for call in calls:
