@@ -75,6 +75,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     - `durations`: the only seconds of a video, a sound or music that the model makes; one is a fixed duration. Without
       them any from `min_seconds` to `max_seconds`. A video has `frame_step` n + 1 frames, since its autoencoder makes
       no other number.
+    - `clip_seconds`: what a model of videos makes at once. A longer video, up to `max_seconds`, is made of clips, each
+      from the last frame of the one before.
     - `inputs`: the least and the most pictures of a generation type, where the capabilities do not say it:
       `{ image-to-video = [2, 2] }` takes a start and an end frame, `{ text-to-video = [0, 1] }` an optional picture.
     - `input_types`: media types of pictures; empty: all that the service reads. `max_input_bytes`: of each input other
@@ -98,6 +100,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_seconds: Seconds = 10.0
     durations: tuple[Seconds, ...] = ()
     frame_step: Annotated[int, Meta(ge=1)] = 1
+    clip_seconds: Seconds | None = None
     inputs: dict[GenerationType, tuple[Count, Count]] = {}
     input_types: tuple[ImageType, ...] = ()
     max_input_bytes: Annotated[int, Meta(ge=1)] | None = None

@@ -29,7 +29,8 @@ def call_arguments(
     }
     arguments = {name: value for name, value in values.items() if value is not None and name in usable}
     return arguments, (
-        *(warning for warning in (size.warning, frame_plan.warning) if warning),
+        *([size.warning] if size.warning else []),
+        *frame_plan.warnings,
         *ignored_field_warnings(spec, params, usable),
         *unsupported_field_warnings(arguments.get("negative_prompt"), choices.guidance),
     )

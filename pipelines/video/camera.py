@@ -51,7 +51,7 @@ class CameraMove:
         warnings = (
             *([heard.warning] if heard else []),
             *scope_warnings(self.spec, heard.rest if heard else params.prompt),
-            *([plan.warning] if plan.warning else []),
+            *plan.warnings,
             *ignored_field_warnings(self.spec, params, frozenset()),
         )
         for warning in warnings:

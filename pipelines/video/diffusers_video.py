@@ -1,9 +1,11 @@
 """The family `diffusers-video`: videos from text or stills, with Wan, VACE, LTX or Cosmos 3, by `model_index.json`."""
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from functools import partial
 from inspect import signature
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -30,7 +32,7 @@ from pipelines.diffusion.checkpoint import load_diffusers, loader_for, resident_
 from pipelines.diffusion.context_parallel import check_context_parallel, divides, shared_steps
 from pipelines.diffusion.decode_retry import clear_vae_cache, decode_retried
 from pipelines.diffusion.prompt_cache import PromptCache
-from pipelines.diffusion.sampling_settings import choose
+from pipelines.diffusion.sampling_settings import SamplingSettings, choose
 from pipelines.diffusion.warmup import PROMPT, STEPS, minimal_inputs
 from pipelines.image.arguments import cover
 from pipelines.image.inputs import read_image
@@ -57,6 +59,7 @@ PAIRS: tuple[tuple[Any, Any], ...] = (
 """For text, and for a still: two pipelines of the same components, or one that does both. A repository names one."""
 MULTIPLE = 32
 """Sides must be multiples of this where the catalog does not say: `VideoParams` accepts no others."""
+END = "last_image"
 CHUNK = 8
 """Frames that are converted at once: in floating point a whole video is eight times as large."""
 
@@ -66,6 +69,23 @@ class _Clip(msgspec.Struct, frozen=True):
 
     frames: torch.Tensor
     sound: torch.Tensor | None = None
+
+    def without_first(self, fps: int) -> "_Clip":
+        """Return it without its first frame, which is the last one of the clip before."""
+        sound = None if self.sound is None else self.sound[:, round(SOUND_RATE / fps) :]
+        return _Clip(self.frames[1:], sound)
+
+
+class _Run(msgspec.Struct, frozen=True):
+    """What all clips of a job have in common; `arguments` have all that a driving film says, where it `is_driven`."""
+
+    ctx: RunContext
+    clips: tuple[int, ...]
+    size: SizePlan
+    arguments: dict[str, Any]
+    is_driven: bool
+    settings: SamplingSettings
+    ranks: int
 
 
 class DiffusersVideo:
@@ -123,11 +143,9 @@ class DiffusersVideo:
         seconds = params.duration_seconds
         frame_plan = plan_driven(self.spec, seconds, driving) if driving else plan_frames(self.spec, seconds)
         arguments, warnings = call_arguments(self.spec, params, size, frame_plan, accepts)
-        choices = choose(self.spec, params)
-        reuse, loras = choices.reuse, choices.loras
-        use_loras(self.pipe, self.spec, loras)
-        pipe.scheduler = self.schedulers[scheduled(self.spec, loras)]
-        ranks = self._ranks(pipe, size, frame_plan.frames, ctx)
+        settings = choose(self.spec, params)
+        use_loras(self.pipe, self.spec, settings.loras)
+        ranks = self._ranks(pipe, size, frame_plan.clips, ctx)
         if ctx.rank >= ranks:
             return RawOutput(arrays={})
         if ranks < ctx.ranks:
@@ -137,31 +155,23 @@ class DiffusersVideo:
             warnings = (AS_GIVEN, *warnings)
         for warning in warnings:
             ctx.warn(warning)
-        progress = StepProgress(ctx, 0, 1, self.acceleration.compiles(pipe, reuse, loras))
-        drawing = drawing_for(pipe, size.make, [ctx])
-        if drawing is not None:
-            progress = msgspec.structs.replace(progress, on_latents=drawing.on_latents)
-        progress.begin()
         if driving is not None:
-            pictures = followed_frames(inputs, [*driving_frames(driving, frame_plan, size.make)])
-        elif isinstance(pipe, WanVACEPipeline):
-            pictures = known_frames(inputs, size.make, frame_plan.frames)
-        else:
-            pictures = _stills(inputs, size.make)
-        make = partial(_make, pipe, arguments | pictures, ctx, progress)
-        try:
-            with shared_steps(pipe, ranks):
-                made = self.acceleration.run(pipe, reuse, make, loras)
-        except Exception:
-            clear_vae_cache(pipe)
-            raise
+            arguments |= followed_frames(inputs, [*driving_frames(driving, frame_plan, size.make)])
+        run = _Run(ctx, frame_plan.clips, size, arguments, driving is not None, settings, ranks)
+        clips = self._clips(run, inputs)
         if ctx.rank > 0:
+            deque(clips, maxlen=0)
             return RawOutput(arrays={})
-        frames = empty_video(ctx, len(made.frames), *size.asked)
-        self._convert(made.frames, size, frames)
+        frames, place, sounds = empty_video(ctx, frame_plan.frames, *size.asked), 0, []
+        for clip in clips:
+            new = clip.without_first(frame_plan.fps) if place else clip
+            self._convert(new.frames, size, frames[place : place + len(new.frames)])
+            place += len(new.frames)
+            if new.sound is not None:
+                sounds.append(self._heard(new.sound, len(new.frames) / frame_plan.fps))
         arrays: dict[str, NDArray[Any]] = {"frames": frames}
-        if made.sound is not None:
-            arrays["sound"] = self._heard(made.sound, len(frames) / frame_plan.fps)
+        if sounds:
+            arrays["sound"] = np.concatenate(sounds)
         return RawOutput(
             arrays=arrays,
             warnings=warnings,
@@ -171,7 +181,7 @@ class DiffusersVideo:
                 "frames": len(frames),
                 "num_inference_steps": arguments.get("num_inference_steps"),
                 "guidance_scale": arguments.get("guidance_scale"),
-                "cache": None if reuse is None else reuse.kind,
+                "cache": None if settings.reuse is None else settings.reuse.kind,
                 "gpus": ranks,
                 "precision": self.acceleration.precision,
                 "made_width": size.make[0],
@@ -179,9 +189,49 @@ class DiffusersVideo:
             },
         )
 
-    def _ranks(self, pipe: Any, size: SizePlan, frames: int, ctx: RunContext) -> int:
+    def _clips(self, run: _Run, inputs: Inputs) -> Iterator[_Clip]:
+        """Make each clip from the last frame of the one before; an end frame is that of the last clip."""
+        files, last = dict(inputs.files), len(run.clips) - 1
+        with TemporaryDirectory() as folder:
+            for number in range(len(run.clips)):
+                given = files if number == last else {name: file for name, file in files.items() if name != END}
+                clip = self._clip(run, Inputs(given), number, is_decoded=run.ctx.rank == 0 or number < last)
+                yield clip
+                if number < last:
+                    files["input_image"] = _save_frame(clip.frames[-1], Path(folder) / f"{number}.png")
+
+    def _clip(self, run: _Run, inputs: Inputs, number: int, *, is_decoded: bool) -> _Clip:
+        """Make one clip; without `is_decoded` its frames are latents."""
+        pipe, ctx, reuse, loras = self._pipe(inputs), run.ctx, run.settings.reuse, run.settings.loras
+        pipe.scheduler = self.schedulers[scheduled(self.spec, loras)]
+        compiles = self.acceleration.compiles(pipe, reuse, loras)
+        progress = StepProgress(ctx, number, len(run.clips), compiles)
+        drawing = drawing_for(pipe, run.size.make, [ctx])
+        if drawing is not None:
+            progress = msgspec.structs.replace(progress, on_latents=drawing.on_latents)
+        progress.begin()
+        call = run.arguments | {
+            "num_frames": run.clips[number],
+            "generator": torch.Generator("cpu").manual_seed(ctx.seed + number),
+            "callback_on_step_end": progress.on_step_end,
+            "output_type": "pt" if is_decoded else "latent",
+        }
+        if isinstance(pipe, WanVACEPipeline) and not run.is_driven:
+            call |= known_frames(inputs, run.size.make, run.clips[number])
+        elif not run.is_driven:
+            call |= _stills(inputs, run.size.make)
+        try:
+            with shared_steps(pipe, run.ranks):
+                made: _Clip = self.acceleration.run(pipe, reuse, partial(_make, pipe, call, ctx), loras)
+        except Exception:
+            clear_vae_cache(pipe)
+            raise
+        return made
+
+    def _ranks(self, pipe: Any, size: SizePlan, clips: tuple[int, ...], ctx: RunContext) -> int:
         """Return how many processes make this run: all of `ctx.ranks`, or one where they would not have equal parts."""
-        return ctx.ranks if ctx.ranks == 1 or divides(pipe, *size.make, frames, ctx.ranks) else 1
+        able = ctx.ranks == 1 or all(divides(pipe, *size.make, frames, ctx.ranks) for frames in clips)
+        return ctx.ranks if able else 1
 
     def warm_up(self, ctx: RunContext) -> None:
         """See `Pipeline`."""
@@ -222,16 +272,17 @@ class DiffusersVideo:
         return self.pipes[next((ways[name] for name in ways if name in inputs.files), "text-to-video")]
 
 
-def _make(pipe: Any, arguments: dict[str, Any], ctx: RunContext, progress: StepProgress) -> _Clip:
-    """Call the pipeline once. For a rank above 0 the frames are not decoded."""
-    extras = {
-        "generator": torch.Generator("cpu").manual_seed(ctx.seed),
-        "callback_on_step_end": progress.on_step_end,
-        "output_type": "pt" if ctx.rank == 0 else "latent",
-    }
+def _make(pipe: Any, call: dict[str, Any], ctx: RunContext) -> _Clip:
     with decode_retried(pipe, ctx.make_room):
-        made = pipe(**arguments, **extras)
+        made = pipe(**call)
     return _Clip(made.video, made.sound) if isinstance(pipe, Cosmos3OmniPipeline) else _Clip(made.frames[0])
+
+
+def _save_frame(frame: torch.Tensor, file: Path) -> Path:
+    """Write a frame, 3 x height x width in 0 to 1, as PNG."""
+    pixels = (frame.float().clamp(0, 1) * 255).round().to(torch.uint8)
+    Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy()).save(file, compress_level=1)
+    return file
 
 
 def _pair(pipe: Any) -> tuple[Any, Any]:

@@ -20,19 +20,20 @@ def driving_clip(inputs: Inputs) -> ClipFacts | None:
 
 
 def plan_driven(spec: ModelSpec, seconds: float, clip: ClipFacts) -> FramePlan:
-    """Return the frames of a video of so many seconds, or of those of its driving film; `warning` says what differs."""
+    """Return the frames of a video of so many seconds, or of those of its driving film; `warnings` say what differs.
+
+    It is one clip: a driving film is not followed from one clip into the next.
+    """
     has = clip.frames / clip.fps
-    plan = plan_frames(spec, min(seconds, has))
+    plan = plan_frames(spec, min(seconds, has, spec.limits.clip_seconds or has))
     step = spec.limits.frame_step / plan.fps
-    if seconds - plan.seconds > step:
-        return msgspec.structs.replace(
-            plan, warning=f"`{MOTION}` has {has:.2f} s; {spec.id} makes {plan.seconds:.2f} s instead of {seconds:g} s"
-        )
     if has - plan.seconds > step:
-        return msgspec.structs.replace(
-            plan, warning=f"{spec.id} follows the first {plan.seconds:.2f} s of `{MOTION}`, which has {has:.2f} s"
-        )
-    return plan
+        warning = f"{spec.id} follows the first {plan.seconds:.2f} s of `{MOTION}`, which has {has:.2f} s"
+    elif seconds - plan.seconds > step:
+        warning = f"`{MOTION}` has {has:.2f} s; {spec.id} makes {plan.seconds:.2f} s instead of {seconds:g} s"
+    else:
+        return plan
+    return msgspec.structs.replace(plan, warnings=(warning,))
 
 
 def driving_frames(clip: ClipFacts, plan: FramePlan, size: Size) -> Iterator[Image.Image]:

@@ -1,6 +1,6 @@
 """Number of frames of a video of a given duration. No torch."""
 
-from math import floor
+from math import ceil, floor
 
 import msgspec
 
@@ -11,11 +11,16 @@ FPS = 24
 
 
 class FramePlan(msgspec.Struct, frozen=True):
-    """`frames` at `fps` frames per second; `warning` names a relevant difference from the requested duration."""
+    """`frames` at `fps` frames per second, made in `clips`; `warnings` say what is relevant to the one who asked.
+
+    `clips` are frames that are made at once. Each clip after the first begins with the last frame of the one before,
+    so that together they have a frame for each but the first more than the video.
+    """
 
     frames: int
     fps: int
-    warning: str | None = None
+    clips: tuple[int, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -31,10 +36,25 @@ def plan_frames(spec: ModelSpec, seconds: float) -> FramePlan:
     """
     fps, step = spec.defaults.fps or FPS, spec.limits.frame_step
     frames = _legal(spec.limits.nearest_seconds(seconds) * fps, step)
-    warning = None
+    clips, warnings = _clips(frames, step, spec.limits.clip_seconds, fps), []
     if abs(frames - seconds * fps) > step / 2 + 1e-6:
-        warning = f"{spec.id} makes {frames / fps:.2f} s ({frames} frames at {fps} per second) instead of {seconds:g} s"
-    return FramePlan(frames, fps, warning)
+        made = f"{frames / fps:.2f} s ({frames} frames at {fps} per second)"
+        warnings.append(f"{spec.id} makes {made} instead of {seconds:g} s")
+    if len(clips) > 1:
+        warnings.append(
+            f"{spec.id} makes {spec.limits.clip_seconds:g} s at once; "
+            f"made {len(clips)} clips, each from the last frame of the one before"
+        )
+    return FramePlan(frames, fps, clips, tuple(warnings))
+
+
+def _clips(frames: int, step: int, seconds: float | None, fps: int) -> tuple[int, ...]:
+    """Return as few clips of at most so many seconds as there may be, of about the same number of frames."""
+    if seconds is None:
+        return (frames,)
+    steps, most = (frames - 1) // step, (_legal(seconds * fps, step) - 1) // step
+    count = ceil(steps / most)
+    return tuple((steps + place) // count * step + 1 for place in reversed(range(count)))
 
 
 def _legal(wanted: float, step: int) -> int:

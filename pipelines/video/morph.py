@@ -42,7 +42,7 @@ class Morph:
         plan = plan_frames(self.spec, params.duration_seconds)
         warnings = (
             SAID,
-            *([plan.warning] if plan.warning else []),
+            *plan.warnings,
             *ignored_field_warnings(self.spec, params, frozenset()),
         )
         for warning in warnings:

@@ -80,7 +80,7 @@ class FollowedMotion:
             ctx.progress(0.3 * len(placements) / plan.frames, "step")
         warnings = (
             SAID,
-            *([plan.warning] if plan.warning else []),
+            *plan.warnings,
             *([NONE_FOUND] if max(placement.distance for placement in placements) < STILL else []),
             *ignored_field_warnings(self.spec, params, frozenset()),
         )

@@ -276,6 +276,47 @@ class TestCatalogue:
             run(loaded("wan22", videos_dir, capabilities=["image-to-video"]))
 
 
+CLIPS = {"frame_step": 4, "max_side": 1280, "max_seconds": 5, "side_multiple": 32, "clip_seconds": 0.21}
+
+
+class TestLongerThanAClip:
+    """Twelve steps of frames where the model makes four at once: 13 frames of 5, 5 and 5."""
+
+    def test_each_clip_goes_on_from_the_frame_before(self, videos_dir: Path, tmp_path: Path) -> None:
+        warned: list[str] = []
+        reports: list[float] = []
+        ctx = RunContext(seed=1, progress=lambda part, stage: reports.append(part), warn=warned.append)
+
+        raw = loaded("wan22", videos_dir, limits=CLIPS).run(VideoParams(prompt=PROMPT, **VIDEO), Inputs(), ctx)
+
+        own = [images(videos_dir / "wan22", num_frames=5)]
+        for seed in (2, 3):
+            Image.fromarray((own[-1][-1] * 255).round().astype(np.uint8)).save(tmp_path / "last.png")
+            given = Inputs({"input_image": tmp_path / "last.png"})
+            own.append(images(videos_dir / "wan22", given, seed=seed, num_frames=5)[1:])
+        assert np.array_equal(planes(np.concatenate(own)), frames(raw))
+        assert ["wan22 makes 0.21 s at once; made 3 clips, each from the last frame of the one before"] == warned
+        assert sorted(reports) == reports
+        assert 3 * 4 == len(reports)
+
+    def test_it_ends_at_its_end_frame(self, videos_dir: Path, ends: Inputs, tmp_path: Path) -> None:
+        made = frames(run(loaded("wan22a14b", videos_dir, limits=CLIPS), ends))
+
+        first = images(videos_dir / "wan22a14b", Inputs({"input_image": ends.files["input_image"]}), num_frames=5)
+        assert np.array_equal(planes(first), made[:5])
+        assert 13 == len(made)
+        free = frames(
+            run(loaded("wan22a14b", videos_dir, limits=CLIPS), Inputs({"input_image": ends.files["input_image"]}))
+        )
+        assert np.array_equal(free[:9], made[:9])
+        assert not np.array_equal(free[9:], made[9:])
+
+    def test_its_sound_is_as_long(self, videos_dir: Path) -> None:
+        raw = run(loaded("cosmos3", videos_dir, limits=CLIPS), sound=True)
+
+        assert (13, 13 * 2000) == (len(frames(raw)), len(raw.arrays["sound"]))
+
+
 class TestFirstAndLastFrame:
     def test_both_ends_reach_a_model_that_uses_them(self, videos_dir: Path, still: Inputs, ends: Inputs) -> None:
         pipeline = loaded("wan22a14b", videos_dir)

@@ -21,7 +21,7 @@ def test_the_demos_come_last_and_need_no_weights() -> None:
 def test_wan_makes_the_lengths_that_it_was_trained_on(seconds: float, frames: int) -> None:
     plan = plan_frames(WAN, seconds)
 
-    assert (frames, 24, None) == (plan.frames, plan.fps, plan.warning)
+    assert (frames, 24, (frames,), ()) == (plan.frames, plan.fps, plan.clips, plan.warnings)
 
 
 def test_no_model_that_ignores_a_last_frame_claims_to_end_there() -> None:

@@ -34,7 +34,7 @@ def test_the_nearest_legal_number_of_frames(step: int, fps: int, seconds: float,
 
 
 def test_half_a_frame_step_is_no_reason_for_a_warning() -> None:
-    assert [None] * 49 == [plan_frames(model(4), n / 10).warning for n in range(2, 51)]
+    assert {()} == {plan_frames(model(4), n / 10).warnings for n in range(2, 51)}
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_half_a_frame_step_is_no_reason_for_a_warning() -> None:
     ],
 )
 def test_what_cannot_be_made_is_made_shorter_or_longer_and_said(seconds: float, warning: str) -> None:
-    assert warning == plan_frames(model(4), seconds).warning
+    assert (warning,) == plan_frames(model(4), seconds).warnings
 
 
 def test_without_a_frame_rate_in_the_catalogue_it_is_24() -> None:
@@ -54,3 +54,34 @@ def test_without_a_frame_rate_in_the_catalogue_it_is_24() -> None:
 
 def test_how_long_it_is() -> None:
     assert 49 / 24 == plan_frames(model(4), 2).seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "clips"),
+    [
+        (5.0, (121,)),
+        (5.2, (65, 61)),
+        (8.0, (97, 97)),
+        (10.0, (121, 121)),
+        (12.0, (97, 97, 97)),
+        (15.0, (121, 121, 121)),
+    ],
+)
+def test_a_longer_video_is_made_of_clips_that_share_a_frame(seconds: float, clips: tuple[int, ...]) -> None:
+    able = spec(
+        modality="video",
+        capabilities=["image-to-video"],
+        limits={"frame_step": 4, "max_seconds": 15.0, "clip_seconds": 5.0},
+    )
+
+    plan = plan_frames(able, seconds)
+
+    assert clips == plan.clips
+    assert plan.frames == sum(clips) - len(clips) + 1
+    words = f"tiny makes 5 s at once; made {len(clips)} clips, each from the last frame of the one before"
+    assert ((words,) if len(clips) > 1 else ()) == plan.warnings
+
+
+def test_clips_need_a_model_that_begins_with_a_frame() -> None:
+    with pytest.raises(ValueError, match="clip_seconds"):
+        spec(modality="video", capabilities=["text-to-video"], limits={"clip_seconds": 5.0})
