@@ -287,7 +287,8 @@ class RequestExecutor:
 
         spec, pictures = self._loader.spec(request.model), sum(not is_lora(name) for name in inputs.files)
         batch, brought = images_at_once(spec, params), brought_bytes(spec, inputs.files)
-        return self._with_model(request, ctx, job_size(params, pictures), batch, run, brought)
+        size = job_size(params, pictures, spec.limits.clip_seconds)
+        return self._with_model(request, ctx, size, batch, run, brought)
 
     def _with_model(
         self,

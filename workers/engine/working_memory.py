@@ -102,16 +102,18 @@ def brought_bytes(spec: ModelSpec, inputs: Mapping[str, Path]) -> int:
     )
 
 
-def job_size(params: Params, inputs: int) -> int:
+def job_size(params: Params, inputs: int, clip_seconds: float | None = None) -> int:
     """Return a number that grows with the memory that a job with so many input files takes: pixels, where it has any.
 
-    Jobs of models that always compute at the same size have the same one.
+    Of a video those of one clip count, where its model makes `clip_seconds` at once. Jobs of models that always compute
+    at the same size have the same one.
     """
     match params:
         case ImageParams():
             return params.width * params.height * (1 + inputs)
         case VideoParams():
-            return round(params.width * params.height * params.duration_seconds * _FRAMES_PER_SECOND)
+            seconds = min(params.duration_seconds, clip_seconds or params.duration_seconds)
+            return round(params.width * params.height * seconds * _FRAMES_PER_SECOND)
         case _:
             return 1
 

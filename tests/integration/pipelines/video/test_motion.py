@@ -34,7 +34,7 @@ STILL, OTHER = scene((576, 384), seed=5), scene((576, 384))
 
 def filmed(still: Image.Image, move: str, count: int = 12) -> list[Image.Image]:
     """What the demo's camera sees of a picture."""
-    return list(render_frames(still, SIZE, FramePlan(count, FPS), choose_move(move, 1)))
+    return list(render_frames(still, SIZE, FramePlan(count, FPS, (count,)), choose_move(move, 1)))
 
 
 def inputs(folder: Path, frames: list[Image.Image]) -> Inputs:

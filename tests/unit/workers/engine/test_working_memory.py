@@ -16,6 +16,12 @@ def test_more_pixels_frames_or_images_are_a_larger_job() -> None:
     assert job_size(video, 1) < job_size(VideoParams(duration_seconds=2.5), 1)
 
 
+def test_a_video_is_as_large_as_one_of_its_clips() -> None:
+    video = VideoParams(duration_seconds=9.0)
+    assert job_size(VideoParams(duration_seconds=5.0), 1) == job_size(video, 1, clip_seconds=5.0)
+    assert job_size(video, 1) == job_size(video, 1, clip_seconds=10.0)
+
+
 def test_words_and_seeds_do_not_change_the_size() -> None:
     assert job_size(ImageParams(prompt="x"), 0) == job_size(ImageParams(prompt="y", num_images=4, seed=3), 0)
     assert job_size(SpeechParams(text="a"), 0) == job_size(SpeechParams(text="a b"), 1)
