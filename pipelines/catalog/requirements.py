@@ -14,6 +14,7 @@ import msgspec
 from core.errors.fields import InvalidRequest, MissingField, NotThisModel, OutOfRange
 from core.languages import find_language, not_spoken
 from jobs.params.base import Params, Resolution, changed_fields
+from jobs.params.cutout import SegmentParams
 from jobs.params.image import ControlKind, ImageParams
 from jobs.params.media import ELEMENTS, PICTURE, is_lora, media_of
 from jobs.params.registry import AnyParams
@@ -195,6 +196,9 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
         yield UnmetRequirement(error=NotThisModel, field="$.language_id", sentence=sentence)
     if isinstance(params, SpeechParams):
         yield from _unmet_voice(spec, params)
+    if isinstance(params, SegmentParams) and "words" in spec.capabilities and not params.classes:
+        sentence = f"{spec.id} finds what `classes` name; name something in it"
+        yield UnmetRequirement(error=MissingField, field="$.classes", sentence=sentence)
     if isinstance(params, UpscaleParams) and params.scale > spec.limits.max_scale:
         sentence = f"`scale` must be at most {spec.limits.max_scale} for {spec.id}"
         yield UnmetRequirement(error=NotThisModel, field="$.scale", sentence=sentence)

@@ -45,6 +45,7 @@ Capability = Literal[
     "sound",  # a video with sound
     "films",  # takes a film in `input_video` where others of its modality take a picture; sees it (texts)
     "pictures",  # makes vectors of pictures, too
+    "words",  # finds what `classes` name in any words (segments); they are required
     "negative-prompt",
     "lyrics",  # sings `lyrics`, in `limits.max_lyrics_chars`
     "vision",  # sees the pictures of `images` (texts)

@@ -42,6 +42,7 @@ FAMILIES: dict[str, Family] = {
     "rife": Family("pipelines.interpolate.rife", "Rife"),
     "real-esrgan": Family("pipelines.upscale.real_esrgan", "RealESRGAN"),
     "eomt": Family("pipelines.segment.eomt", "Eomt"),
+    "grounded-sam": Family("pipelines.segment.grounded_sam", "GroundedSam"),
     "cutout-parts": Family("pipelines.segment.cutout_parts", "CutoutParts"),
     "demo-relief": Family("pipelines.mesh.relief", "Relief"),
     "transformers-text": Family("pipelines.text.transformers_text", "TransformersText"),

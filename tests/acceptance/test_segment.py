@@ -67,10 +67,12 @@ def test_bad_input_is_refused_before_it_waits(studio: Service, fields: Any, code
 
 @pytest.fixture(scope="module")
 def tiny(postgres: Databases, valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Path]]:
-    """A service whose worker serves a tiny EoMT, and its checkpoint."""
+    """A service whose worker serves a tiny EoMT and a model of words, and the checkpoint of the first."""
     folder = tmp_path_factory.mktemp("segments")
     weights = tiny_segments.save_eomt(folder / "weights" / "eomt")
+    tiny_segments.save_grounded_sam(folder / "weights" / "named")
     catalog = entry("eomt", family="eomt", modality="segment")
+    catalog += entry("named", family="grounded-sam", modality="segment", capabilities=["words"])
     with model_service(
         folder, catalog, folder / "weights", server_id="segments", postgres=postgres, broker_url=valkey
     ) as made:
@@ -94,6 +96,17 @@ def test_eomt_finds_what_transformers_finds(tiny: tuple[Service, Path]) -> None:
         info = infos[each["score"]]
         assert tiny_segments.NAMES[info["label_id"]] == each["label"]
         assert np.array_equal(numbers == each["id"], wanted["segmentation"].numpy() == info["id"])
+
+
+@pytest.mark.long
+def test_a_model_of_words_finds_what_is_named(tiny: tuple[Service, Path]) -> None:
+    service, _ = tiny
+    body = {"model": "named", "input_image": source(png(flat_art())), "threshold": LOW}
+    _, found = parts(finished.make(service, "segment", **body, classes=["red disk", "box"]))
+    assert found
+    assert {each["label"] for each in found} <= {"red disk", "box"}
+    problem = service.client.post("/generate/segment/v1", json=body).json()
+    assert ("missing_field", "$.classes") == (problem["code"], problem["field"])
 
 
 @pytest.mark.long

@@ -40,7 +40,7 @@ MODALITIES = {
 }
 MODALITIES |= {"picture-labels": "text", "transformers-text": "text", "whisper": "transcript"}
 MODALITIES |= {"musetalk": "avatar", "demo-avatar": "avatar"}
-MODALITIES |= {"eomt": "segment", "cutout-parts": "segment"}
+MODALITIES |= {"eomt": "segment", "grounded-sam": "segment", "cutout-parts": "segment"}
 MODALITIES |= {"sentence-embedding": "embedding", "siglip": "embedding"}
 MODALITIES |= {"brand-kit": "branding", "film-join": "join", "vtracer": "vectorize", "real-esrgan": "upscale"}
 MODALITIES |= {"demo-sound": "sound", "demo-music": "music", "moss-sound": "sound", "diffusers-music": "music"}
