@@ -27,6 +27,8 @@ Side = Annotated[int, Meta(ge=64, le=2048, description="Pixels.")]
 
 ControlKind = Literal["canny", "depth", "pose"]
 """Edges as Canny's algorithm finds them, distances, or the joints of people."""
+OPAQUE = 127
+"""An alpha (0 to 255) of a mask above this is not repainted."""
 MAX_PADDING = 2048
 Border = Annotated[int, Meta(ge=0, le=MAX_PADDING, description="Pixels of `input_image`.")]
 

@@ -5,10 +5,8 @@ from pathlib import Path
 import msgspec
 from PIL import Image, ImageOps
 
-from core.errors.inputs import EmptyMask, MaskOfOtherSize
-from jobs.params.image import Padding
+from jobs.params.image import OPAQUE, Padding
 from pipelines.catalog.requirements import CONTROL, MASK, PADDING, check_media, takes_input_as_reference
-from pipelines.catalog.sizes import Size
 from pipelines.catalog.spec import ModelSpec
 from pipelines.image.flatten import flatten_on_white
 from pipelines.image.outpaint import extend_image, extend_mask
@@ -18,10 +16,6 @@ MIN_SIDE = 64
 MAX_ASPECT_RATIO = 8
 """Limits of every editing model: sides of at least `MIN_SIDE` pixels, none more than `MAX_ASPECT_RATIO` times the
 other."""
-
-
-OPAQUE = 127
-"""An alpha of more than this is not repainted."""
 
 
 class ImageInputs(msgspec.Struct, frozen=True):
@@ -41,7 +35,7 @@ def gather_images(spec: ModelSpec, inputs: Inputs, padding: Padding | None = Non
     """Return the images of `input_image` and `reference_images.0`, `.1`, ... for this model.
 
     A model that edits and does not start from an image takes `input_image` as its first reference, unless it repaints
-    it: beyond its sides, or under a mask. Raises what `check_media` and `read_mask` raise.
+    it: beyond its sides, or under a mask. Raises what `check_media` raises.
     """
     check_media(spec, (*inputs.files, PADDING) if padding else inputs.files)
     start, references = inputs.files.get("input_image"), read_references(inputs)
@@ -50,7 +44,7 @@ def gather_images(spec: ModelSpec, inputs: Inputs, padding: Padding | None = Non
         references.insert(0, fit_reference(read_image(start)))
         start = None
     image, file = None if start is None else read_image(start), inputs.files.get(MASK)
-    mask = None if image is None or file is None else read_mask(file, image.size)
+    mask = None if image is None or file is None else read_mask(file)
     if image is not None and padding is not None:
         image, mask = extend_image(image, padding), extend_mask(mask, image.size, padding)
     return ImageInputs(
@@ -73,20 +67,15 @@ def read_image(file: Path) -> Image.Image:
         return flatten_on_white(image)
 
 
-def read_mask(file: Path, size: Size) -> Image.Image:
+def read_mask(file: Path) -> Image.Image:
     """Read the alpha of a clean PNG: 255 where a pixel is transparent, which is to be repainted, and 0 elsewhere.
 
-    A pixel counts as transparent below half of full opacity. Raises `MaskOfOtherSize` and `EmptyMask`.
+    A pixel counts as transparent below half of full opacity. Ingest has seen that one is, and that the mask is of the
+    size of its image.
     """
     with Image.open(file, formats=["PNG"]) as image:
-        if image.size != size:
-            made, wanted = (f"{width}x{height}" for width, height in (image.size, size))
-            raise MaskOfOtherSize(f"The mask has {made} pixels; send one of {wanted}, the size of `input_image`.")
         alpha = image.convert("RGBA").getchannel("A")
-    mask = alpha.point([255] * (OPAQUE + 1) + [0] * (255 - OPAQUE))
-    if mask.getbbox() is None:
-        raise EmptyMask
-    return mask
+    return alpha.point([255] * (OPAQUE + 1) + [0] * (255 - OPAQUE))
 
 
 def fit_reference(image: Image.Image) -> Image.Image:

@@ -9,7 +9,8 @@ from pathlib import Path
 from PIL import AvifImagePlugin, Image, ImageChops, ImageCms, PngImagePlugin, TiffImagePlugin
 
 from core.errors.fields import NotThisModel
-from core.errors.inputs import InputTooLarge, InputUnreadable, UnsupportedMedia
+from core.errors.inputs import EmptyMask, InputTooLarge, InputUnreadable, UnsupportedMedia
+from jobs.params.image import OPAQUE
 from workers.ingest.image_containers import PROFILE_BYTES, check_jpeg, without_texts
 
 MAX_SIDE = 8192
@@ -72,6 +73,13 @@ def clean_image(source: Path, media_type: str, target: Path, max_pixels: int, mi
         )
     level, strategy = COMPRESSION.get(media_type, OTHERWISE)
     cleaned.save(target, "PNG", compress_level=level, compress_type=strategy)
+
+
+def check_mask(file: Path) -> None:
+    """Raise `EmptyMask` for a clean copy in which nothing is transparent."""
+    with Image.open(file, formats=["PNG"]) as mask:
+        if mask.mode != "RGBA" or mask.getchannel("A").getextrema()[0] > OPAQUE:
+            raise EmptyMask
 
 
 def read_image(source: Path, media_type: str, max_pixels: int) -> Image.Image:

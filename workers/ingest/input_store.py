@@ -16,13 +16,16 @@ from core.errors.base import AtelierError
 from core.settings import Settings
 from jobs.job import JobError, job_from_row
 from jobs.notify import JobNotifier
-from jobs.params.media import field_of
+from jobs.params.media import PICTURE, field_of
 from jobs.statements.media import inputs
+from pipelines.catalog.requirements import MASK
 
 log = logging.getLogger(__name__)
 
 Key = tuple[str, str, int]
 """Job, name and fence of a leased input."""
+COUNTERPARTS = {MASK: PICTURE, PICTURE: MASK}
+"""The inputs that must be of one size."""
 
 
 class CleanCopy(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +35,14 @@ class CleanCopy(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str
     bytes: int
     sha256: str
+
+
+class NotCompared(Exception):
+    """A mask, or a picture with one, whose counterpart is stored under `key`: the two are to be compared first."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(key)
 
 
 class InputStore:
@@ -78,16 +89,23 @@ class InputStore:
         log.info("input: retry job=%s name=%s attempt=%d reason=%s", row.job_id, row.name, row.attempt, problem)
         await self._execute(inputs.retry(row.job_id, row.name, row.fence, delay=delay, problem=problem))
 
-    async def complete(self, row: Row[Any], stored: CleanCopy) -> bool:
+    async def complete(self, row: Row[Any], stored: CleanCopy, *, compared: str | None = None) -> bool:
         """Record the clean copy, and queue the job when that was its last input.
 
-        Returns False where the job was cancelled meanwhile, so that the copy is to be removed.
+        Returns False where the job was cancelled meanwhile, so that the copy is to be removed. Raises `NotCompared`,
+        and changes nothing, where the counterpart is there and is not the copy that was `compared`. Of a mask and its
+        picture the one that comes last sees the other, since the job is locked.
         """
         async with self._transaction() as connection:
             waits = (await connection.execute(inputs.lock_job(row.job_id))).first()
             if waits is None:
                 await connection.execute(inputs.release(row.job_id, row.name, row.fence))
                 return (await connection.execute(inputs.is_cancelled(row.job_id))).first() is None
+            if row.name in COUNTERPARTS:
+                copies = {each.name: each.key for each in await connection.execute(inputs.clean_copies(row.job_id))}
+                counterpart = copies.get(COUNTERPARTS[row.name])
+                if counterpart not in (None, compared):
+                    raise NotCompared(counterpart)
             statement = inputs.ready(row.job_id, row.name, row.fence, **msgspec.structs.asdict(stored))
             if (await connection.execute(statement)).first() is None:
                 return True
@@ -97,7 +115,8 @@ class InputStore:
 
     async def fail(self, row: Row[Any], error: AtelierError) -> None:
         """Fail the input, and its job with the reason."""
-        reason = JobError(error.code, f"`{field_of(row.name)}`: {error.detail}")
+        name = error.field.removeprefix("$.") if error.field else field_of(row.name)
+        reason = JobError(error.code, f"`{name}`: {error.detail}")
         async with self._transaction() as connection:
             waits = (await connection.execute(inputs.lock_job(row.job_id))).first()
             statement = inputs.fail(row.job_id, row.name, row.fence, problem=error.detail)

@@ -14,7 +14,7 @@ import msgspec
 
 from core.errors.base import AtelierError
 from core.errors.fields import NotThisModel
-from core.errors.inputs import InputTooLarge, InputUnreadable, UnsupportedMedia
+from core.errors.inputs import EmptyMask, InputTooLarge, InputUnreadable, UnsupportedMedia
 from core.log_capture import child_output
 from core.logs import json_lines
 from core.processes import Process, spawn, stop
@@ -34,7 +34,7 @@ SLACK_SECONDS = 5.0
 """How much longer than its time a child is waited for, its start included; the kernel has ended it by then."""
 CODE = Path(__file__).resolve().parents[2]
 ERRORS: dict[str, type[AtelierError]] = {
-    error.code: error for error in (InputTooLarge, InputUnreadable, NotThisModel, UnsupportedMedia)
+    error.code: error for error in (EmptyMask, InputTooLarge, InputUnreadable, NotThisModel, UnsupportedMedia)
 }
 EXTENSIONS = {"image/png": "png", "audio/wav": "wav", "video/mp4": "mp4", "application/x-safetensors": "safetensors"}
 
@@ -72,9 +72,9 @@ class Sanitizer:
         `seconds` are of processor time; `rules` are further fields of `SanitizeRequest`. `folder` lies in one that only
         this account may enter.
 
-        Raises `UnsupportedMedia`, `InputTooLarge` and `InputUnreadable`; `NotThisModel` for what is shorter or smaller
-        than its model takes; `RetryLater` where the machine may be at fault, and `OSError` where the copy does not fit
-        on it.
+        Raises `UnsupportedMedia`, `InputTooLarge`, `InputUnreadable` and `EmptyMask`; `NotThisModel` for what is
+        shorter or smaller than its model takes; `RetryLater` where the machine may be at fault, and `OSError` where the
+        copy does not fit on it.
         """
         answered = self.ask(SanitizeRequest(kind, seconds, max_pixels, **rules), folder)
         try:

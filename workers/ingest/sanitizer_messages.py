@@ -17,7 +17,7 @@ class SanitizeRequest(msgspec.Struct, frozen=True):
 
     `max_pixels` limits an image, whose sides have at least `min_side`; audio must be longer than `min_seconds`, a film
     at most `max_seconds` long. The file must have one of the media `types`; without any, one that its kind accepts.
-    With a `frame` the file is a film, and the copy that picture of it.
+    With a `frame` the file is a film, and the copy that picture of it. A mask must have something transparent.
     """
 
     kind: MediaKind
@@ -28,6 +28,7 @@ class SanitizeRequest(msgspec.Struct, frozen=True):
     max_seconds: float | None = None
     min_side: int = 0
     frame: FilmFrame | None = None
+    is_mask: bool = False
 
 
 class SanitizeResult(msgspec.Struct, frozen=True):

@@ -34,7 +34,7 @@ from jobs.media_types import HEAD, TYPES, expect
 from jobs.params.media import MediaKind
 from workers.ingest.audio_cleaner import clean_audio, clean_recording
 from workers.ingest.film_cleaner import clean_film, clean_frame
-from workers.ingest.image_cleaner import clean_image
+from workers.ingest.image_cleaner import check_mask, clean_image
 from workers.ingest.lora_cleaner import clean_lora
 from workers.ingest.sanitizer_messages import NO_ROOM, SOURCE, WAITING_SECONDS, SanitizeRequest, SanitizeResult
 
@@ -170,11 +170,14 @@ def clean(request: SanitizeRequest, folder: Path) -> SanitizeResult:
 
 
 def _clean(request: SanitizeRequest, source: Path, media_type: str, folder: Path) -> SanitizeResult:
-    if request.frame is not None:
-        clean_frame(source, media_type, folder / "clean.png", request.frame)
-        return SanitizeResult(media_type="image/png")
-    if request.kind == "image":
-        clean_image(source, media_type, folder / "clean.png", request.max_pixels, request.min_side)
+    if request.frame is not None or request.kind == "image":
+        picture = folder / "clean.png"
+        if request.frame is not None:
+            clean_frame(source, media_type, picture, request.frame)
+        else:
+            clean_image(source, media_type, picture, request.max_pixels, request.min_side)
+        if request.is_mask:
+            check_mask(picture)
         return SanitizeResult(media_type="image/png")
     if request.kind == "video":
         clean_film(source, media_type, folder / "clean.mp4", request.max_seconds)

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import shutil
+import struct
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from core.database import is_unreachable
 from core.errors.base import AtelierError
 from core.errors.failures import InputUnreachable
+from core.errors.inputs import MaskOfOtherSize
 from core.errors.unavailable import StorageUnavailable
 from core.errors.unknown import UnknownOutput
 from core.logs import log_context
@@ -34,8 +36,9 @@ from core.settings import Settings
 from core.storage.store import Store
 from pipelines.catalog.licenses import check_lora_file, read_allowed
 from pipelines.catalog.loader import load_catalog
+from pipelines.catalog.requirements import MASK
 from workers.ingest.fetcher import Fetcher, check_bytes
-from workers.ingest.input_store import CleanCopy, InputStore, Key
+from workers.ingest.input_store import CleanCopy, InputStore, Key, NotCompared
 from workers.ingest.retry_later import RetryLater
 from workers.ingest.sanitizer import Sanitizer
 from workers.ingest.sanitizer_messages import SOURCE
@@ -53,6 +56,8 @@ MAX_DECODERS = min(max(4, len(os.sched_getaffinity(0))), 8)
 FILM_SHARE = 4.0
 """How many times as much processor time a film has as other inputs: all of its frames are decoded and encoded."""
 JITTER = 0.2
+PNG_HEAD = 24
+"""Bytes of a PNG from its start to the end of its height."""
 DOUBLINGS = 5
 """How often the pause before another attempt doubles: up to about a minute."""
 
@@ -197,6 +202,7 @@ class Ingest:
             max_seconds=row.max_seconds,
             min_side=row.min_side,
             frame=row.frame,
+            is_mask=row.name == MASK,
         )
         async with self._shares.setdefault(row.tenant, asyncio.Semaphore(MAX_DECODERS // 2)):
             clean = await loop.run_in_executor(self._decoders, request)
@@ -215,10 +221,10 @@ class Ingest:
 
     async def _record(self, row: Row[Any], outcome: Outcome) -> None:
         if isinstance(outcome, CleanCopy):
-            INPUTS.labels("fetched").inc()
-            if not await self._inputs.complete(row, outcome):
-                loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._transfers, self._objects.remove_prefix, outcome.key)
+            try:
+                await self._complete(row, outcome)
+            except (AtelierError, OSError) as error:
+                await self._record(row, error)
         elif isinstance(outcome, OSError) or (isinstance(outcome, StorageUnavailable) and not outcome.full):
             # The fault of this machine or of the store.
             log.warning("input: retry job=%s name=%s reason=%s", row.job_id, row.name, outcome)
@@ -231,6 +237,34 @@ class Ingest:
         else:
             INPUTS.labels("refused").inc()
             await self._inputs.fail(row, outcome.error if isinstance(outcome, RetryLater) else outcome)
+
+    async def _complete(self, row: Row[Any], stored: CleanCopy) -> None:
+        """Record a clean copy, once a mask and its picture are compared.
+
+        Raises `MaskOfOtherSize`, and what the store raises.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            is_kept = await self._inputs.complete(row, stored)
+        except NotCompared as other:
+            pair = (stored.key, other.key) if row.name == MASK else (other.key, stored.key)
+            await loop.run_in_executor(self._transfers, self._check_size, *pair)
+            is_kept = await self._inputs.complete(row, stored, compared=other.key)
+        INPUTS.labels("fetched").inc()
+        if not is_kept:
+            await loop.run_in_executor(self._transfers, self._objects.remove_prefix, stored.key)
+
+    def _check_size(self, mask: str, picture: str) -> None:
+        made, wanted = (_size(self._objects.head(key, PNG_HEAD)) for key in (mask, picture))
+        if made != wanted:
+            raise MaskOfOtherSize(
+                f"The mask has {made} pixels; send one of {wanted}, the size of `input_image`.", field="$.mask"
+            )
+
+
+def _size(png: bytes) -> str:
+    """Return width x height of a clean copy, by its first bytes (PNG 3, 11.2.1)."""
+    return "{}x{}".format(*struct.unpack(">II", png[16:PNG_HEAD]))
 
 
 def _make(folder: Path) -> None:

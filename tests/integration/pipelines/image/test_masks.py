@@ -10,7 +10,6 @@ from PIL import Image
 
 from core.errors.failures import ModelLoadFailed
 from core.errors.fields import NotThisModel
-from core.errors.inputs import EmptyMask, MaskOfOtherSize
 from jobs.params.image import Padding
 from pipelines.image.inputs import read_mask
 from pipelines.runtime.protocol import Inputs
@@ -120,22 +119,10 @@ def test_a_padding_without_a_painter_is_refused(weights_dir: Path, picture: Path
 
 
 def test_what_is_transparent_is_repainted(tmp_path: Path) -> None:
-    mask = np.asarray(read_mask(save_mask(tmp_path / "mask.png"), (64, 64)))
+    mask = np.asarray(read_mask(save_mask(tmp_path / "mask.png")))
     expected = np.zeros((64, 64), np.uint8)
     expected[BOX[1] : BOX[3], BOX[0] : BOX[2]] = 255
     assert np.array_equal(expected, mask)
-
-
-def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MaskOfOtherSize, match="The mask has 32x64 pixels; send one of 64x64"):
-        read_mask(save_mask(tmp_path / "mask.png", (32, 64)), (64, 64))
-
-
-@pytest.mark.parametrize("mode", ["RGBA", "RGB", "L"])
-def test_a_mask_without_transparency_is_refused(tmp_path: Path, mode: str) -> None:
-    Image.new(mode, (64, 64), "white").save(tmp_path / "mask.png")
-    with pytest.raises(EmptyMask):
-        read_mask(tmp_path / "mask.png", (64, 64))
 
 
 def test_a_pipeline_that_cannot_repaint_does_not_load(weights_dir: Path) -> None:

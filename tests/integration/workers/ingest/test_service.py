@@ -1,6 +1,7 @@
 """Ingest on a real database, a real store and real web servers: from a URL to a queued job."""
 
 import io
+import threading
 import wave
 
 import msgspec
@@ -179,6 +180,48 @@ def test_a_file_beyond_what_the_model_takes_fails_its_job(rows, host, worker, ru
     taken, failed = (moved(rows, job) for job in jobs)
     assert (JobStatus.QUEUED, JobStatus.FAILED, code) == (taken.status, failed.status, failed.error.code)
     assert words in failed.error.message
+
+
+class TestMasks:
+    """A mask that repaints nothing, or is not of its picture's size, fails its job before any GPU has heard of it."""
+
+    def moved(self, rows, host, mask, last):
+        """The job whose input `last` is answered once the other one is there."""
+        job = rows.pending(rows.tenant())
+        pictures = {"input_image": Image.new("RGB", (48, 32)), "mask": mask}
+        for name, picture in pictures.items():
+            rows.input(job, name, url=host.serve(f"/{name}", encoded(picture, "PNG")), host="a")
+        others = lambda: "ready" in {row.status for row in rows.inputs(job) if row.name != last}  # noqa: E731
+        held = host.replies[f"/{last}"]
+        host.replies[f"/{last}"] = msgspec.structs.replace(held, before=lambda: until(others, 20, "the other one"))
+        return moved(rows, job)
+
+    @pytest.mark.parametrize("last", ["mask", "input_image"])
+    def test_one_of_another_size_fails_its_job(self, rows, host, worker, last):
+        failed = self.moved(rows, host, Image.new("RGBA", (32, 48)), last)
+        assert (JobStatus.FAILED, "mask_of_other_size", 0) == (failed.status, failed.error.code, failed.fence)
+        words = "`mask`: The mask has 32x48 pixels; send one of 48x32, the size of `input_image`."
+        assert words == failed.error.message
+
+    def test_an_empty_one_fails_its_job(self, rows, host, worker):
+        failed = self.moved(rows, host, Image.new("RGBA", (48, 32), "white"), "mask")
+        assert (JobStatus.FAILED, "empty_mask", 0) == (failed.status, failed.error.code, failed.fence)
+
+    def test_one_that_fits_is_taken(self, rows, host, worker):
+        mask = Image.new("RGBA", (48, 32), "white")
+        mask.putpixel((5, 5), (0, 0, 0, 127))
+        assert JobStatus.QUEUED == self.moved(rows, host, mask, "mask").status
+
+    def test_two_that_end_at_once_are_compared(self, rows, host, settings, monkeypatch):
+        """Neither has seen the other when its copy is stored."""
+        both = threading.Barrier(2)
+        store_copy = Ingest._put
+        monkeypatch.setattr(Ingest, "_put", lambda *copy: (store_copy(*copy), both.wait(20))[0])
+        job = rows.pending(rows.tenant())
+        for name, picture in (("input_image", Image.new("RGB", (48, 32))), ("mask", Image.new("RGBA", (32, 48)))):
+            rows.input(job, name, url=host.serve(f"/{name}", encoded(picture, "PNG")), host="a")
+        with cpu_worker(settings):
+            assert "mask_of_other_size" == moved(rows, job).error.code
 
 
 class TestRecordings:
