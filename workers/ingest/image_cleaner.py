@@ -78,7 +78,7 @@ def clean_image(source: Path, media_type: str, target: Path, max_pixels: int, mi
 def check_mask(file: Path) -> None:
     """Raise `EmptyMask` for a clean copy in which nothing is transparent."""
     with Image.open(file, formats=["PNG"]) as mask:
-        if mask.mode != "RGBA" or mask.getchannel("A").getextrema()[0] > OPAQUE:
+        if mask.mode != "RGBA" or not any(mask.getchannel("A").histogram()[: OPAQUE + 1]):
             raise EmptyMask
 
 
