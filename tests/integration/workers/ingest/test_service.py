@@ -192,8 +192,8 @@ class TestMasks:
         for name, picture in pictures.items():
             rows.input(job, name, url=host.serve(f"/{name}", encoded(picture, "PNG")), host="a")
         others = lambda: "ready" in {row.status for row in rows.inputs(job) if row.name != last}  # noqa: E731
-        held = host.replies[f"/{last}"]
-        host.replies[f"/{last}"] = msgspec.structs.replace(held, before=lambda: until(others, 20, "the other one"))
+        reply = host.replies[f"/{last}"]
+        host.replies[f"/{last}"] = msgspec.structs.replace(reply, before=lambda: until(others, 20, "the other one"))
         return moved(rows, job)
 
     @pytest.mark.parametrize("last", ["mask", "input_image"])
