@@ -7,6 +7,9 @@ import msgspec
 from msgspec import Meta
 
 from jobs.params.base import Params, Resolution
+from jobs.params.media import MediaKind
+from jobs.params.registry import Modality, modality_named
+from jobs.params.text import MOST_VECTORS
 from jobs.params.video import MOST_SHOTS
 
 GenerationType = Literal["text-to-image", "image-to-image", "text-to-video", "image-to-video"]
@@ -17,6 +20,13 @@ warning."""
 
 LONGEST_SIDES: dict[Resolution, int] = {"1K": 1024, "2K": 2048, "4K": 4096}
 """The longest side of an image, by its resolution."""
+
+AUDIO_SECONDS: dict[MediaKind, float] = {"audio": 60.0, "recording": 3600.0}
+"""Most seconds of a sound that a request brings, by its kind: a voice, and what is written down."""
+MOST_PIXELS, MOST_SIDE = 64_000_000, 16_383
+"""Of a picture that is enlarged: 8000x8000, and no side that WebP does not have."""
+MAX_PATHS, MAX_SVG_BYTES = 5000, 4_000_000
+"""Of an SVG: what browsers and drawing programs show without delay."""
 
 Side = Annotated[int, Meta(ge=1, le=16384)]
 Seconds = Annotated[float, Meta(gt=0)]
@@ -131,6 +141,34 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if self.durations:
             return min(self.durations, key=lambda each: (abs(each - seconds), each))
         return min(max(seconds, self.min_seconds), self.max_seconds)
+
+
+class ServiceLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of the service's own, which every model of a modality has; None where it has none.
+
+    Seconds of a sound that a request brings; pictures and their sides, in pixels, and bytes and paths of what is made;
+    texts of a request.
+    """
+
+    max_audio_seconds: float | None = None
+    max_output_pixels: int | None = None
+    max_output_side: int | None = None
+    max_output_bytes: int | None = None
+    max_paths: int | None = None
+    max_texts: int | None = None
+
+
+@cache
+def service_limits(modality: Modality) -> ServiceLimits:
+    """Return the limits of every model of a modality."""
+    if modality == "upscale":
+        return ServiceLimits(max_output_pixels=MOST_PIXELS, max_output_side=MOST_SIDE)
+    if modality == "vectorize":
+        return ServiceLimits(max_output_bytes=MAX_SVG_BYTES, max_paths=MAX_PATHS)
+    if modality == "embedding":
+        return ServiceLimits(max_texts=MOST_VECTORS)
+    sounds = [AUDIO_SECONDS[kind] for kind in modality_named(modality).params.media.values() if kind in AUDIO_SECONDS]
+    return ServiceLimits(max_audio_seconds=max(sounds, default=None))
 
 
 def size_asked(params: object) -> tuple[int, int]:

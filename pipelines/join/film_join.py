@@ -18,7 +18,6 @@ from pipelines.video.clip_sound import joined_sound
 from pipelines.video.clips import ClipFacts, read_facts
 from pipelines.video.color import empty_video
 
-MAX_SECONDS = 120.0
 MAX_BYTES = 4 * 2**30
 """Of the frames of the joined film, as planes: two minutes of 1280x720 at 24 a second are 4.0 GB of 4.3."""
 
@@ -39,7 +38,7 @@ class FilmJoin:
         clips = [read_facts(inputs.files[f"films.{number}"]) for number in range(len(params.films))]
         (width, height), fps = clips[0].size, clips[0].fps
         counts = [clip.count_at(fps) for clip in clips]
-        _check_length(sum(counts), fps, width * height * 3 // 2)
+        self._check_length(sum(counts), fps, width * height * 3 // 2)
         warnings = tuple(_differences(clips))
         for warning in warnings:
             ctx.warn(warning)
@@ -56,15 +55,15 @@ class FilmJoin:
             metadata={"seed": ctx.seed, "fps": fps, "frames": len(frames), "films": len(clips)},
         )
 
-
-def _check_length(frames: int, fps: int, frame_bytes: int) -> None:
-    if frames > MAX_SECONDS * fps:
-        raise NotThisModel(
-            f"The films have {frames / fps:g} s together, and a joined one at most {MAX_SECONDS:g} s; join fewer.",
-            field="$.films",
-        )
-    if frames * frame_bytes > MAX_BYTES:
-        raise NotThisModel("The films are too large together; join fewer, or smaller ones.", field="$.films")
+    def _check_length(self, frames: int, fps: int, frame_bytes: int) -> None:
+        most = self.spec.limits.max_seconds
+        if frames > most * fps:
+            raise NotThisModel(
+                f"The films have {frames / fps:g} s together, and a joined one at most {most:g} s; join fewer.",
+                field="$.films",
+            )
+        if frames * frame_bytes > MAX_BYTES:
+            raise NotThisModel("The films are too large together; join fewer, or smaller ones.", field="$.films")
 
 
 def _differences(clips: list[ClipFacts]) -> Iterator[str]:

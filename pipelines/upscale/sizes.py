@@ -1,11 +1,10 @@
 """How large pictures and films may become, and what a network is asked to enlarge. No torch."""
 
 from core.errors.fields import NotThisModel
+from pipelines.catalog.limits import MOST_PIXELS, MOST_SIDE
 from pipelines.catalog.spec import ModelSpec
 from pipelines.video.clips import MOST_BYTES, ClipFacts
 
-MOST_PIXELS, MOST_SIDE = 64_000_000, 16_383
-"""Of a picture that is made: 8000x8000, and no side that WebP does not have."""
 MOST_FRAME_PIXELS = 4096 * 2304
 """Of a frame: those that a film may have as an input."""
 

@@ -4,20 +4,21 @@ from pathlib import Path
 
 from core.errors.failures import EncodeFailed
 from jobs.params.vectorize import VectorizeParams
+from pipelines.catalog.limits import MAX_PATHS, MAX_SVG_BYTES
 from pipelines.runtime.output_format import choose_format
 from pipelines.runtime.protocol import Output, Outputs, RawOutput
-from pipelines.vectorize.svg import MAX_BYTES, MAX_PATHS, MEDIA_TYPE, read_shapes
+from pipelines.vectorize.svg import MEDIA_TYPE, read_shapes
 
 
 def encode(raw: RawOutput, params: VectorizeParams, folder: Path) -> Outputs:
     """Write `0.svg`; the formats of pixels give it with a warning.
 
-    Raises `EncodeFailed` for an SVG with anything but shapes in it, or of more than `MAX_PATHS` or `MAX_BYTES`.
+    Raises `EncodeFailed` for an SVG with anything but shapes in it, or of more than `MAX_PATHS` or `MAX_SVG_BYTES`.
     """
     _, warnings = choose_format(params.output_format, ("svg",), "svg", "drawing")
     svg = raw.arrays["svg"].tobytes()
-    if len(svg) > MAX_BYTES:
-        raise EncodeFailed(f"The SVG has {len(svg)} bytes, and one at most {MAX_BYTES}; ask for less `detail`.")
+    if len(svg) > MAX_SVG_BYTES:
+        raise EncodeFailed(f"The SVG has {len(svg)} bytes, and one at most {MAX_SVG_BYTES}; ask for less `detail`.")
     try:
         paths = len(read_shapes(svg))
     except ValueError as error:

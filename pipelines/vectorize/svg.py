@@ -13,8 +13,6 @@ import msgspec
 
 NAMESPACE = "http://www.w3.org/2000/svg"
 MEDIA_TYPE = "image/svg+xml"
-MAX_PATHS, MAX_BYTES = 5000, 4_000_000
-"""What browsers and drawing programs show without delay."""
 
 _NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
 _ATTRIBUTES: Mapping[str, Mapping[str, re.Pattern[str]]] = {

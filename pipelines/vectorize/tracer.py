@@ -1,7 +1,7 @@
 """The family `vtracer`: a picture as shapes, by the library of that name. No weights, no GPU.
 
-A picture that would become a drawing of more than `MAX_PATHS` or `MAX_BYTES` is traced again at half its size, until it
-does not, and a warning says so.
+A picture that would become a drawing of more than `MAX_PATHS` or `MAX_SVG_BYTES` is traced again at half its size,
+until it does not, and a warning says so.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +16,7 @@ from PIL import Image
 
 from core.errors.failures import PipelineFailed
 from jobs.params.vectorize import VectorizeParams
+from pipelines.catalog.limits import MAX_PATHS, MAX_SVG_BYTES
 from pipelines.catalog.spec import ModelSpec
 from pipelines.image.visible_mark import mark_image
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
@@ -30,7 +31,7 @@ from pipelines.vectorize.picture import (
     read_picture,
     reduce_colors,
 )
-from pipelines.vectorize.svg import MAX_BYTES, MAX_PATHS, FilledPath, Frame, read_shapes, write_svg
+from pipelines.vectorize.svg import FilledPath, Frame, read_shapes, write_svg
 
 MODES = {"spline": "spline", "polygon": "polygon", "pixel": "none"}
 DECIMALS = 2
@@ -68,7 +69,7 @@ class Drawing(msgspec.Struct, frozen=True):
     @property
     def is_within_bounds(self) -> bool:
         """Whether it may leave as it is."""
-        return self.paths <= MAX_PATHS and len(self.svg) <= MAX_BYTES
+        return self.paths <= MAX_PATHS and len(self.svg) <= MAX_SVG_BYTES
 
     @property
     def shown(self) -> Pixels:

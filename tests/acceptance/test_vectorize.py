@@ -13,7 +13,8 @@ from PIL import Image
 
 from atelier_client import Atelier
 from jobs.job import JobStatus
-from pipelines.vectorize.svg import MAX_PATHS, read_shapes
+from pipelines.catalog.limits import MAX_PATHS
+from pipelines.vectorize.svg import read_shapes
 from tests.support.checkpoints.specs import entry
 from tests.support.media.drawings import LIKE, SIZE, flat_art, likeness, noise, png
 from tests.support.media.videos import psnr

@@ -12,11 +12,11 @@ from av.stream import Disposition
 
 from core.errors.inputs import InputTooLarge, InputUnreadable, UnsupportedMedia
 from jobs.media_types import HEAD, sniff
+from pipelines.catalog.limits import AUDIO_SECONDS
 from pipelines.catalog.requirements import check_voice_seconds
 
-MAX_SECONDS = 60
-HEARD_SECONDS, HEARD_RATE = 3600, 16_000
-"""Of a recording that is written down: seconds at most, and samples a second, which is what models of speech hear."""
+HEARD_RATE = 16_000
+"""Samples a second of a recording that is written down, which is what models of speech hear."""
 RATES = range(4000, 192_001)
 SILENCE = 33
 """Of 32,767: audio in which nothing is louder holds no voice."""
@@ -44,7 +44,7 @@ class Recording(msgspec.Struct, frozen=True):
 
 
 def clean_audio(
-    source: Path, media_type: str, target: Path, min_seconds: float = 0.0, max_seconds: float = MAX_SECONDS
+    source: Path, media_type: str, target: Path, min_seconds: float = 0.0, max_seconds: float = AUDIO_SECONDS["audio"]
 ) -> None:
     """Write the WAV `target`.
 
@@ -58,9 +58,9 @@ def clean_audio(
 def clean_recording(source: Path, media_type: str, target: Path) -> None:
     """Write the WAV `target` of a recording or of the sound of a film, `HEARD_RATE` samples a second.
 
-    Raises `InputTooLarge` for more than `HEARD_SECONDS`, and otherwise what `clean_audio` raises.
+    Raises `InputTooLarge` for more than an hour, and otherwise what `clean_audio` raises.
     """
-    _clean(source, media_type, target, HEARD_SECONDS, HEARD_RATE)
+    _clean(source, media_type, target, AUDIO_SECONDS["recording"], HEARD_RATE)
 
 
 def _clean(source: Path, media_type: str, target: Path, max_seconds: float, out_rate: int | None = None) -> Recording:

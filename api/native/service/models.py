@@ -18,6 +18,7 @@ from jobs.wire.models import (
     ModelRates,
     ModelUnsupported,
 )
+from pipelines.catalog.limits import service_limits
 from pipelines.catalog.loader import Catalog, ModelSpec
 from pipelines.catalog.requirements import input_counts
 from pipelines.weights.footprint import Footprint
@@ -51,6 +52,13 @@ class ModelRoutes(Controller):
         )
 
 
+def _limits(spec: ModelSpec) -> ModelLimits:
+    """Return the limits of the entry, with those that every model of its modality has."""
+    own = msgspec.convert(spec.limits, ModelLimits, from_attributes=True)
+    common = msgspec.structs.asdict(service_limits(spec.modality))
+    return msgspec.structs.replace(own, max_scale=own.max_scale if spec.modality == "upscale" else None, **common)
+
+
 def _answer(spec: ModelSpec, footprint: Footprint, available: bool, default: bool) -> ModelAnswer:
     return ModelAnswer(
         id=spec.id,
@@ -63,7 +71,7 @@ def _answer(spec: ModelSpec, footprint: Footprint, available: bool, default: boo
         languages=spec.languages,
         vocabulary=tuple(spec.vocabulary),
         templates=spec.templates,
-        limits=msgspec.convert(spec.limits, ModelLimits, from_attributes=True),
+        limits=_limits(spec),
         defaults=msgspec.convert(spec.defaults, ModelDefaults, from_attributes=True),
         quality={
             word: msgspec.convert(preset, ModelPreset, from_attributes=True) for word, preset in spec.quality.items()

@@ -573,7 +573,11 @@ class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     it to the service. `films`: of those that it is given. `max_shots`: of a storyboard; 1 where it makes one shot and
     no more.
     `max_lyrics_chars`: of music, for a model that sings.
-    `min_voice_seconds`: a reference voice is longer; 0 where the model does not say.
+    `min_voice_seconds`: a reference voice is longer; 0 where the model does not say. `max_audio_seconds`: of a voice or
+    a recording that it is given.
+    `max_scale`: how many times as wide and high it makes a picture; `network_pixels`: what has more is enlarged without
+    its network. `max_output_pixels`, `max_output_side`, `max_output_bytes`, `max_paths`: of the picture or SVG that is
+    made. `max_texts`: of a request for vectors. Null where it does not count.
     """
 
     max_prompt_chars: int
@@ -592,6 +596,14 @@ class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     films: ModelFilms = ModelFilms()
     max_shots: int = 12
     max_lyrics_chars: int = 4000
+    max_scale: int | None = None
+    network_pixels: int | None = None
+    max_audio_seconds: float | None = None
+    max_output_pixels: int | None = None
+    max_output_side: int | None = None
+    max_output_bytes: int | None = None
+    max_paths: int | None = None
+    max_texts: int | None = None
 
 
 class ModelDefaults(msgspec.Struct, frozen=True, kw_only=True):

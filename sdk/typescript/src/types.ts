@@ -934,6 +934,14 @@ export interface ModelLimits {
   films: ModelFilms;
   max_shots: number;
   max_lyrics_chars: number;
+  max_scale: number | null;
+  network_pixels: number | null;
+  max_audio_seconds: number | null;
+  max_output_pixels: number | null;
+  max_output_side: number | null;
+  max_output_bytes: number | null;
+  max_paths: number | null;
+  max_texts: number | null;
 }
 
 /** The model's values of fields that a request leaves out, and its frames per second; null is the pipeline's. */

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipelines.catalog.limits import Limits
+from pipelines.catalog.limits import Limits, ServiceLimits, service_limits
 from tests.support.checkpoints.specs import spec
 
 
@@ -40,3 +40,19 @@ def test_the_nearest_duration_is_made(limits: dict[str, Any], asked: float, made
 def test_an_entry_that_contradicts_itself_is_refused(entry: dict[str, Any], complaint: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=complaint):
         spec(**entry)
+
+
+@pytest.mark.parametrize(
+    ("modality", "limits"),
+    [
+        ("image", {}),
+        ("avatar", {"max_audio_seconds": 60.0}),
+        ("speech", {"max_audio_seconds": 60.0}),
+        ("transcript", {"max_audio_seconds": 3600.0}),
+        ("upscale", {"max_output_pixels": 64_000_000, "max_output_side": 16_383}),
+        ("vectorize", {"max_paths": 5000, "max_output_bytes": 4_000_000}),
+        ("embedding", {"max_texts": 256}),
+    ],
+)
+def test_limits_of_the_service_are_those_of_a_modality(modality: Any, limits: dict[str, Any]) -> None:
+    assert ServiceLimits(**limits) == service_limits(modality)

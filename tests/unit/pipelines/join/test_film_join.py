@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import av
+import msgspec
 import numpy as np
 import pytest
 
 from core.errors.fields import NotThisModel
 from jobs.params.join import JoinParams
 from jobs.params.video import VideoParams
-from pipelines.join import film_join
+from pipelines.catalog.limits import Limits
+from pipelines.catalog.spec import ModelSpec
 from pipelines.join.film_join import FilmJoin
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.video.encode import encode
@@ -33,11 +35,11 @@ def film(
     return frames
 
 
-def joined(folder: Path, count: int = 2) -> tuple[RawOutput, list[float]]:
+def joined(folder: Path, count: int = 2, model: ModelSpec = MODEL) -> tuple[RawOutput, list[float]]:
     inputs = Inputs({f"films.{number}": folder / f"films.{number}.mp4" for number in range(count)})
     reports: list[float] = []
     context = RunContext(seed=1, progress=lambda part, stage: reports.append(part), warn=lambda text: None)
-    return FilmJoin(MODEL, folder, "cpu").run(JoinParams(films=("a",) * count), inputs, context), reports
+    return FilmJoin(model, folder, "cpu").run(JoinParams(films=("a",) * count), inputs, context), reports
 
 
 def test_all_frames_of_all_films_are_there(tmp_path):
@@ -70,12 +72,12 @@ def test_other_sizes_are_cropped_to_the_first(tmp_path):
     assert psnr(wide[0][:, 32:128], made[0]) > 25
 
 
-def test_films_that_are_too_long_together_are_refused(tmp_path, monkeypatch):
+def test_films_that_are_too_long_together_are_refused(tmp_path):
     film(tmp_path, 0)
     film(tmp_path, 1)
-    monkeypatch.setattr(film_join, "MAX_SECONDS", 0.9)
+    short = msgspec.structs.replace(MODEL, limits=Limits(max_seconds=0.9))
     with pytest.raises(NotThisModel, match=r"have 1 s together, and a joined one at most 0\.9 s"):
-        joined(tmp_path)
+        joined(tmp_path, model=short)
 
 
 @pytest.mark.parametrize("name", ["mp4", "webm"])

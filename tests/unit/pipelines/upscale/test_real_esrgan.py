@@ -9,11 +9,12 @@ from PIL import Image
 
 from core.errors.fields import NotThisModel
 from jobs.params.upscale import UpscaleParams
+from pipelines.catalog.limits import MOST_SIDE
 from pipelines.catalog.loader import load_catalog
 from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext
 from pipelines.upscale.encode import encode
 from pipelines.upscale.real_esrgan import RealESRGAN
-from pipelines.upscale.sizes import MOST_SIDE, check_film
+from pipelines.upscale.sizes import check_film
 from pipelines.video.clips import MOST_BYTES, ClipFacts, read_facts, read_frames
 from tests.support.checkpoints.specs import spec
 from tests.support.checkpoints.tiny_upscale import compact, save

@@ -10,11 +10,11 @@ from PIL import Image, ImageOps
 
 from core.errors.failures import EncodeFailed
 from jobs.params.vectorize import VectorizeParams
+from pipelines.catalog.limits import MAX_PATHS, MAX_SVG_BYTES
 from pipelines.runtime.protocol import Inputs, JobCancelled, Outputs, RawOutput, RunContext
 from pipelines.runtime.registry import pipeline_class
 from pipelines.vectorize.encode import encode
 from pipelines.vectorize.picture import MAX_SIDE
-from pipelines.vectorize.svg import MAX_BYTES, MAX_PATHS
 from tests.support.checkpoints.specs import spec
 from tests.support.media.drawings import COLORS, LIKE, SHAPES, SIZE, UNLIKE, flat_art, likeness, noise, rendered
 
@@ -92,7 +92,7 @@ def test_noise_becomes_a_smaller_drawing_with_a_warning(tmp_path):
     raw = traced(tmp_path, noise(128), filter_speckle=0, mode="pixel", reports=reports)
     assert "traced at 64x64" in raw.warnings[0]
     assert 1000 < raw.metadata["paths"] <= MAX_PATHS
-    assert len(raw.arrays["svg"]) <= MAX_BYTES
+    assert len(raw.arrays["svg"]) <= MAX_SVG_BYTES
     assert sorted(reports) == reports
     (output,) = written(raw, tmp_path).files
     assert (128, 128) == (output.width, output.height)
@@ -160,7 +160,7 @@ class TestEncode:
         ("svg", "said"),
         [
             (b"<svg xmlns='http://www.w3.org/2000/svg'><script/></svg>", "'script' may not be there"),
-            (b" " * (MAX_BYTES + 1), f"{MAX_BYTES + 1} bytes"),
+            (b" " * (MAX_SVG_BYTES + 1), f"{MAX_SVG_BYTES + 1} bytes"),
             (b"<svg>" + b"<path/>" * (MAX_PATHS + 1) + b"</svg>", f"{MAX_PATHS + 1} paths"),
         ],
     )

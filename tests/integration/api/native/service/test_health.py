@@ -70,6 +70,18 @@ def test_a_model_tells_what_it_takes(client):
     )
 
 
+def test_a_model_tells_the_limits_of_its_modality(client):
+    models = {model["modality"]: model["limits"] for model in client.get("/models/v1").json()["models"]}
+    named = {
+        "transcript": "max_audio_seconds",
+        "upscale": "max_scale",
+        "vectorize": "max_paths",
+        "embedding": "max_texts",
+    }
+    assert [3600.0, 4, 5000, 256] == [models[modality][name] for modality, name in named.items()]
+    assert [None] * 4 == [models["image"][name] for name in named.values()]
+
+
 def test_a_model_tells_what_it_can_do(client):
     models = {model["id"]: model for model in client.get("/models/v1").json()["models"]}
     assert ["text-to-image", "references"] == models["chaos-references"]["capabilities"]
