@@ -8,7 +8,7 @@ const SUBMIT = /^\/generate\/([a-z0-9-]+)\/v1$/;
 const TITLES = { image: "Image", video: "Video", "remove-background": "Cut-out", speech: "Speech", "3d": "3D", vectorize: "SVG", text: "Text", upscale: "Upscale", sound: "Sound", music: "Music", transcript: "Transcript", avatar: "Avatar", embedding: "Vectors", segment: "Segments", interpolate: "More frames" };
 /** Texts of at least so many characters are media: they may be whole files as `data:` URLs. */
 const MEDIA_CHARS = 1_000_000;
-const FIRST = ["prompt", "text", "input_image", "mask", "padding", "control_image", "reference_images", "last_image", "motion_video", "input_audio", "target_voice_path", "language_id", "quality", "size", "duration_seconds", "num_images", "seed"];
+const FIRST = ["prompt", "text", "texts", "input_image", "input_video", "mask", "padding", "control_image", "reference_images", "last_image", "motion_video", "input_audio", "target_voice_path", "language_id", "quality", "size", "duration_seconds", "num_images", "seed"];
 /** Fields of any job, which say where and when it runs. */
 const OF_JOB = ["server_id", "pin", "prefer_seconds", "priority", "deadline_seconds", "start_within_seconds", "callback_url", "labels"];
 const ELSEWHERE = ["modality", "model"];
@@ -19,6 +19,9 @@ const NEEDS = {
   speech: { target_voice_path: ["reference-voice"] },
   sound: { negative_prompt: ["negative-prompt"] },
   text: { images: ["vision"], input_video: ["films"] },
+  upscale: { input_video: ["films"] },
+  "remove-background": { input_video: ["films"] },
+  embedding: { input_image: ["pictures"] },
   music: { lyrics: ["lyrics"] },
 };
 const LABELS = {
@@ -60,7 +63,8 @@ export function widgetOf(schema) {
   if (schema.type === "boolean") return "switch";
   if (schema.type === "integer" || schema.type === "number") return "number";
   if (schema.type === "object") return schema.properties ? "numbers" : "labels";
-  if (schema.type === "array") return schema.items?.type === "string" ? "list" : "json";
+  if (schema.type === "array" && schema.items?.type === "string") return schema.items.pattern?.startsWith("^#") ? "list" : "lines";
+  if (schema.type === "array") return "json";
   if (schema.pattern?.startsWith("^#")) return "color";
   return schema.maxLength >= 1000 && schema.maxLength < MEDIA_CHARS ? "long-text" : "text";
 }

@@ -103,10 +103,22 @@ function Color({ field, value, onChange, id, isWrong }) {
   return html`<div class="seed"><input ...${shared(field, id, isWrong)} type="color" value=${value ?? "#ffffff"} onInput=${(event) => onChange(event.target.value)} /><span class="num">${value ?? "none"}</span><button type="button" class="btn" disabled=${!value} onClick=${() => onChange(undefined)}>Clear</button></div>`;
 }
 
-/** A list of texts: one a line, or separated by commas. */
+/** A list of colors, separated by commas. */
 function List({ field, value, onChange, id, isWrong }) {
   const read = (text) => text.split(/[\s,]+/).filter(Boolean);
-  return html`<input ...${shared(field, id, isWrong)} class="in mono" placeholder=${field.name === "palette" ? "#FF5733, #1D1A16" : "separated by commas"} value=${(value ?? []).join(", ")} onChange=${(event) => onChange(read(event.target.value))} />`;
+  return html`<input ...${shared(field, id, isWrong)} class="in mono" placeholder="#FF5733, #1D1A16" value=${(value ?? []).join(", ")} onChange=${(event) => onChange(read(event.target.value))} />`;
+}
+
+/** A list of texts, one a line. */
+function Lines({ field, value, onChange, id, isWrong }) {
+  const [draft, setDraft] = useState({ text: "", value: undefined });
+  const text = draft.value === value ? draft.text : (value ?? []).join("\n");
+  const write = (event) => {
+    const next = { text: event.target.value, value: event.target.value.split("\n").filter((line) => line.trim()) };
+    setDraft(next);
+    onChange(next.value);
+  };
+  return html`<textarea ...${shared(field, id, isWrong)} placeholder="one a line" value=${text} onInput=${write}></textarea>`;
 }
 
 /** A value that has no widget of its own, as JSON; nothing is sent of it while it is no JSON. */
@@ -150,4 +162,4 @@ function Numbers({ field, value, onChange, id, isWrong }) {
   </div>`;
 }
 
-const WIDGETS = { "long-text": LongText, number: NumberLine, choice: Choice, size: Size, color: Color, list: List, json: Json, labels: Labels, numbers: Numbers };
+const WIDGETS = { "long-text": LongText, number: NumberLine, choice: Choice, size: Size, color: Color, list: List, lines: Lines, json: Json, labels: Labels, numbers: Numbers };

@@ -130,7 +130,7 @@ function Bench({ modality, models, query, me }) {
         <${Estimate} ...${estimated} />
         ${problem && !isShownAtField && html`<${ProblemNote} error=${problem} />`}
         ${isWriter
-          ? html`<button class="btn go" disabled=${isSending || isUploading}>${isUploading ? "Uploading…" : `Make ${modality.title.toLowerCase().replace("3d", "3D")}`} <kbd>Ctrl ↵</kbd></button>`
+          ? html`<button class="btn go" disabled=${isSending || isUploading}>${isUploading ? "Uploading…" : `Make ${/^[A-Z0-9]+$/.test(modality.title) ? modality.title : modality.title.toLowerCase()}`} <kbd>Ctrl ↵</kbd></button>`
           : html`<${Note} kind="off" title="Look only">This key lacks the scope <code>jobs:write</code>.<//>`}
       </div>
     </form>
@@ -156,6 +156,7 @@ function fromQuery(query, modality) {
     if (value === null) continue;
     if (field.widget === "media") found[field.name] = { id: value, name: value };
     else if (field.widget === "media-list") found[field.name] = [{ id: value, name: value }];
+    else if (["list", "lines"].includes(field.widget)) found[field.name] = query.getAll(field.name);
     else if (field.widget === "number") found[field.name] = Number(value);
     else found[field.name] = value;
   }

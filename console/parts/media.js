@@ -7,6 +7,7 @@ import { bytes, seconds } from "../format.js";
 export function kindOf(mediaType) {
   const [kind] = (mediaType ?? "").split("/");
   if (kind === "model" || /gltf|obj|stl|ply/.test(mediaType ?? "")) return "mesh";
+  if (/[/+]json$|subrip$/.test(mediaType ?? "")) return "text";
   return ["image", "video", "audio", "text"].includes(kind) ? kind : "document";
 }
 
@@ -158,9 +159,12 @@ function Mesh({ output, title }) {
 /** The most of a text that a page shows, in bytes: the longest that a model writes has a tenth of it. */
 const LONGEST_TEXT = 1_000_000;
 
-/** A text as it is, Markdown as it was written; the answer of a job has it, of another file the store. */
+/** Files whose words the answer of a job has; others have more than these: times, numbers. */
+const PLAIN = ["text/plain", "text/markdown"];
+
+/** A text as it is, Markdown as it was written, subtitles and JSON; what no answer has is in the store. */
 function Text({ output, title }) {
-  const [text, setText] = useState(output.text ?? null);
+  const [text, setText] = useState(PLAIN.includes(output.media_type) ? (output.text ?? null) : null);
   const [state, setState] = useState("Loading the text…");
   const isLong = output.bytes > LONGEST_TEXT;
   useEffect(() => {
@@ -173,7 +177,7 @@ function Text({ output, title }) {
   return html`<div class="words" tabindex="0" role="region" aria-label=${title} dir="auto">${text}</div>`;
 }
 
-const ENDINGS = { jpeg: "jpg", "gltf-binary": "glb", plain: "txt", markdown: "md", "svg+xml": "svg" };
+const ENDINGS = { jpeg: "jpg", mpeg: "mp3", "x-subrip": "srt", "gltf-binary": "glb", plain: "txt", markdown: "md", "svg+xml": "svg" };
 
 const endingOf = (mediaType) => ENDINGS[mediaType.split("/")[1]] ?? mediaType.split("/")[1];
 

@@ -1,9 +1,12 @@
 """Each kind is made in the browser, of the demo models, and seen in its viewer."""
 
+import json
+import re
 from urllib.parse import urlencode
 
 import pytest
 
+from pipelines.weights.verify import weights_folder
 from tests.console.conftest import excused
 from tests.support.checkpoints.smollm2 import needs_smollm2
 from tests.support.service.service import service
@@ -30,11 +33,26 @@ def stack(chromium, tmp_path_factory, postgres, valkey):
 
 @pytest.fixture(scope="module")
 def picture(stack):
-    """An output that others are made of."""
-    body = {"prompt": "a red circle on a white background", "width": 256, "height": 256}
-    answer = stack.client.post("/generate/image/v1?wait=200", json=body, timeout=250).json()
+    """A picture that others are made of."""
+    return output(stack, "image", prompt="a red circle on a white background", width=256, height=256)
+
+
+@pytest.fixture(scope="module")
+def recording(stack):
+    """A recording that others are made of."""
+    return output(stack, "speech", text="Please send the blue shoes to the warehouse on Monday.")
+
+
+def output(stack, modality, **body):
+    answer = stack.client.post(f"/generate/{modality}/v1?wait=200", json=body, timeout=250).json()
     assert "completed" == answer["status"]
     return f"output:{answer['job_id']}/0"
+
+
+def needs(folder, target):
+    """Skip the test where a demo model is not unpacked."""
+    if not (weights_folder("") / folder / "model.safetensors").is_file():
+        pytest.skip(f"{folder} is not unpacked: run `make {target}`")
 
 
 def make(open_page, path, button, **fields):
@@ -91,6 +109,66 @@ def test_a_text(open_page, stack):
     (found,) = stack.client.get("/media/v1/search", params={"q": "capital"}).json()["items"]
     page = open_page(f"/library/{found['media_id']}")
     page.get_by_text(text).wait_for()
+
+
+def test_an_svg_beside_its_original(open_page, picture):
+    page = make(open_page, "vectorize", "Make SVG", input_image=picture)
+    page.locator(".compare img").nth(1).wait_for(timeout=MADE_MS)
+    assert (256, 256) == size_of(page, ".compare img")
+
+
+def test_a_larger_picture_beside_its_original(open_page, picture):
+    page = make(open_page, "upscale", "Make upscale", input_image=picture, scale=2)
+    page.locator(".compare img").nth(1).wait_for(timeout=MADE_MS)
+    assert (512, 512) == size_of(page, ".compare img")
+
+
+@pytest.mark.parametrize(("modality", "prompt"), [("sound", "rain and thunder"), ("music", "a happy tune")])
+def test_a_sound_and_music(open_page, modality, prompt):
+    page = make(open_page, modality, f"Make {modality}", prompt=prompt)
+    page.locator(".plate audio").wait_for(timeout=MADE_MS)
+    page.locator(".plate canvas").wait_for()
+    page.locator(".plate audio").evaluate("sound => { sound.muted = true; return sound.play(); }")
+    moves(page, ".plate audio")
+
+
+def test_an_avatar_clip(open_page, picture, recording):
+    page = make(open_page, "avatar", "Make avatar", input_image=picture, input_audio=recording)
+    page.locator(".plate video").wait_for(timeout=MADE_MS)
+    page.locator(".plate video").evaluate("film => { film.muted = true; return film.play(); }")
+    moves(page, ".plate video")
+
+
+@pytest.mark.parametrize(
+    ("output_format", "words"),
+    [("srt", r"1\n00:00:0\d,\d{3} --> 00:00:0\d,\d{3}\n"), ("json", '"task": ?"transcribe"'), ("txt", "^Please")],
+    ids=["srt", "json", "txt"],
+)
+def test_a_transcript(open_page, recording, output_format, words):
+    """Subtitles and JSON as they are in the file: with their times."""
+    needs("demo-whisper-tiny-en", "transcripts")
+    page = make(open_page, "transcript", "Make transcript", input_audio=recording, output_format=output_format)
+    page.locator(".result .words").wait_for(timeout=MADE_MS)
+    text = page.locator(".result .words").inner_text()
+    assert re.search(words, text)
+    assert "blue shoes" in text
+
+
+def test_vectors_of_a_text_a_line(open_page):
+    needs("demo-minilm", "setup")
+    page = open_page("/make/embedding")
+    page.get_by_label("Texts", exact=True).fill("red running shoes, size 42\nthe annual report")
+    page.get_by_role("button", name="Make vectors").click()
+    page.locator(".result .words").wait_for(timeout=MADE_MS)
+    made = json.loads(page.locator(".result .words").inner_text())
+    assert (384, 2) == (made["dimensions"], len(made["vectors"]))
+    assert 0 == page.get_by_label("Image").count()  # this model sees none
+
+
+def size_of(page, picture):
+    page.wait_for_function(f"document.querySelector('{picture}').complete")
+    shown = page.locator(picture).first
+    return tuple(shown.evaluate(f"image => image.{side}") for side in ("naturalWidth", "naturalHeight"))
 
 
 def moves(page, player):

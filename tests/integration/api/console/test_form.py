@@ -55,9 +55,9 @@ def run(node, program, arguments, given=""):
 
 @pytest.fixture
 def form(client, node, all_models):
-    """What the form is made of, after a change of the document, and with native sizes or abilities of some models."""
+    """What the form is made of, after a change of the document, and with native sizes or other abilities of models."""
 
-    def made(change=lambda document: None, native=(), able=()):
+    def made(change=lambda document: None, native=(), able=(), without=()):
         document, models = client.get("/schema/openapi.json").json(), client.get("/models/v1").json()["models"]
         change(document)
         for model in models:
@@ -65,6 +65,7 @@ def form(client, node, all_models):
                 model["limits"]["native_sizes"] = native[model["id"]]
             if model["id"] in able:
                 model["capabilities"] += able[model["id"]]
+            model["capabilities"] = [word for word in model["capabilities"] if word not in without]
         given = json.dumps({"document": document, "models": models})
         return json.loads(run(node, FORM, [(FOLDER / "make" / "fields.js").as_uri()], given))
 
@@ -119,6 +120,17 @@ def test_a_field_is_there_for_models_that_use_it(form):
     assert {"chaos-edit", ""} == {model_id for model_id, fields in images.items() if "mask" in fields}
     assert "json" == images["chaos-edit"]["elements"]["widget"]
     assert {"elements", "loras"}.isdisjoint(images["chaos"])
+
+
+def test_another_kind_of_input_is_there_for_models_that_take_it(form):
+    inputs = {"embedding": "input_image", "remove-background": "input_video", "upscale": "input_video"}
+    able = {"chaos-embedding": ["pictures"], "chaos-cutout": ["films"], "chaos-upscale": ["films"]}
+    for made, is_there in ((form(able=able), True), (form(without=("films", "pictures")), False)):
+        for modality, name in inputs.items():
+            own = [named(fields) for model_id, fields in made["forms"][modality].items() if model_id]
+            assert own
+            assert [is_there] * len(own) == [name in fields for fields in own]
+    assert "lines" == named(made["forms"]["embedding"][""])["texts"]["widget"]
 
 
 def test_an_untouched_form_asks_for_the_models_own_size(form):
