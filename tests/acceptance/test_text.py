@@ -18,11 +18,12 @@ from PIL import Image
 
 from atelier_client import Atelier
 from jobs.job import JobStatus
-from pipelines.catalog.prompts.templates import MARKDOWN
+from pipelines.catalog.prompts.templates import FILM, MARKDOWN
 from pipelines.text.enhancement import MOST_TOKENS, as_prompt
 from tests.acceptance.clients.test_typescript import run, texts_of_whaletools
 from tests.support.checkpoints import tiny_texts
 from tests.support.checkpoints.specs import entry
+from tests.support.media.films import film_of
 from tests.support.servers.databases import Databases
 from tests.support.servers.webhook_receiver import WebhookReceiver
 from tests.support.service import finished
@@ -162,6 +163,22 @@ def test_a_model_that_sees_is_shown_pictures(writers: Service, gpt: OpenAI) -> N
     messages: Any = [{"role": "user", "content": [{"type": "text", "text": "hello"}, picture]}]
     answer = gpt.chat.completions.create(**GPT | {"messages": messages, "max_tokens": 30, "temperature": 2.0})
     assert (one["text"], READ + 6) == (answer.choices[0].message.content, answer.usage and answer.usage.prompt_tokens)
+
+
+@pytest.mark.long
+def test_a_model_that_sees_is_shown_a_film(writers: Service) -> None:
+    film = film_of([Image.new("RGB", (64, 64), (level,) * 3) for level in range(0, 240, 10)])
+    url = f"data:video/mp4;base64,{base64.b64encode(film).decode()}"
+    asked = {"model": "qwen3.5", "temperature": 0}
+    seen = make(writers, **asked, input_video=url)["outputs"][0]
+    words = make(writers, **asked, prompt=f"hello\n\n{FILM.format(4)}")["outputs"][0]
+    assert words["input_tokens"] + 4 * 6 == seen["input_tokens"]
+    assert words["text"] != seen["text"]
+    refused = writers.client.post(
+        "/generate/text/v1", json={"prompt": "a", "model": "qwen3.5", "input_video": data_url(0)}
+    )
+    failed = writers.ended(refused.json()["job_id"], 60) if refused.status_code == 202 else None
+    assert "unsupported_media" == (failed.error.code if failed and failed.error else refused.json()["code"])
 
 
 @pytest.mark.contract("D32")
