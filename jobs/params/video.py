@@ -37,6 +37,9 @@ class VideoParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     motion_video: (
         Annotated[Source, Meta(description="A film whose motion `input_image` follows, for a model that can.")] | None
     ) = None
+    motion_as_given: Annotated[
+        bool, Meta(description="`motion_video` shows drawn poses, depth or outlines itself, and no person.")
+    ] = False
     loras: Loras = ()
     prompt: Prompt = "cinematic motion"
     enhance_prompt: EnhancePrompt = False

@@ -26,7 +26,7 @@ FAMILIES_OF: dict[str, tuple[str, ...]] = {
     "lora_files": DIFFUSERS,
     "loras": DIFFUSERS,
     "offload_blocks": DIFFUSERS,
-    "preprocessors": (IMAGE,),
+    "preprocessors": DIFFUSERS,
     "quality": DIFFUSERS,
     "quantization": DIFFUSERS,
     "variant": (*DIFFUSERS, "rembg"),

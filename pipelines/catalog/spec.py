@@ -486,11 +486,15 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         ):
             others = "`quantization`, `offload_blocks`, `cuda_graphs`, and presets with `cache`"
             raise ValueError(f"`controlnet` excludes {others}")
-        if self.preprocessors and self.controlnet is None:
-            raise ValueError("`preprocessors` draw what a `controlnet` follows; add it, or remove them")
+        if self.preprocessors and self.controlnet is None and "motion-control" not in self.capabilities:
+            raise ValueError(
+                "`preprocessors` draw what a `controlnet` follows, or `motion-control`; add it, or remove them"
+            )
+        if "depth" in self.preprocessors and self.controlnet is None:
+            raise ValueError("`preprocessors.depth` is for a `controlnet`; remove it")
         if "people" in self.preprocessors and "pose" not in self.preprocessors:
             raise ValueError("`preprocessors.people` is for `preprocessors.pose`; add it")
-        beside = {"controlnet", *self.preprocessors} if self.controlnet is not None else set()
+        beside = {*self.preprocessors} | ({"controlnet"} if self.controlnet is not None else set())
         if taken := sorted(beside & self.loras.keys()):
             raise ValueError(f"a LoRA must have another name than {taken[0]!r}, which is beside it")
         if self.quantization is not None and self.loras:

@@ -42,13 +42,14 @@ from pipelines.image.progress import StepProgress
 from pipelines.image.size import SizePlan, plan_size
 from pipelines.latents.step_drawing import drawing_for
 from pipelines.memory.weight_loader import WeightLoader
+from pipelines.preprocessors.drawers import Drawers
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.video.arguments import call_arguments
 from pipelines.video.color import empty_video, fill_planes
 from pipelines.video.driving import driving_clip, driving_frames, plan_driven
 from pipelines.video.encode import SOUND_RATE
 from pipelines.video.frames import plan_frames
-from pipelines.video.vace import AS_GIVEN, followed_frames, known_frames
+from pipelines.video.vace import AS_GIVEN, NOT_FOUND, followed_frames, known_frames
 
 PAIRS: tuple[tuple[Any, Any], ...] = (
     (WanPipeline, WanImageToVideoPipeline),
@@ -96,7 +97,8 @@ class DiffusersVideo:
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str, loader: WeightLoader | None = None) -> None:
         self.spec = spec
-        loaded = load_diffusers(weights, precision(spec, device), loader_for(spec, device, loader), spec)
+        loader = loader_for(spec, device, loader)
+        loaded = load_diffusers(weights, precision(spec, device), loader, spec)
         words, still = _pair(loaded)
         load_loras(loaded, spec, weights)
         self.pipe, self.schedulers = loaded, schedulers(loaded, spec)
@@ -114,6 +116,8 @@ class DiffusersVideo:
         for pipe in pipes:
             prompts.attach(pipe)
         self._resident = resident_modules(loaded, device, are_blocks_offloaded=spec.offload_blocks)
+        self.drawers = Drawers(spec, weights, loader) if spec.preprocessors else None
+        self._resident += [] if self.drawers is None else self.drawers.modules
 
     @property
     def modules(self) -> list[torch.nn.Module]:
@@ -151,12 +155,13 @@ class DiffusersVideo:
         if ranks < ctx.ranks:
             undivided = f"{size.make[0]}x{size.make[1]} cannot be divided among {ctx.ranks} GPUs; one computed it"
             warnings = (*warnings, undivided)
-        if driving is not None:
+        if driving is not None and self.drawers is None and not params.motion_as_given:
             warnings = (AS_GIVEN, *warnings)
         for warning in warnings:
             ctx.warn(warning)
         if driving is not None:
-            arguments |= followed_frames(inputs, [*driving_frames(driving, frame_plan, size.make)])
+            film = driving_frames(driving, frame_plan, size.make)
+            arguments |= followed_frames(inputs, self._followed(film, ctx, as_given=params.motion_as_given))
         run = _Run(ctx, frame_plan.clips, size, arguments, driving is not None, settings, ranks)
         clips = self._clips(run, inputs)
         if ctx.rank > 0:
@@ -227,6 +232,18 @@ class DiffusersVideo:
             clear_vae_cache(pipe)
             raise
         return made
+
+    def _followed(self, film: Iterator[Image.Image], ctx: RunContext, *, as_given: bool) -> list[Image.Image]:
+        """Return what the model follows of the driving film: the poses in its frames, or these themselves."""
+        if as_given or self.drawers is None:
+            return list(film)
+        found = []
+        for frame in film:
+            found.append(self.drawers.draw("pose", frame))
+            ctx.progress(0.0, "prepare")  # where a cancelled job ends
+        if not any(poses.getbbox() for poses in found):
+            ctx.warn(NOT_FOUND)
+        return found
 
     def _ranks(self, pipe: Any, size: SizePlan, clips: tuple[int, ...], ctx: RunContext) -> int:
         """Return how many processes make this run: all of `ctx.ranks`, or one where they would not have equal parts."""

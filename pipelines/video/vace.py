@@ -18,8 +18,10 @@ from pipelines.runtime.protocol import Inputs
 GRAY = (128, 128, 128)
 KNOWN, DRAWN = 0, 255
 AS_GIVEN = (
-    "`motion_video` is followed as it is given: it must show drawn poses, depth or outlines, not a film of a person"
+    "`motion_video` is followed as it is given, since this model finds no poses: it must show drawn poses, depth or "
+    "outlines, not a person"
 )
+NOT_FOUND = "no person was found in `motion_video`"
 
 
 def known_frames(inputs: Inputs, size: Size, frames: int) -> dict[str, Any]:

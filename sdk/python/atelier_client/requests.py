@@ -196,6 +196,8 @@ class VideoRequest(TypedDict, total=False):
     """What is to be seen in the video, for a model that can."""
     motion_video: str | None
     """A film whose motion `input_image` follows, for a model that can."""
+    motion_as_given: bool
+    """`motion_video` shows drawn poses, depth or outlines itself, and no person."""
     loras: Sequence[LoraChoice]
     """LoRAs to put on the model, together."""
     prompt: str

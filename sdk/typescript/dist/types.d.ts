@@ -156,6 +156,8 @@ export interface VideoParams extends CommonParams {
     reference_images?: string[];
     /** A film whose motion `input_image` follows, for a model that can. */
     motion_video?: string;
+    /** `motion_video` shows drawn poses, depth or outlines itself, and no person. */
+    motion_as_given?: boolean;
     /** LoRAs to put on the model, together. */
     loras?: LoraChoice[];
     /** What to make, in plain words. */

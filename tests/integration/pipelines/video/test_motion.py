@@ -1,5 +1,7 @@
 """Motion control: the demo's camera follows that of a film, and VACE follows a film as diffusers has it."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from pipelines.video.frames import FramePlan
 from pipelines.video.moves import choose_move
 from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import lock_directory
-from tests.support.checkpoints import tiny_videos
+from tests.support.checkpoints import tiny_preprocessors, tiny_videos
 from tests.support.checkpoints.specs import spec
 from tests.support.media.films import FPS, moving_art, save_film
 from tests.support.media.videos import planes, psnr, scene, seen
@@ -124,6 +126,7 @@ class TestDemo:
 def weights(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
     tiny_videos.save("vace", folder / "vace")
+    tiny_preprocessors.save(folder)
     return folder
 
 
@@ -144,20 +147,43 @@ class TestVace:
     """A film of poses, as diffusers' guide has it: the film under a white mask, the picture as a reference."""
 
     def test_frames_equal_those_of_diffusers(self, weights: Path, tmp_path: Path) -> None:
-        given = inputs(tmp_path, moving_art(4))
-        entry = vace()
-        context = RunContext(seed=1, progress=lambda part, stage: None, warn=lambda text: None)
-        params = VideoParams(prompt="a", width=64, height=96, duration_seconds=2, num_inference_steps=2)
+        raw = self.check(vace(), weights, tmp_path, lambda frame: frame)
+        assert raw.warnings[0].startswith("`motion_video` is followed as it is given")
+        assert "`motion_video` has 0.33 s; vace makes 0.31 s instead of 2 s" in raw.warnings
 
-        pipeline = load(entry, weights, Lock({"vace": lock_directory(entry, weights / "vace")}), "cpu")
-        raw = pipeline.run(params, given, context)
+    def test_poses_are_found_in_a_film_of_people(self, weights: Path, tmp_path: Path) -> None:
+        entry = vace(preprocessors=tiny_preprocessors.entry_of("pose"))
+        poses = partial(tiny_preprocessors.poses_of, weights, with_people=False)
+        made = [
+            self.check(entry, weights, tmp_path, *how).arrays["frames"]
+            for how in ((poses, False), (lambda frame: frame, True))
+        ]
+        assert not np.array_equal(*made)
+
+    def check(
+        self,
+        entry: ModelSpec,
+        weights: Path,
+        folder: Path,
+        drawn: Callable[[Image.Image], Image.Image],
+        as_given: bool = False,
+    ) -> RawOutput:
+        given = inputs(folder, moving_art(4))
+        context = RunContext(seed=1, progress=lambda part, stage: None, warn=lambda text: None)
+        params = VideoParams(
+            prompt="a", width=64, height=96, duration_seconds=2, num_inference_steps=2, motion_as_given=as_given
+        )
+        lock = Lock({bundle.key: lock_directory(bundle, bundle.directory(weights)) for bundle in entry.bundles})
+
+        raw = load(entry, weights, lock, "cpu").run(params, given, context)
 
         film = [Image.fromarray(frame) for frame in read_frames(read_facts(given.files["motion_video"]))]
+        fitted = [ImageOps.fit(film[place], (64, 96), Image.Resampling.LANCZOS) for place in (0, 1, 2, 2, 3)]
         pipe = WanVACEPipeline.from_pretrained(weights / "vace", dtype=torch.float32)
         pipe.set_progress_bar_config(disable=True)
         own = pipe(
             prompt="a",
-            video=[ImageOps.fit(film[place], (64, 96), Image.Resampling.LANCZOS) for place in (0, 1, 2, 2, 3)],
+            video=[drawn(frame) for frame in fitted],
             mask=[Image.new("L", (64, 96), "white")] * 5,
             reference_images=[STILL],
             width=64,
@@ -168,8 +194,7 @@ class TestVace:
             output_type="np",
         ).frames[0]
         assert np.array_equal(planes(own), raw.arrays["frames"])
-        assert raw.warnings[0].startswith("`motion_video` is followed as it is given")
-        assert "`motion_video` has 0.33 s; vace makes 0.31 s instead of 2 s" in raw.warnings
+        return raw
 
     def test_a_model_that_follows_no_film_is_refused(self, weights: Path, tmp_path: Path) -> None:
         tiny_videos.save("wan22", tmp_path / "vace")

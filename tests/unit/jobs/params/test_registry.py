@@ -87,6 +87,7 @@ OWN = {
         "last_image": None,
         "reference_images": (),
         "motion_video": None,
+        "motion_as_given": False,
         "loras": (),
         "sound": False,
         "negative_prompt": None,

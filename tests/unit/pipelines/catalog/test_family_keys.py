@@ -31,6 +31,10 @@ GIVEN = {
     "vocabulary": 'vocabulary = { rain = ["shower"] }',
     "voices": 'voices = { jf_alpha = "Alpha" }',
 }
+OF_VIDEOS = {
+    "preprocessors": 'capabilities = ["motion-control"]\npreprocessors = { pose = { source = { path = "pose" } } }'
+}
+"""Where those of films are others."""
 MODALITIES = {
     "chatterbox": "speech",
     "espeak": "speech",
@@ -74,7 +78,8 @@ def test_every_key_is_tried() -> None:
 @pytest.mark.parametrize("key", GIVEN)
 def test_a_key_that_a_family_does_not_read_is_refused(tmp_path: Path, key: str) -> None:
     for family in FAMILIES:
-        file = catalog(tmp_path, family, GIVEN[key])
+        given = OF_VIDEOS if MODALITIES[family] == "video" else GIVEN
+        file = catalog(tmp_path, family, given.get(key, GIVEN[key]))
         if family in FAMILIES_OF[key]:
             assert "one" == load_catalog(file).models[0].id
         elif key != "gpus" or MODALITIES[family] == "video":  # elsewhere the entry itself refuses it
