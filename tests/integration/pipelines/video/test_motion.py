@@ -151,6 +151,7 @@ class TestVace:
         assert raw.warnings[0].startswith("`motion_video` is followed as it is given")
         assert "`motion_video` has 0.33 s; vace makes 0.31 s instead of 2 s" in raw.warnings
 
+    @pytest.mark.long
     def test_poses_are_found_in_a_film_of_people(self, weights: Path, tmp_path: Path) -> None:
         entry = vace(preprocessors=tiny_preprocessors.entry_of("pose"))
         poses = partial(tiny_preprocessors.poses_of, weights, with_people=False)

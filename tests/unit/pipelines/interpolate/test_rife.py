@@ -47,6 +47,7 @@ def run(rife: Rife, film: Path, reports: list[float] | None = None, factor: int 
     return rife.run(params, Inputs({"input_video": film}), context)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("factor", [2, 4])
 def test_a_disc_is_where_it_would_have_been(rife: Rife, tmp_path: Path, factor: int) -> None:
     """The average of two frames has two pale discs, and so has the right middle; its pixels are wrong."""
