@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from core.settings import Settings
 from core.storage.store import open_store
 from jobs.events import Publisher
-from jobs.job import Artifact
+from jobs.job import Artifact, JobError
 from jobs.params.text import EmbeddingParams
 from jobs.schema.tables import inputs, jobs, media
 from pipelines.embedding.encode import encode
@@ -21,6 +21,7 @@ from tests.support.checkpoints import tiny_vectors
 from tests.support.checkpoints.specs import entry, spec
 from tests.support.rows.worker_stub import WorkerStub
 from tests.support.service.api_server import make_key
+from tests.support.wait import until
 from workers.library.analyses import AnalysisWork
 
 SEARCH = "/media/v1/search"
@@ -187,3 +188,23 @@ def test_what_cannot_be_answered_is_refused(api, client, rows, settings, tenant,
     rows.server("gpu-2", serves=["minilm"])
     answer = client.get(SEARCH, params={"similar_to": "https://shop.example/a.png"})
     assert (422, "query.similar_to") == (answer.status_code, answer.json()["field"])
+
+
+def test_a_search_whose_job_fails_says_why(client, rows, server, settings, library):
+    stub, failed = WorkerStub(rows, server, Publisher(settings)), []
+
+    def fail_next():
+        rows.execute(update(jobs).where(jobs.c.status == "pending").values(status="queued"))
+        job = rows.claim(server)
+        if job is not None:
+            failed.append(stub.fail(job, JobError(code="gpu_oom", message="The GPU was full.")))
+        return job
+
+    thread = threading.Thread(target=until, args=(fail_next, 20, "the job of the search"))
+    thread.start()
+    answer = client.get(SEARCH, params={"near": "a red shoe"})
+    thread.join()
+    assert (503, "vector_unavailable") == (answer.status_code, answer.json()["code"])
+    assert "The GPU was full." in answer.json()["detail"]
+    assert 1 == len(failed)
+    assert [] == client.get("/jobs/v1").json()["jobs"]

@@ -89,7 +89,7 @@ def test_how_many_sources_a_model_takes(model, name, counts):
 def test_a_model_as_agents_see_it():
     choice = model_choice(CATALOG.get("wan2.2-ti2v-5b"), available=True, default=True, settings=Settings())
     assert (["text-to-video", "image-to-video"], ["image"]) == (choice.generation_types, choice.input_media_types)
-    assert (True, 5.0) == (choice.capabilities.negative_prompt, choice.capabilities.max_duration_seconds)
+    assert (True, 10.0) == (choice.capabilities.negative_prompt, choice.capabilities.max_duration_seconds)
 
 
 def test_when_to_look_again():
