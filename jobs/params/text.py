@@ -167,6 +167,10 @@ class TranscriptParams(Params, frozen=True, kw_only=True, tag_field="modality", 
         Literal["json", "txt", "srt", "vtt", "webp", "jpeg", "png"],
         Meta(description="json has all times; srt and vtt are subtitles. Image formats give json and a warning."),
     ] = "json"
+    timestamp_granularities: Annotated[
+        tuple[Literal["segment", "word"], ...],
+        Meta(max_length=2, description="What has times in a json file: sentences always, and each word if asked for."),
+    ] = ("segment",)
     temperature: Annotated[
         float, Meta(ge=0, le=1, description="How freely the model chooses; 0 always takes the likeliest token.")
     ] = 0.0
@@ -182,6 +186,10 @@ TRANSCRIPT = ModalitySpec(
     examples=(
         ("Only a recording", {"input_audio": "https://shop.example/interview.mp3"}),
         (
+            "With the times of words",
+            {"input_audio": "https://shop.example/interview.mp3", "timestamp_granularities": ["word"]},
+        ),
+        (
             "Subtitles of a film in German",
             {"input_audio": "https://shop.example/film.mp4", "language_id": "de", "output_format": "vtt"},
         ),
@@ -189,7 +197,7 @@ TRANSCRIPT = ModalitySpec(
     word="transcript",
     argument="input_audio",
     formats={".json": "json", ".txt": "txt", ".srt": "srt", ".vtt": "vtt"},
-    flags={"language_id": ("--language",)},
+    flags={"language_id": ("--language",), "timestamp_granularities": ("--times",)},
 )
 """What is said in recordings and films (contract D32)."""
 

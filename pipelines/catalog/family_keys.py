@@ -38,6 +38,7 @@ FAMILIES_OF: dict[str, tuple[str, ...]] = {
 OTHERS_CAPABILITIES: dict[Capability, tuple[str, ...]] = {
     "motion-control": (VIDEO, MOTION),
     "sound": (CAMERA, VIDEO),
+    "word-times": ("whisper",),
 }
 """Capabilities that only these families have, beside pipelines of other packages."""
 

@@ -199,6 +199,10 @@ def _judge(spec: ModelSpec, params: Params) -> Iterator[UnmetRequirement]:
     if isinstance(params, SegmentParams) and "words" in spec.capabilities and not params.classes:
         sentence = f"{spec.id} finds what `classes` name; name something in it"
         yield UnmetRequirement(error=MissingField, field="$.classes", sentence=sentence)
+    is_timed = isinstance(params, TranscriptParams) and "word" in params.timestamp_granularities
+    if is_timed and "word-times" not in spec.capabilities:
+        sentence = f"{spec.id} has times of sentences alone; leave `word` out"
+        yield UnmetRequirement(error=NotThisModel, field="$.timestamp_granularities", sentence=sentence)
     if isinstance(params, UpscaleParams) and params.scale > spec.limits.max_scale:
         sentence = f"`scale` must be at most {spec.limits.max_scale} for {spec.id}"
         yield UnmetRequirement(error=NotThisModel, field="$.scale", sentence=sentence)

@@ -49,6 +49,7 @@ Capability = Literal[
     "negative-prompt",
     "lyrics",  # sings `lyrics`, in `limits.max_lyrics_chars`
     "vision",  # sees the pictures of `images` (texts)
+    "word-times",  # says when each word is said (transcripts)
     "phonemes",  # speaks words of `replacements` by their phonemes
     "reference-voice",  # sounds like the recording in `target_voice_path`
 ]

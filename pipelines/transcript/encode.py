@@ -22,5 +22,7 @@ WRITERS: Mapping[str, Callable[[Transcript], str]] = {
 def encode(raw: RawOutput, params: TranscriptParams, folder: Path) -> Outputs:
     """Write `0.json`, `0.txt`, `0.srt` or `0.vtt` in UTF-8; image formats give `0.json` with a warning."""
     ending, warnings = choose_format(params.output_format, tuple(MEDIA_TYPES), "json", "transcript")
+    if ending != "json" and "word" in params.timestamp_granularities:
+        warnings = (*warnings, "the times of words are in a json file alone")
     (folder / f"0.{ending}").write_text(WRITERS[ending](read(raw.arrays["transcript"])), "utf-8")
     return Outputs(files=(Output(path=f"0.{ending}", media_type=MEDIA_TYPES[ending]),), warnings=warnings)

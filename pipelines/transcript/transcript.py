@@ -17,14 +17,26 @@ class Sentence(msgspec.Struct, frozen=True):
     tokens: tuple[int, ...] = ()
 
 
+class Word(msgspec.Struct, frozen=True):
+    """A word with its punctuation, and when it is said, in seconds from the begin."""
+
+    word: str
+    start: float
+    end: float
+
+
 class Transcript(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is said; `language` is a code such as `en`, `duration` the seconds of the recording."""
+    """All that is said; `language` is a code such as `en`, `duration` the seconds of the recording.
+
+    `words` is there where the times of words were asked for.
+    """
 
     task: str = "transcribe"
     language: str
     duration: float
     text: str
     segments: tuple[Sentence, ...]
+    words: tuple[Word, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 def as_array(transcript: Transcript) -> NDArray[np.uint8]:

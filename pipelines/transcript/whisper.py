@@ -5,14 +5,18 @@ whole sentence of the one before it ended.
 """
 
 import wave
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList, WhisperForConditionalGeneration
+from transformers.models.whisper.tokenization_whisper import LANGUAGES, _combine_tokens_into_words
 
 from core.errors.failures import ModelLoadFailed, NotFinite
 from core.errors.fields import NotThisModel
@@ -22,7 +26,7 @@ from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.component import load_component
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, MetadataValue, RawOutput, RunContext
-from pipelines.transcript.transcript import Sentence, Transcript, as_array
+from pipelines.transcript.transcript import Sentence, Transcript, Word, as_array
 
 RATE = 16_000
 """Samples a second that Whisper hears."""
@@ -47,8 +51,11 @@ class Whisper:
         settings = GenerationConfig.from_pretrained(weights, local_files_only=True)
         if getattr(settings, "no_timestamps_token_id", None) is None:
             raise ModelLoadFailed(f"{spec.id}: its generation_config.json names no `no_timestamps_token_id`.")
+        if "word-times" in spec.capabilities and not getattr(settings, "alignment_heads", None):
+            raise ModelLoadFailed(f"{spec.id}: its generation_config.json names no `alignment_heads` for `word-times`.")
         self.model.generation_config = settings
         languages = getattr(settings, "lang_to_id", None) if getattr(settings, "is_multilingual", True) else None
+        self._first_mark: int = min(self.tokenizer.all_special_ids)
         self.tokens_of: dict[str, int] = {mark.strip("<|>"): token for mark, token in (languages or {}).items()}
 
     @property
@@ -66,13 +73,16 @@ class Whisper:
         samples = read_samples(inputs.files["input_audio"])
         heard = self._features(samples)
         language = self._language(params, heard)
-        sentences = self._sentences(params, heard, language, ctx)
+        with_words = "word" in params.timestamp_granularities
+        segments = self._hear(params, heard, language, ctx, with_words=with_words)
+        sentences = self._sentences(segments)
         ctx.progress(1.0, "encode")
         transcript = Transcript(
             language=language,
             duration=round(len(samples) / RATE, 2),
             text=" ".join(sentence.text for sentence in sentences),
             segments=sentences,
+            words=self._words(segments, language, len(samples) / RATE) if with_words else msgspec.UNSET,
         )
         facts: dict[str, MetadataValue] = {
             "seed": ctx.seed,
@@ -111,13 +121,18 @@ class Whisper:
         token = int(self.model.detect_language(heard["input_features"])[0])
         return next(code for code, each in self.tokens_of.items() if each == token)
 
-    def _sentences(self, params: TranscriptParams, heard: Any, language: str, ctx: RunContext) -> tuple[Sentence, ...]:
-        """Return what is said; a temperature above zero draws from torch's global state, which is restored."""
+    def _hear(
+        self, params: TranscriptParams, heard: Any, language: str, ctx: RunContext, *, with_words: bool
+    ) -> list[dict[str, Any]]:
+        """Return the segments of `generate`; a temperature above zero draws from torch's global state, restored."""
         chosen: dict[str, Any] = {"language": language, "task": "transcribe"} if self.tokens_of else {}
         if params.prompt is not None:
             chosen["prompt_ids"] = self._prompt(params.prompt)
         listener = _Listener(ctx)
-        with torch.random.fork_rng(devices=[self.device] if self.device != "cpu" else []):
+        with (
+            torch.random.fork_rng(devices=[self.device] if self.device != "cpu" else []),
+            _attention_seen(self.model) if with_words else nullcontext(),
+        ):
             torch.manual_seed(ctx.seed)
             made = self.model.generate(
                 **heard,
@@ -125,10 +140,15 @@ class Whisper:
                 temperature=params.temperature,
                 return_timestamps=True,
                 return_segments=True,
+                return_token_timestamps=with_words,
                 monitor_progress=listener.begin_window,
                 logits_processor=LogitsProcessorList([_refuse_nan]),
                 stopping_criteria=StoppingCriteriaList([listener]),
             )
+        segments: list[dict[str, Any]] = made["segments"][0]
+        return segments
+
+    def _sentences(self, segments: list[dict[str, Any]]) -> tuple[Sentence, ...]:
         said = (
             Sentence(
                 id=number,
@@ -137,9 +157,33 @@ class Whisper:
                 text=self._text(each["tokens"]),
                 tokens=tuple(each["tokens"].tolist()),
             )
-            for number, each in enumerate(made["segments"][0])
+            for number, each in enumerate(segments)
         )
         return tuple(sentence for sentence in said if sentence.text)
+
+    def _words(self, segments: list[dict[str, Any]], language: str, duration: float) -> tuple[Word, ...]:
+        """Return the words of segments whose tokens have times: each lasts from the end of the token before it.
+
+        The window of 30 s may be longer than the recording; no word is said after its `duration` in seconds.
+        """
+        words = list[Word]()
+        for segment in segments:
+            ends = segment["token_timestamps"].clamp(max=duration).tolist()
+            begins = [min(float(segment["start"]), *ends[:1]), *ends]
+            said = [
+                (token, begin, end)
+                for token, begin, end in zip(segment["tokens"].tolist(), begins, ends, strict=False)
+                if token < self._first_mark
+            ]
+            texts, _, places = _combine_tokens_into_words(
+                self.tokenizer, [token for token, _, _ in said], LANGUAGES.get(language)
+            )
+            words += [
+                Word(_shown(text), round(said[place[0]][1], 2), round(said[place[-1]][2], 2))
+                for text, place in zip(texts, places, strict=True)
+                if text.strip()
+            ]
+        return tuple(words)
 
     def _prompt(self, text: str) -> torch.Tensor:
         """Return the tokens of a prompt, their mark before them: as many as leave half of the room to the answer."""
@@ -149,8 +193,22 @@ class Whisper:
 
     def _text(self, tokens: torch.Tensor) -> str:
         """Return the words of tokens; U+0000, which PostgreSQL cannot store, is replaced."""
-        text: str = self.tokenizer.decode(tokens, skip_special_tokens=True)
-        return text.replace("\0", "\N{REPLACEMENT CHARACTER}").strip()
+        return _shown(self.tokenizer.decode(tokens, skip_special_tokens=True))
+
+
+def _shown(text: str) -> str:
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").strip()
+
+
+@contextmanager
+def _attention_seen(model: Any) -> Iterator[None]:
+    """Have attention computed so that its weights are there, by which tokens are aligned; other kernels keep none."""
+    before = model.config._attn_implementation
+    model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
 
 
 class _Listener:

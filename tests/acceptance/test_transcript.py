@@ -31,7 +31,13 @@ def hearing(postgres: Databases, valkey: str, tmp_path_factory: pytest.TempPathF
     """A service whose worker serves a Whisper of three languages."""
     folder = tmp_path_factory.mktemp("hearing")
     tiny_whisper.save(folder / "weights" / "whisper")
-    catalog = entry("whisper", family="whisper", modality="transcript", languages=list(tiny_whisper.LANGUAGES))
+    catalog = entry(
+        "whisper",
+        family="whisper",
+        modality="transcript",
+        languages=list(tiny_whisper.LANGUAGES),
+        capabilities=["word-times"],
+    )
     with model_service(
         folder, catalog, folder / "weights", server_id="hearing", postgres=postgres, broker_url=valkey
     ) as made:
@@ -144,6 +150,24 @@ def test_openai_client_writes_down_a_recording(hearing: Service, client: OpenAI)
     assert (whole, 3.0) == (timed.text, timed.duration)
     assert timed.segments
     assert whole == " ".join(each.text for each in timed.segments)
+    assert timed.words is None
+
+
+def test_openai_client_gets_the_times_of_words(hearing: Service, client: OpenAI) -> None:
+    made = client.audio.transcriptions.create(
+        model="whisper-1",
+        file=("a.wav", tone(3.0)),
+        language="en",
+        response_format="verbose_json",
+        timestamp_granularities=["word"],
+    )
+    assert made.words
+    times = [(each.start, each.end) for each in made.words]
+    assert all(0 <= start <= end <= 3.0 for start, end in times)
+    assert made.text.split()[0].startswith(made.words[0].word)
+    (output,) = make(hearing, tone(3.0), timestamp_granularities=["word"])["outputs"]
+    written = json.loads(finished.download(output["url"]))["words"]
+    assert [(each.word, each.start, each.end) for each in made.words] == [(*each.values(),) for each in written]
 
 
 @pytest.mark.parametrize(("form", "begin"), [("srt", "1\n00:"), ("vtt", "WEBVTT\n"), ("text", "")])
@@ -159,7 +183,7 @@ def test_openai_client_is_refused_what_is_not_offered(client: OpenAI) -> None:
         client.audio.transcriptions.create(
             model="whisper-1",
             file=("a.wav", tone(1.0)),
-            response_format="verbose_json",
+            response_format="srt",
             timestamp_granularities=["word"],
         )
     assert "timestamp_granularities" == refused.value.param

@@ -1,7 +1,7 @@
 """OpenAI's routes of speech, of voices and of transcripts."""
 
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -22,7 +22,7 @@ from api.http.strict_json import StrictRequest
 from api.operations.uploads import UploadOperations
 from api.operations.voices import VoiceOperations
 from api.submit.endpoint import IdempotencyKeyHeader
-from core.errors.fields import NotThisModel
+from core.errors.fields import InvalidRequest
 from core.settings import Settings
 from jobs.params.media import Medium
 from jobs.params.speech import SpeechParams, tokens_for
@@ -48,6 +48,7 @@ FILES: Mapping[str, Literal["json", "txt", "srt", "vtt"]] = {
     "vtt": "vtt",
 }
 """The `output_format` of a transcript, by OpenAI's `response_format`."""
+Granularity = Literal["segment", "word"]
 GRANULARITIES = "timestamp_granularities[]"
 
 
@@ -118,14 +119,12 @@ class OpenAISpeechRoutes(Controller):
         async with received_form(request, settings, settings.input_max_bytes) as form:
             asked = form.read(TranscriptionRequest, also=(GRANULARITIES, "include[]"))
             form.check_files("file")
-            if "word" in form.texts.get(GRANULARITIES, ()):
-                advice = "Times are of sentences, and not of words; ask for `segment`."
-                raise NotThisModel(advice, field=f"$.{GRANULARITIES.removesuffix('[]')}")
+            granularities = read_granularities(form.texts.get(GRANULARITIES, ()), asked.response_format)
             (recording, *_) = form.files_of("file")
 
             async def read() -> JobsOfRequest:
                 stored = await uploads.add(request.user, recording.path, "recording", "$.file")
-                return transcript_jobs(asked, stored, aliases, catalog)
+                return transcript_jobs(asked, granularities, stored, aliases, catalog)
 
             jobs = await openai_requests.submit(request, read, idempotency_key)
         ended = await openai_requests.wait(request, jobs)
@@ -186,7 +185,25 @@ def speech_jobs(asked: SpeechRequest, aliases: Aliases, catalog: Catalog) -> Job
     return JobsOfRequest([params], asked.model, voice, warnings)
 
 
-def transcript_jobs(asked: TranscriptionRequest, stored: str, aliases: Aliases, catalog: Catalog) -> JobsOfRequest:
+def read_granularities(texts: Sequence[str], form: str) -> tuple[Granularity, ...]:
+    """Return what has times. Raises `InvalidRequest` for another word, and for words of a form without their times."""
+    field = f"$.{GRANULARITIES.removesuffix('[]')}"
+    if not {*texts} <= {"segment", "word"}:
+        raise InvalidRequest("`timestamp_granularities` are `segment` and `word`; send one of them.", field=field)
+    if "word" in texts and form != "verbose_json":
+        raise InvalidRequest(
+            'The times of words are in `response_format` "verbose_json" alone; ask for it.', field=field
+        )
+    return ("segment", "word") if "word" in texts else ("segment",)
+
+
+def transcript_jobs(
+    asked: TranscriptionRequest,
+    granularities: tuple[Granularity, ...],
+    stored: str,
+    aliases: Aliases,
+    catalog: Catalog,
+) -> JobsOfRequest:
     """Return the job of the recording that is stored under this id."""
     params = TranscriptParams(
         input_audio=stored,
@@ -194,6 +211,7 @@ def transcript_jobs(asked: TranscriptionRequest, stored: str, aliases: Aliases, 
         language_id=asked.language,
         prompt=asked.prompt,
         output_format=FILES[asked.response_format],
+        timestamp_granularities=granularities,
         temperature=asked.temperature,
         seed=asked.seed,
     )

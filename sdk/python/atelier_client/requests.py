@@ -676,6 +676,8 @@ class TranscriptRequest(TypedDict, total=False):
     """Language code, e.g. en or pt; without one it is found."""
     prompt: str | None
     """Names and words that are spelled as here; its last 200 tokens or so count."""
+    timestamp_granularities: Sequence[Literal["segment", "word"]]
+    """What has times in a json file: sentences always, and each word if asked for."""
     temperature: float
     """How freely the model chooses; 0 always takes the likeliest token."""
     seed: int

@@ -430,6 +430,8 @@ export interface TranscriptParams extends CommonParams {
   language_id?: string;
   /** Names and words that are spelled as here; its last 200 tokens or so count. */
   prompt?: string;
+  /** What has times in a json file: sentences always, and each word if asked for. */
+  timestamp_granularities?: ("segment" | "word")[];
   /** How freely the model chooses; 0 always takes the likeliest token. */
   temperature?: number;
   /** -1 draws a fresh seed; any other value repeats itself. */

@@ -190,7 +190,14 @@ OWN = {
     },
     "embedding": {"output_format": "json", "input_image": None},
     "segment": {"output_format": "png", "classes": (), "threshold": None},
-    "transcript": {"output_format": "json", "language_id": None, "prompt": None, "temperature": 0.0, "seed": -1},
+    "transcript": {
+        "output_format": "json",
+        "language_id": None,
+        "prompt": None,
+        "timestamp_granularities": ("segment",),
+        "temperature": 0.0,
+        "seed": -1,
+    },
 }
 
 
@@ -439,6 +446,7 @@ EDGES = [
     ("transcript", "prompt", "Atelier\nand Valkey", "a <|en|> mark"),
     ("transcript", "prompt", "p" * 1000, "p" * 1001),
     ("transcript", "output_format", "vtt", "docx"),
+    ("transcript", "timestamp_granularities", ("word", "segment"), ("token",)),
     ("transcript", "temperature", 1, 1.1),
 ]
 

@@ -1,10 +1,12 @@
 """The family of Whisper, against transformers called directly."""
 
 import json
+import shutil
 import wave
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -31,6 +33,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Whisper:
     return loaded(folder)
+
+
+@pytest.fixture(scope="module")
+def timed(folder: Path) -> Whisper:
+    return Whisper(spec(family="whisper", modality="transcript", capabilities=["word-times"]), folder, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +74,16 @@ def run(model: Whisper, file: Path, reports: list[Any] | None = None, **fields: 
 
 def directly(folder: Path, file: Path, **settings: Any) -> list[list[int]]:
     """The tokens of each sentence with words that transformers itself hears."""
-    model, processor = WhisperForConditionalGeneration.from_pretrained(folder), WhisperProcessor.from_pretrained(folder)
+    processor = WhisperProcessor.from_pretrained(folder)
+    found = [each["tokens"].tolist() for each in segments_of(folder, file, **settings)]
+    return [tokens for tokens in found if processor.decode(tokens, skip_special_tokens=True).strip()]
+
+
+def segments_of(folder: Path, file: Path, **settings: Any) -> list[dict[str, Any]]:
+    """What transformers' `generate` says of each segment; attention is eager where tokens are aligned."""
+    kernel = "eager" if settings.get("return_token_timestamps") else "sdpa"
+    model = WhisperForConditionalGeneration.from_pretrained(folder, attn_implementation=kernel)
+    processor = WhisperProcessor.from_pretrained(folder)
     samples = read_samples(file)
     is_long = len(samples) > 30 * RATE
     heard = processor(
@@ -83,8 +99,8 @@ def directly(folder: Path, file: Path, **settings: Any) -> list[list[int]]:
         settings["prompt_ids"] = torch.tensor(processor.get_prompt_ids(prompt))
     torch.manual_seed(SEED)
     made = model.generate(**heard, return_timestamps=True, return_segments=True, **settings)
-    found = [each["tokens"].tolist() for each in made["segments"][0]]
-    return [tokens for tokens in found if processor.decode(tokens, skip_special_tokens=True).strip()]
+    found: list[dict[str, Any]] = made["segments"][0]
+    return found
 
 
 def tokens_of(made: RawOutput) -> list[list[int]]:
@@ -187,3 +203,32 @@ def test_values_that_are_not_finite_are_an_error(folder, short, tmp_path):
     save_file(tensors, tmp_path / "model.safetensors", {"format": "pt"})
     with pytest.raises(NotFinite):
         run(loaded(tmp_path), short, language_id="en")
+
+
+@pytest.mark.parametrize("name", ["short", pytest.param("long", marks=pytest.mark.long)])
+def test_words_have_the_times_of_transformers(timed, folder, name, request):
+    file = request.getfixturevalue(name)
+    plain, made = (run(timed, file, language_id="en", timestamp_granularities=asked) for asked in ((), ("word",)))
+    transcript = read(made.arrays["transcript"])
+    segments = segments_of(folder, file, language="en", task="transcribe", return_token_timestamps=True)
+    tokens = WhisperProcessor.from_pretrained(folder).tokenizer
+    heard = []
+    for each in segments:
+        output = {"tokens": each["tokens"][None], "token_timestamps": each["token_timestamps"][None]}
+        _, found = tokens._decode_asr([output], return_timestamps="word", return_language=False, time_precision=0.02)
+        heard += [(one["text"].strip(), one["timestamp"][1]) for one in found["chunks"] if one["text"].strip()]
+    heard = [(text, min(end, transcript.duration)) for text, end in heard]
+    assert heard == [(each.word, each.end) for each in transcript.words]
+    assert len(transcript.words) > 1
+    assert msgspec.UNSET is read(plain.arrays["transcript"]).words
+    assert all(0 <= each.start <= transcript.duration for each in transcript.words)
+    assert "sdpa" == timed.model.config._attn_implementation
+
+
+def test_a_model_that_aligns_no_words_does_not_load(folder, tmp_path):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    file = tmp_path / "generation_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "alignment_heads": None}))
+    assert loaded(tmp_path)
+    with pytest.raises(ModelLoadFailed, match="names no `alignment_heads` for `word-times`"):
+        Whisper(spec(family="whisper", modality="transcript", capabilities=["word-times"]), tmp_path, "cpu")
