@@ -1,7 +1,9 @@
 """Chatterbox from API to download, in three layouts of tiny random checkpoints, and the watermark in every format."""
 
 import base64
+import statistics
 from collections.abc import Iterator
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from pipelines.speech.chatterbox.layouts import LAYOUTS as PUBLISHED
 from pipelines.speech.watermark import detect_watermark
 from tests.support.checkpoints import tiny_chatterbox
 from tests.support.checkpoints.tiny_chatterbox import save_voice
+from tests.support.media.recordings import sound as sound_file
 from tests.support.servers.databases import Databases
 from tests.support.service.finished import download
 from tests.support.service.model_service import model_service
@@ -146,6 +149,24 @@ class TestChatterbox:
         assert "not_supported_by_model" == status["error"]["code"]
         assert "this one has 0.8 s" in status["error"]["message"]
         assert (None, 0) == (status["started_at"], status["attempt"])
+
+    def test_a_silent_recording_fails_before_a_gpu_too(self, speakers: Service, model: str) -> None:
+        silence = base64.b64encode(sound_file("wav", "pcm_s16le", seconds=6, silent=True)).decode()
+
+        status = failed(speakers, submit(speakers, model=model, target_voice_path=f"data:audio/wav;base64,{silence}"))
+
+        assert "input_unreadable" == status["error"]["code"]
+        assert "This recording is silent or empty" in status["error"]["message"]
+        assert (None, 0) == (status["started_at"], status["attempt"])
+
+
+@pytest.mark.long
+def test_the_first_sound_comes_in_a_quarter_of_the_time(speakers: Service) -> None:
+    """Ratio 13, as `benchmarks.spoken` measures it: 8 s of speech, the median of three after one."""
+    seconds = import_module("benchmarks.spoken").seconds
+    seconds(speakers.client, tokens=200)
+    ratios = [first / whole for first, whole in (seconds(speakers.client, tokens=200) for _ in range(3))]
+    assert statistics.median(ratios) <= 0.25, ratios
 
 
 @pytest.mark.contract("E5")

@@ -50,6 +50,7 @@ from tests.support.faults.faults import engine_of, frozen
 from tests.support.media.videos import decode_video, planes, psnr
 from tests.support.paths import PHOTO
 from tests.support.servers.databases import Databases
+from tests.support.servers.media_server import MediaServer
 from tests.support.service import finished
 from tests.support.service.agents import agent, call, said
 from tests.support.service.model_service import model_service
@@ -242,6 +243,7 @@ def families(
         server_id="families",
         postgres=postgres,
         broker_url=valkey,
+        ATELIER_ALLOWED_NETWORKS="127.0.0.0/8",
     ) as made:
         yield made
 
@@ -365,9 +367,15 @@ class TestPictures:
             job = families.ended(submit(families, "image", STYLED, width=64, height=64, loras=[lora]), 120)
             assert job.error is not None
             assert (JobStatus.FAILED, code) == (job.status, job.error.code), job.error
+            assert (code == "lora_not_compatible") == job.attempt, "only its tensors say that it is for another model"
         torch.save({"a": torch.ones(1)}, tmp_path / "pickle.pt")
-        refused = families.client.post("/inputs/v1", files={"file": (tmp_path / "pickle.pt").read_bytes()})
+        pickle = (tmp_path / "pickle.pt").read_bytes()
+        refused = families.client.post("/inputs/v1", files={"file": pickle})
         assert (422, "unsupported_media") == (refused.status_code, refused.json()["code"])
+        with MediaServer() as host:
+            lora = {"lora": host.serve("/pickle.safetensors", pickle)}
+            job_id = submit(families, "image", STYLED, width=64, height=64, loras=[lora])
+            assert "unsupported_media" == problem(families, job_id)[0]
 
     @pytest.mark.contract("E5")
     def test_references_reach_flux2_klein(self, families: Service, weights: Path) -> None:

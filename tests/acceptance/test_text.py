@@ -65,6 +65,8 @@ def writers(
     )
     folder = tmp_path_factory.mktemp("writers")
     catalog += entry("blind", family="transformers-text", modality="text", source={"path": names[-1]}, limits=limits)
+    hampered = "tests.support.checkpoints.hampered:HamperedText"
+    catalog += entry("once-full", family=hampered, modality="text", source={"path": names[-1]}, limits=limits)
     shapes = {"source": {"shipped": "pipelines/demo/weights"}, "capabilities": ["text-to-image"]}
     catalog += entry("shapes", family="diffusers-image", modality="image", **shapes)
     settings = {
@@ -223,6 +225,13 @@ def test_its_progress_rises_and_a_cancel_ends_it(writers: Service) -> None:
     job_id = writers.client.post("/generate/text/v1", json=endless).json()["job_id"]
     finished.assert_a_cancel_ends_it(writers, "writers", job_id)
     assert make(writers, max_tokens=3)["outputs"][0]["text"]
+
+
+def test_a_run_without_memory_is_made_again(writers: Service) -> None:
+    """`test_hampered_runs.py` has what else befalls runs, and other kinds of engine."""
+    again, plain = (make(writers, model=model)["outputs"][0]["text"] for model in ("once-full", "qwen3.5"))
+    assert plain == again
+    assert "engine: out of memory, tried again model=once-full" in writers.log("writers")
 
 
 LONG = {"prompt": "hello", "max_tokens": 300, "seed": 7}

@@ -8,6 +8,10 @@ from safetensors.torch import save_file
 RANK = 2
 ZIMAGE_LAYERS = {f"diffusion_model.layers.{n}.attention.to_{part}": (32, 32) for n in (0, 1) for part in "qkv"}
 """Layers of the tiny Z-Image, with their sides."""
+KLEIN_LAYERS = {
+    f"transformer.transformer_blocks.0.attn.{part}": (32, 32) for part in ("to_q", "to_k", "to_v", "add_q_proj")
+}
+"""The same of the tiny FLUX.2 klein, by the names of diffusers."""
 WAN_LAYERS = {f"diffusion_model.blocks.{n}.self_attn.{part}": (32, 32) for n in (0, 1) for part in "qkv"}
 """Layers of Wan's tiny transformers, by the names that trainers give them."""
 
