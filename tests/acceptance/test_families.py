@@ -243,6 +243,7 @@ def families(
         server_id="families",
         postgres=postgres,
         broker_url=valkey,
+        ATELIER_DEVELOPMENT="1",
         ATELIER_ALLOWED_NETWORKS="127.0.0.0/8",
     ) as made:
         yield made

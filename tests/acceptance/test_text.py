@@ -39,6 +39,10 @@ READ = len("user\nhello") + len("\n") + len("assistant\n") + 3
 """Tokens of that chat: a byte is one, and so is each of the three marks."""
 
 
+ONCE_FULL = "once-full-writer"
+"""A model whose first run is out of memory."""
+
+
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Path:
     """The models, Qwen3.5's alone unless all were asked for."""
@@ -66,7 +70,7 @@ def writers(
     folder = tmp_path_factory.mktemp("writers")
     catalog += entry("blind", family="transformers-text", modality="text", source={"path": names[-1]}, limits=limits)
     hampered = "tests.support.checkpoints.hampered:HamperedText"
-    catalog += entry("once-full", family=hampered, modality="text", source={"path": names[-1]}, limits=limits)
+    catalog += entry(ONCE_FULL, family=hampered, modality="text", source={"path": names[-1]}, limits=limits)
     shapes = {"source": {"shipped": "pipelines/demo/weights"}, "capabilities": ["text-to-image"]}
     catalog += entry("shapes", family="diffusers-image", modality="image", **shapes)
     settings = {
@@ -229,9 +233,9 @@ def test_its_progress_rises_and_a_cancel_ends_it(writers: Service) -> None:
 
 def test_a_run_without_memory_is_made_again(writers: Service) -> None:
     """`test_hampered_runs.py` has what else befalls runs, and other kinds of engine."""
-    again, plain = (make(writers, model=model)["outputs"][0]["text"] for model in ("once-full", "qwen3.5"))
+    again, plain = (make(writers, model=model)["outputs"][0]["text"] for model in (ONCE_FULL, "qwen3.5"))
     assert plain == again
-    assert "engine: out of memory, tried again model=once-full" in writers.log("writers")
+    assert f"engine: out of memory, tried again model={ONCE_FULL}" in writers.log("writers")
 
 
 LONG = {"prompt": "hello", "max_tokens": 300, "seed": 7}
