@@ -17,6 +17,7 @@ from api.dialects.mcp.routes import mcp_router
 from api.dialects.openai.batches.operations import OpenAIBatches, OpenAIFiles
 from api.dialects.openai.batches.routes import batch_routers
 from api.dialects.openai.chat.answers import ChatCompletions
+from api.dialects.openai.chat.responses import Responses
 from api.dialects.openai.chat.routes import chat_routers
 from api.dialects.openai.errors import render_error as openai_error
 from api.dialects.openai.image_answers import OpenAIImages
@@ -102,11 +103,12 @@ def _openai(services: Services) -> Sequence[Router]:
     files = OpenAIFiles(database, store, settings)
     batches = OpenAIBatches(database, files, services.submissions, services.catalog, aliases, settings)
     chats = ChatCompletions(requests, services.text_stream, services.catalog, aliases, store)
+    responses = Responses(requests, services.text_stream, services.catalog, aliases, store)
     voices, server_commands = services.voice_operations, services.server_commands
     return [
         *openai_routers(requests, images, uploads, aliases, voices, server_commands),
         *batch_routers(files, batches),
-        *chat_routers(chats, settings),
+        *chat_routers(chats, responses, settings),
     ]
 
 

@@ -384,6 +384,60 @@ def test_openais_client_is_refused_with_a_code(gpt: OpenAI, fields: Any, code: s
         assert (code, param) == (refused.value.code, refused.value.param)
 
 
+RESPONSE: Any = {"model": "gpt-4o-mini", "input": "hello", "max_output_tokens": 40, "temperature": 0}
+
+
+def test_openais_client_gets_a_response(writers: Service, gpt: OpenAI) -> None:
+    turns = [{"role": "system", "content": "be brief"}, *HELLO]
+    (native,) = make(writers, prompt=None, messages=turns, max_tokens=40, temperature=0)["outputs"]
+    raw = gpt.responses.with_raw_response.create(**RESPONSE, instructions="be brief", store=True)
+    whole = raw.parse()
+    assert (native["text"], "incomplete") == (whole.output_text, whole.status)
+    assert "max_output_tokens" == (whole.incomplete_details and whole.incomplete_details.reason)
+    assert whole.usage is not None
+    assert 40 == whole.usage.output_tokens == whole.usage.total_tokens - whole.usage.input_tokens
+    assert ("gpt-4o-mini", "qwen3.5") == (whole.model, raw.headers["x-atelier-model"])
+    assert "store is ignored" in raw.headers["x-atelier-warnings"]
+    parts = [{"role": "developer", "content": "be brief"}]
+    parts.append({"role": "user", "content": [{"type": "input_text", "text": "hello"}], "type": "message"})
+    assert native["text"] == gpt.responses.create(**RESPONSE | {"input": parts}).output_text
+    again = gpt.responses.create(**RESPONSE | {"input": [*parts, *whole.output, {"role": "user", "content": "go on"}]})
+    assert again.output_text
+
+
+def test_openais_client_reads_a_response_as_it_is_written(writers: Service, gpt: OpenAI) -> None:
+    whole = gpt.responses.create(**RESPONSE).output_text
+    events = list(gpt.responses.create(**RESPONSE, stream=True))
+    assert [*range(len(events))] == [each.sequence_number for each in events]
+    assert whole == "".join(each.delta for each in events if each.type == "response.output_text.delta")
+    kinds = [each.type for each in events if each.type != "response.output_text.delta"]
+    assert ["response.created", "response.in_progress", "response.output_item.added"] == kinds[:3]
+    assert ["response.output_item.done", "response.incomplete"] == kinds[-2:]
+    with gpt.responses.stream(**RESPONSE) as stream:
+        assert whole == [each.snapshot for each in stream if each.type == "response.output_text.delta"][-1]
+    with pytest.raises(APIError, match="tokens"):
+        list(gpt.responses.create(**RESPONSE | {"input": "a" * 400, "max_output_tokens": 300}, stream=True))
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "param"),
+    [
+        ({"input": ""}, "out_of_range", "input"),
+        ({"input": [{"role": "assistant", "content": "a"}]}, "invalid_request", "input"),
+        ({"input": "a" * 501}, "out_of_range", "input"),
+        ({"input": [{"type": "function_call_output", "output": "b"}]}, "out_of_range", "input[0].type"),
+        ({"tools": [{"type": "web_search"}]}, "not_supported_yet", "tools"),
+        ({"previous_response_id": "resp_1"}, "not_supported_yet", "previous_response_id"),
+        ({"text": {"format": {"type": "json_object"}}}, "not_supported_yet", "text.format"),
+        ({"extra_body": {"nonsense": 1}}, "unknown_field", "nonsense"),
+    ],
+)
+def test_a_response_is_refused_with_a_code(gpt: OpenAI, fields: Any, code: str, param: str) -> None:
+    with pytest.raises(BadRequestError) as refused:
+        gpt.responses.create(**RESPONSE | fields)
+    assert (code, param) == (refused.value.code, refused.value.param)
+
+
 def test_openais_client_in_node(writers: Service, node: Path, tmp_path: Path) -> None:
     said = OpenAIInNode(node, tmp_path).run("chat", writers.url, writers.key, tmp_path)
     text = make(writers, max_tokens=40)["outputs"][0]["text"]

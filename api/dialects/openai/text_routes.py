@@ -23,8 +23,8 @@ from pipelines.catalog.aliases import Aliases
 from pipelines.catalog.loader import Catalog
 
 NO_TEXT = (
-    "The model {name!r} does not exist for this route: texts are written at POST /chat/completions, and at "
-    "POST /generate/text/v1."
+    "The model {name!r} does not exist for this route: texts are written at POST /chat/completions, POST /responses "
+    "and POST /generate/text/v1."
 )
 
 
@@ -34,7 +34,7 @@ class TextRequest(msgspec.Struct, frozen=True):
     model: Annotated[str, Meta(max_length=200)] = "auto"
 
 
-@post(["/completions", "/responses"], opt=needs("jobs"), include_in_schema=False)
+@post("/completions", opt=needs("jobs"), include_in_schema=False)
 async def refuse_text(data: JSONBody[TextRequest]) -> None:
     """Refuse a request for text. Raises `UnknownModel`."""
     raise UnknownModel(NO_TEXT.format(name=data.model), field="$.model")

@@ -1,1 +1,1 @@
-"""OpenAI's chat completions: texts, whole or while they are written."""
+"""OpenAI's chat completions and responses: texts, whole or while they are written."""

@@ -1,4 +1,4 @@
-"""OpenAI's route of chat completions."""
+"""OpenAI's routes of chat completions and of responses."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +9,8 @@ from litestar.params import JSONBody
 from litestar.response import Stream
 
 from api.dialects.openai.chat.answers import ChatCompletions
+from api.dialects.openai.chat.responses import Responses
+from api.dialects.openai.chat.responses_schema import ResponseRequest
 from api.dialects.openai.chat.schema import ChatRequest
 from api.dialects.openai.routes import BASE
 from api.http.auth import needs
@@ -37,13 +39,31 @@ class ChatRoutes(Controller):
         return await chat_completions.answer(request, data, idempotency_key)
 
 
-def chat_routers(completions: ChatCompletions, settings: Settings) -> Sequence[Router]:
+class ResponseRoutes(Controller):
+    """The route that answers a text or a chat, in the words of the newer interface."""
+
+    path = "/responses"
+    opt = needs("jobs")
+
+    @post(status_code=200)
+    async def respond(
+        self,
+        request: StrictRequest,
+        data: JSONBody[ResponseRequest],
+        text_responses: NamedDependency[Responses],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> Response[Any] | Stream:
+        """Answer a text or a chat, whole or with events as the answer is written."""
+        return await text_responses.answer(request, data, idempotency_key)
+
+
+def chat_routers(completions: ChatCompletions, responses: Responses, settings: Settings) -> Sequence[Router]:
     """Return the routers, below OpenAI's base path and on the plain path."""
     return [
         Router(
             f"{base}/v1",
-            route_handlers=[ChatRoutes],
-            dependencies=provide(chat_completions=completions),
+            route_handlers=[ChatRoutes, ResponseRoutes],
+            dependencies=provide(chat_completions=completions, text_responses=responses),
             opt=IGNORES_QUERY,
             request_max_body_size=settings.media_body_limit,
             include_in_schema=bool(base),
