@@ -57,10 +57,10 @@ function Bench({ modality, models, query, me }) {
   const effective = model ?? models.find((one) => one.default && one.available) ?? models.find((one) => one.available) ?? null;
   const fields = useMemo(() => fieldsOf(modality, effective), [modality, effective]);
   const body = bodyOf(values, fields);
-  const missing = fields.filter((field) => field.isRequired && body[field.name] === undefined);
+  const isMissing = fields.some((field) => field.isRequired && body[field.name] === undefined) || Object.keys(body).every((name) => name === "model");
   const isUploading = fields.some((field) => [values[field.name]].flat().some((one) => one?.progress === "Uploading…"));
   const isWriter = me.granted.includes("jobs:write");
-  const estimated = useEstimate(modality, body, missing.length === 0 && !isUploading && isWriter);
+  const estimated = useEstimate(modality, body, !isMissing && !isUploading && isWriter);
   const jobId = query.get("job");
   const { job, preview, error: jobError, reload } = useJob(jobId);
   const original = useOriginal(job);

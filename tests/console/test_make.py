@@ -158,7 +158,7 @@ class TestMake:
         Image.new("RGB", (64, 64), "red").save(file)
         page = open_page("/make/remove-background")
         with page.expect_file_chooser() as chooser:
-            page.get_by_role("button", name="choose one").click()
+            page.get_by_role("button", name="choose one").first.click()
         chooser.value.set_files(file)
         page.locator(".files small").get_by_text(re.compile(r" B$")).wait_for()
         assert "BODY" == page.evaluate("document.activeElement.tagName")
