@@ -102,7 +102,12 @@ def answer(rows, server, settings, tmp_path):
         key = f"{job.tenant}/{job.id}/1/made.json"
         open_store(settings).put(key, file, "application/json")
         assert job.id == begun.id
-        assert rows.complete(begun, Artifact(key=key, media_type="application/json", bytes=9, sha256="a")) is not None
+        assert (
+            rows.complete(
+                begun, Artifact(key=key, media_type="application/json", bytes=file.stat().st_size, sha256="a")
+            )
+            is not None
+        )
 
     return complete
 
