@@ -750,7 +750,7 @@ class TestFilms:
         manifest = families.client.get(f"/jobs/v1/{jobs[1]}/manifest").json()
         assert ([lora], sha256(weights / OF_FILMS)) == (manifest["params"]["loras"], manifest["inputs"][0]["sha256"])
 
-    @pytest.mark.matrix
+    @pytest.mark.long
     def test_a_model_hears_what_it_films(self, families: Service) -> None:
         asked = {"width": 64, "height": 64, "duration_seconds": 0.4, "seed": 1}
         silent, heard = (

@@ -178,8 +178,8 @@ def test_refusals_before_a_route_are_in_openais_form(api, client, rows):
     for path in ("/openai/v1/none", "/v1/images/none"):
         assert (404, "not_found") == (client.get(path).status_code, client.get(path).json()["error"]["code"])
     assert 405 == client.delete("/v1/models/chaos").status_code
-    chat = client.post("/v1/responses", json={"model": "gpt-5", "input": "Hello"})
-    assert (404, "model_not_found") == (chat.status_code, chat.json()["error"]["code"])
+    text = client.post("/v1/completions", json={"model": "gpt-5", "prompt": "Hello"})
+    assert (404, "model_not_found") == (text.status_code, text.json()["error"]["code"])
 
 
 def _code_and_param(answer):
