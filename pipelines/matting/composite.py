@@ -37,7 +37,7 @@ def train(rng: Rng, side: int) -> Composite:
     ground = str(rng.choice(list(grounds.TRAINING), p=weights / weights.sum()))
     bend = rng.random() < 0.2
     if rng.random() < 1 / 40:
-        image = _camera(rng, grounds.TRAINING[ground](rng, side))
+        image = camera(rng, grounds.TRAINING[ground](rng, side))
         return Composite(image, np.zeros((side, side), np.float32), "", ground)
     return draw(rng, side, str(rng.choice(list(shapes.TRAINING))), ground, bend=bend)
 
@@ -59,25 +59,26 @@ def draw(rng: Rng, side: int, shape: str, ground: str, *, bend: bool = False) ->
         behind = (grounds.TRAINING | grounds.HELD_OUT)[ground](rng, side)
         if bend:
             behind = grounds.bent(rng, behind)
-        place = _placement(rng)
+        place = placement(rng)
         parts = (shapes.TRAINING | shapes.HELD_OUT)[shape](rng)
         coverages = [(part, raster(part, place, side)) for part in parts]
         alpha = silhouette(coverages)
         if not 0.02 < alpha.mean() < 0.75:
             continue
-        thing = _paint(rng, coverages, alpha)
+        base = rng.uniform(0, 1, 3).astype(np.float32) if rng.random() < 0.7 else grounds.color(rng)
+        thing = paint(rng, coverages, alpha, base)
         solid = alpha > 0.5
         around = gaussian_filter(alpha, side / 20) > 0.05
         if float(np.abs(thing[solid].mean(0) - behind[around & ~solid].mean(0)).max()) > MIN_CONTRAST:
             break
-    behind = behind * _shadow(rng, alpha, place)[..., None]
+    behind = behind * shadow(rng, alpha, place)[..., None]
     if rng.random() < 0.25:
         soft = rng.uniform(0.3, 1.6) * side / 256
         alpha, thing = gaussian_filter(alpha, soft), gaussian_filter(thing, (soft, soft, 0))
-    return Composite(_camera(rng, mix(alpha, behind, thing)), alpha, shape, ground)
+    return Composite(camera(rng, mix(alpha, behind, thing)), alpha, shape, ground)
 
 
-def _placement(rng: Rng) -> Placement:
+def placement(rng: Rng) -> Placement:
     scale = rng.uniform(0.16, 0.44)
     turn = rng.normal(0, 0.25) if rng.random() < 0.7 else rng.uniform(-np.pi, np.pi)
     mirrored = rng.choice([-1.0, 1.0])
@@ -89,9 +90,8 @@ def _placement(rng: Rng) -> Placement:
     return Placement(float(x), float(y), float(scale), matrix)
 
 
-def _paint(rng: Rng, coverages: list[tuple[shapes.Part, Floats]], alpha: Floats) -> Floats:
-    """Return the thing's colors on the whole square: a material for every part, then light on the whole."""
-    base = rng.uniform(0, 1, 3).astype(np.float32) if rng.random() < 0.7 else grounds.color(rng)
+def paint(rng: Rng, coverages: list[tuple[shapes.Part, Floats]], alpha: Floats, base: Floats) -> Floats:
+    """Return the thing's colors on the whole square: a material near `base` for every part, then light on the whole."""
     thing = _material(rng, base, alpha.shape[0])
     unlike = rng.choice([0.03, 0.12, 0.4])
     for part, coverage in coverages[1:]:
@@ -139,7 +139,7 @@ def _large(values: Floats, side: int) -> Floats:
     return floats(Image.fromarray(values.astype(np.float32)).resize((side, side), Image.Resampling.BILINEAR))
 
 
-def _shadow(rng: Rng, alpha: Floats, place: Placement) -> Floats:
+def shadow(rng: Rng, alpha: Floats, place: Placement) -> Floats:
     """Return what the thing takes from the light behind it: on the ground, on the wall, along its foot, or nothing."""
     side = alpha.shape[0]
     dark = rng.uniform(0.15, 0.7)
@@ -173,7 +173,7 @@ def _laid_down(rng: Rng, alpha: Floats, foot: int) -> Floats:
     return floats(image)
 
 
-def _camera(rng: Rng, image: Floats) -> NDArray[np.uint8]:
+def camera(rng: Rng, image: Floats) -> NDArray[np.uint8]:
     """Return the image with exposure, uneven light, noise, and sometimes a soft lens."""
     side = image.shape[0]
     image = floats(image * (1 + rng.normal(0, 0.08)) + rng.normal(0, 0.03))
