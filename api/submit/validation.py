@@ -151,7 +151,7 @@ def _check_cutout(params: CutoutParams) -> None:
     """Raise what `_check_one` raises, and `InvalidRequest` for what is done to pictures alone."""
     _check_one(params.image_url, params.input_video)
     if params.input_video is not None:
-        for name in ("crop", "keep_cutout", "drop_shadow"):
+        for name in ("crop", "semitransparency", "keep_cutout", "drop_shadow"):
             if getattr(params, name):
                 raise InvalidRequest(f"`{name}` is for pictures; remove it for a film.", field=f"$.{name}")
 

@@ -27,6 +27,9 @@ class CutoutParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
     mask_only: Annotated[bool, Meta(description="Return the matte itself.")] = False
     background_color: Annotated[HexColor, Meta(description="Put the foreground on this color.")] | None = None
     crop: Annotated[bool, Meta(description="Crop to the foreground.")] = False
+    semitransparency: Annotated[
+        bool, Meta(description="The thing lets what is behind it through, as hair, fur, glass and veils do.")
+    ] = False
     watermark: Watermark = "auto"
     keep_cutout: Annotated[
         bool, Meta(description="With `background_color`, return the cut-out itself as a second output, a PNG.")
@@ -62,6 +65,7 @@ CUTOUT = ModalitySpec(
                 "output_format": "webp",
             },
         ),
+        ("Glass", {"input_image": "https://shop.example/vase.jpg", "semitransparency": True}),
         ("A video", {"input_video": "https://shop.example/chair.mp4", "output_format": "webm"}),
     ),
     word="cutout",

@@ -17,6 +17,8 @@ either side."""
 WINDOW, SMOOTHNESS = 3, 1e-3
 """Of the guided filter: the side of its window in pixels of the small matte, and the variance (of 0 to 1) that counts
 as flat."""
+SURE = 0.1, 0.3
+"""Below and above these shares of the second network, its opacity counts nowhere and wholly."""
 
 
 def weigh_by_color(image: Pixels, matte: Floats) -> Floats:
@@ -61,6 +63,21 @@ def enlarge(matte: Floats, image: Image.Image) -> Pixels:
     slope_large, offset_large = (_resized(local_mean(values, WINDOW), image.size) for values in (slope, offset))
     guided = slope_large * ((np.asarray(image, np.float32) - start) @ axis) + offset_large
     return np.asarray(np.clip((guided - 0.05) / 0.9, 0, 1) * 255 + 0.5, np.uint8)
+
+
+def see_through(solid: Pixels, opacity: Floats, image: Image.Image) -> Pixels:
+    """Return the matte `solid` (height x width) with the opacity of the second network where it is sure of itself.
+
+    `opacity` (5, side, side) is its share, 0 to 1, and a linear function of the color, 0 to 1, around each pixel of the
+    small image: three slopes and an offset. The colors are those of the large `image` (RGB), so strands that the small
+    one lost are found again.
+    """
+    share, *slopes, found = (_resized(plane, image.size) for plane in opacity)
+    colors = np.asarray(image, np.float32) / np.float32(255)
+    for channel, slope in enumerate(slopes):
+        found = np.add(found, slope * colors[..., channel], dtype=np.float32)
+    counted = np.clip((share - SURE[0]) / (SURE[1] - SURE[0]), 0, 1)
+    return np.asarray(solid + counted * (np.clip(found, 0, 1) * 255 - solid) + 0.5, np.uint8)
 
 
 def _line(image: Floats, matte: Floats) -> tuple[Floats, Floats]:

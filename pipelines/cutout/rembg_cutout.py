@@ -52,7 +52,7 @@ class RembgCutout:
             return cut_out_film(self._matte, params, read_facts(inputs.files["input_video"]), ctx)
         image, opacity = _read(inputs.files["image_url"])
         ctx.progress(0.1, "step")
-        matte = _combined(self._matte(image), opacity)
+        matte = _combined(self._matte(image, semitransparency=params.semitransparency), opacity)
         ctx.progress(0.7, "decode")
         warnings = _warnings(params, matte)
         for warning in warnings:
@@ -66,11 +66,11 @@ class RembgCutout:
             arrays={"0": made}, warnings=warnings, metadata={"seed": ctx.seed, "foreground": round(share, 4)}
         )
 
-    def _matte(self, image: Image.Image) -> Pixels:
+    def _matte(self, image: Image.Image, *, semitransparency: bool = False) -> Pixels:
         """Return the matte; raise `NotFinite` where rembg cannot scale the network's output to 0 to 1."""
         try:
             with np.errstate(invalid="raise"):
-                return np.asarray(self.session.predict(image)[0])
+                return np.asarray(self.session.predict(image, semitransparency=semitransparency)[0])
         except FloatingPointError as error:
             raise NotFinite(f"{self.spec.id} computed values that are not finite; it made no matte.") from error
 

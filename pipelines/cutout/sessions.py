@@ -20,6 +20,8 @@ from pipelines.cutout.onnx_session import create_session
 
 DEMO = "demo-cutout"
 """Name of the session of `demo_session`."""
+OPACITY = "semitransparency/opacity.onnx"
+"""Its second network, in the folder of the first one."""
 REFUSED = {
     "bria-rmbg": "its license does not allow commercial use",
     "u2net_cloth_seg": "it finds three kinds of clothes, not the foreground",
@@ -31,8 +33,11 @@ class Session(Protocol):
 
     inner_session: Any
 
-    def predict(self, img: Image.Image) -> list[Image.Image]:
-        """Return mattes of `img`, grayscale (mode L), of its size."""
+    def predict(self, img: Image.Image, *, semitransparency: bool = False) -> list[Image.Image]:
+        """Return mattes of `img`, grayscale (mode L), of its size.
+
+        Sessions of rembg itself do the same with `semitransparency`: their mattes are soft anyway.
+        """
 
 
 def open_session(name: str, file: Path, device: str, expected_bytes: int = 0) -> Session:
@@ -44,6 +49,8 @@ def open_session(name: str, file: Path, device: str, expected_bytes: int = 0) ->
     session = class_.__new__(class_)
     session.model_name = name
     session.inner_session = create_session(file, device, expected_bytes)
+    if name == DEMO:
+        session.open_opacity = lambda: create_session(file.parent / OPACITY, device, expected_bytes)
     opened: Session = session
     return opened
 

@@ -79,6 +79,7 @@ def draw(rng: Rng, side: int, shape: str, ground: str, *, bend: bool = False) ->
 
 
 def placement(rng: Rng) -> Placement:
+    """Return where a thing is: somewhere in the middle, mostly upright, a little stretched and sheared."""
     scale = rng.uniform(0.16, 0.44)
     turn = rng.normal(0, 0.25) if rng.random() < 0.7 else rng.uniform(-np.pi, np.pi)
     mirrored = rng.choice([-1.0, 1.0])

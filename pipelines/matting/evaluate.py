@@ -1,4 +1,4 @@
-"""Evaluation of the committed network on the held-out composites, through the pipeline that the service runs.
+"""Evaluation of the committed networks on the held-out composites, through the pipeline that the service runs.
 
 `python -m pipelines.matting.evaluate` writes SCORES.json.
 """
@@ -18,12 +18,16 @@ from jobs.params.cutout import CutoutParams
 from pipelines.catalog.loader import load_catalog
 from pipelines.cutout.rembg_cutout import RembgCutout
 from pipelines.cutout.sessions import DEMO
+from pipelines.matting import partial
 from pipelines.matting.composite import Composite, held_out
-from pipelines.matting.export import MODEL
+from pipelines.matting.export import MODEL, OPACITY_MODEL
 from pipelines.matting.shapes import Floats
 from pipelines.runtime.protocol import Inputs, RunContext
 
 COUNT, SIDE = 120, 512
+PARTIAL_COUNT = 24
+CONSTANTS = np.linspace(0.1, 0.9, 17)
+"""Opacities that a blind guess would say everywhere; the best of them is in the scores, to compare with."""
 GOOD = 0.9
 SCORES = Path(__file__).with_name("SCORES.json")
 PHOTO = Path(__file__).parents[2] / "docs" / "images" / "product.jpg"
@@ -37,6 +41,23 @@ class Scored:
     made: Composite
     found: Floats
     overlap: float
+
+
+@dataclass(frozen=True, slots=True)
+class PartialScores:
+    """Scores of the held-out composites of hair, or of clear things.
+
+    Errors are mean absolute ones of the opacity (0 to 1), where the true one lies strictly between 0 and 1;
+    `error_without` is that of the default, all others of `semitransparency`.
+    """
+
+    composites: int
+    error_without: float
+    error: float
+    worst_error: float
+    error_of_a_constant: float
+    by_family: dict[str, float]
+    by_ground: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +75,15 @@ class MattingScores:
     by_shape: dict[str, float]
     by_ground: dict[str, float]
     product_photo: float
+    hair: PartialScores
+    glass: PartialScores
+    overlap_with_semitransparency: float
+    """Of the first `PARTIAL_COUNT` opaque things, what it costs to ask for it in vain."""
+    overlap_without: float
+    """The same of the default."""
     seconds_per_picture: float
     bytes: int
+    bytes_of_opacity: int
 
 
 class Cutter:
@@ -65,12 +93,14 @@ class Cutter:
         self.pipeline = RembgCutout(load_catalog().get(DEMO), weights, "cpu")
         self.context = RunContext(seed=0, progress=lambda fraction, stage: None, warn=lambda text: None)
 
-    def matte(self, image: Image.Image) -> Floats:
+    def matte(self, image: Image.Image, *, semitransparency: bool = False) -> Floats:
         """Return the matte of an image: (height, width), 0 to 1."""
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "image.png"
             image.save(file, compress_level=1)
-            params = CutoutParams(image_url="https://example.org/image.png", mask_only=True)
+            params = CutoutParams(
+                image_url="https://example.org/image.png", mask_only=True, semitransparency=semitransparency
+            )
             raw = self.pipeline.run(params, Inputs({"image_url": file}), self.context)
         return np.asarray(raw.arrays["0"][..., 0], np.float32) / np.float32(255)
 
@@ -82,12 +112,12 @@ def overlap(found: Floats, wanted: Floats) -> float:
     return int((a & b).sum()) / either if either else 1.0
 
 
-def score(cutter: Cutter, count: int = COUNT, side: int = SIDE) -> list[Scored]:
+def score(cutter: Cutter, count: int = COUNT, side: int = SIDE, *, semitransparency: bool = False) -> list[Scored]:
     """Score the first `count` held-out composites."""
     scored = []
     for number in range(count):
         made = held_out(number, side)
-        found = cutter.matte(Image.fromarray(made.image))
+        found = cutter.matte(Image.fromarray(made.image), semitransparency=semitransparency)
         scored.append(Scored(made, found, overlap(found, made.matte)))
     return scored
 
@@ -98,8 +128,43 @@ def photo_overlap(cutter: Cutter) -> float:
         return overlap(cutter.matte(photo.convert("RGB")), np.asarray(mask, np.float32) / np.float32(255))
 
 
-def report(scored: list[Scored], photo: float, seconds: float) -> MattingScores:
-    """Return the scores."""
+def partial_error(found: Floats, wanted: Floats) -> float:
+    """Return the mean absolute error of `found` where `wanted` is partial; `wanted` has at least one such pixel."""
+    unknown = (wanted > 1 / 255) & (wanted < 254 / 255)
+    return float(np.abs(found - wanted)[unknown].mean())
+
+
+def score_partial(cutter: Cutter, kind: str, count: int = PARTIAL_COUNT, side: int = SIDE) -> PartialScores:
+    """Score the first `count` held-out composites of `kind`, "hair" or "glass"."""
+    errors, without, constants, families, kinds = [], [], [], [], []
+    for number in range(count):
+        made = partial.held_out(kind, number, side)
+        image = Image.fromarray(made.image)
+        errors.append(partial_error(cutter.matte(image, semitransparency=True), made.matte))
+        without.append(partial_error(cutter.matte(image), made.matte))
+        constants.append([partial_error(np.full_like(made.matte, share), made.matte) for share in CONSTANTS])
+        families.append(made.shape)
+        kinds.append(made.ground)
+    return PartialScores(
+        composites=count,
+        error_without=round(float(np.mean(without)), 4),
+        error=round(float(np.mean(errors)), 4),
+        worst_error=round(max(errors), 4),
+        error_of_a_constant=round(float(np.mean(constants, 0).min()), 4),
+        by_family=_means(set(families), list(zip(families, errors, strict=True))),
+        by_ground=_means(set(kinds), list(zip(kinds, errors, strict=True))),
+    )
+
+
+def report(
+    scored: list[Scored],
+    photo: float,
+    hair: PartialScores,
+    glass: PartialScores,
+    in_vain: list[Scored],
+    seconds: float,
+) -> MattingScores:
+    """Return the scores; `in_vain` are the first of the composites again, with `semitransparency`."""
     overlaps = np.array([one.overlap for one in scored])
     return MattingScores(
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -113,8 +178,13 @@ def report(scored: list[Scored], photo: float, seconds: float) -> MattingScores:
         by_shape=_means({one.made.shape for one in scored}, [(one.made.shape, one.overlap) for one in scored]),
         by_ground=_means({one.made.ground for one in scored}, [(one.made.ground, one.overlap) for one in scored]),
         product_photo=round(photo, 4),
+        hair=hair,
+        glass=glass,
+        overlap_with_semitransparency=round(float(np.mean([one.overlap for one in in_vain])), 4),
+        overlap_without=round(float(overlaps[: len(in_vain)].mean()), 4),
         seconds_per_picture=round(seconds, 3),
         bytes=MODEL.stat().st_size,
+        bytes_of_opacity=OPACITY_MODEL.stat().st_size,
     )
 
 
@@ -147,7 +217,9 @@ def main() -> None:
     cutter.matte(Image.fromarray(held_out(0, SIDE).image))
     seconds = time.perf_counter() - started
     scored = score(cutter)
-    figures = asdict(report(scored, photo, seconds))
+    hair, glass = (score_partial(cutter, kind) for kind in ("hair", "glass"))
+    in_vain = score(cutter, PARTIAL_COUNT, semitransparency=True)
+    figures = asdict(report(scored, photo, hair, glass, in_vain, seconds))
     print(json.dumps(figures, indent=2))
     if options.sheet:
         sheet(scored, options.sheet)

@@ -1,4 +1,4 @@
-"""Export of a trained network as the committed model: ONNX with half-precision weights, computed in single precision.
+"""Export of a trained network as a committed model: ONNX with half-precision weights, computed in single precision.
 
 `python -m pipelines.matting.export --run RUN`
 """
@@ -13,15 +13,17 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
-from pipelines.matting.network import PLANES, SIDE, MattingNetwork
+from pipelines.cutout.sessions import OPACITY
+from pipelines.matting.network import PLANES, SIDE, MattingNetwork, OpacityNetwork, SecondLook
 
 MODEL = Path(__file__).with_name("weights") / "matting.onnx"
+OPACITY_MODEL = MODEL.parent / OPACITY
 MIN_VALUES = 64
 """Smaller tensors stay as they are."""
 
 
 class Matte(nn.Module):
-    """The network with its logits as a matte from 0 to 1."""
+    """The first network with its logits as a matte from 0 to 1."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -32,16 +34,24 @@ class Matte(nn.Module):
         return torch.sigmoid(self.network(image))
 
 
-def export(network: MattingNetwork, file: Path) -> None:
-    """Write `network` as ONNX to `file`."""
+def export(network: MattingNetwork | OpacityNetwork, file: Path) -> None:
+    """Write `network` as ONNX to `file`: the matte of planes, or what `SecondLook` says of planes and a matte."""
+    planes, matte = torch.zeros(1, PLANES, SIDE, SIDE), torch.zeros(1, 1, SIDE, SIDE)
+    if isinstance(network, OpacityNetwork):
+        _write(SecondLook(network), {"planes": planes, "matte": matte}, "opacity", file)
+    else:
+        _write(Matte(network), {"planes": planes}, "matte", file)
+
+
+def _write(network: nn.Module, inputs: dict[str, torch.Tensor], output: str, file: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         single = Path(folder) / "single.onnx"
         torch.onnx.export(
-            Matte(network).eval(),
-            (torch.zeros(1, PLANES, SIDE, SIDE),),
+            network.eval(),
+            tuple(inputs.values()),
             single,
-            input_names=["planes"],
-            output_names=["matte"],
+            input_names=list(inputs),
+            output_names=[output],
             opset_version=20,
             dynamo=True,
             external_data=False,
@@ -53,6 +63,36 @@ def export(network: MattingNetwork, file: Path) -> None:
     onnx.checker.check_model(model, full_check=True)
     file.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, file)
+
+
+def recover() -> MattingNetwork:
+    """Return the committed first network, in evaluation, with the norms folded into the convolutions.
+
+    It computes what the file computes.
+    """
+    graph = onnx.load(MODEL).graph
+    values = {
+        tensor.name.removesuffix("_half"): torch.from_numpy(numpy_helper.to_array(tensor).copy())
+        for tensor in graph.initializer
+        if tensor.data_type in (onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT)
+    }
+    products = [node.input[1] for node in graph.node if node.op_type == "MatMul" and node.input[1] in values]
+    network = MattingNetwork()
+    state = network.state_dict()
+    for name in state:
+        if f"network.{name}" in values:
+            state[name] = values[f"network.{name}"].float()
+    state["place"] = next(value.float() for value in values.values() if value.shape == state["place"].shape)
+    layers = [f"attention.{number}.{layer}.weight" for number in range(3) for layer in ("qkv", "out", "mlp.0", "mlp.2")]
+    for name, product in zip(layers, products, strict=True):
+        state[name] = values[product].float().T
+    for name, module in network.named_modules():
+        if isinstance(module, nn.BatchNorm2d):
+            convolution = name.removesuffix("_norm") if name.endswith("_norm") else f"{name[:-1]}0"
+            state[f"{name}.bias"] = values[f"network.{convolution}.weight_bias"].float()
+            state[f"{name}.running_var"] = torch.ones(module.num_features) - module.eps
+    network.load_state_dict(state)
+    return network.eval()
 
 
 def _forget_origin(model: onnx.ModelProto) -> None:
@@ -82,13 +122,14 @@ def _halve(model: onnx.ModelProto) -> None:
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="folder with network.pt")
-    parser.add_argument("--model", type=Path, default=MODEL, help="file to write")
+    parser.add_argument("--run", type=Path, required=True, help="folder with network.pt or opacity.pt")
     options = parser.parse_args()
-    network = MattingNetwork()
-    network.load_state_dict(torch.load(options.run / "network.pt", weights_only=True))
-    export(network, options.model)
-    print(f"{options.model}: {options.model.stat().st_size} bytes")
+    for network, name, file in ((MattingNetwork(), "network", MODEL), (OpacityNetwork(), "opacity", OPACITY_MODEL)):
+        trained = options.run / f"{name}.pt"
+        if trained.exists():
+            network.load_state_dict(torch.load(trained, weights_only=True))
+            export(network, file)
+            print(f"{file}: {file.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

@@ -66,8 +66,8 @@ def paint(rng: Rng, hair: list[Strands], place: shapes.Placement, side: int, bas
             for part, thick in ((path, max(1, width - 1)), (path[: STEPS // 2 + 1], width)):
                 pens[0].line(part, fill=255, width=thick)
                 pens[1].line(part, fill=(red, green, blue), width=thick)
-    coverage = floats(mask.reduce(OVERSAMPLING)) / 255
-    seen = floats(tones.reduce(OVERSAMPLING)) / 255
+    coverage = floats(floats(mask.reduce(OVERSAMPLING)) / 255)
+    seen = floats(floats(tones.reduce(OVERSAMPLING)) / 255)
     return coverage, floats(np.clip(seen / np.maximum(coverage, 0.02)[..., None], 0, 1))
 
 

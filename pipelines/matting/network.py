@@ -54,13 +54,18 @@ class Attention(nn.Module):
 
 
 class MattingNetwork(nn.Module):
-    """The network: (batch, PLANES, side, side), as `prepare` makes it, to logits (batch, 1, side, side)."""
+    """The network: (batch, planes, side, side), as `prepare` makes it, to logits (batch, outputs, side, side).
 
-    def __init__(self) -> None:
+    `fine` and `hidden` are channels at half the side: of the image's details, and of the layers that merge them.
+    """
+
+    def __init__(
+        self, planes: int = PLANES, outputs: int = 1, fine: int = 16, hidden: int = 24, depth: int = 1
+    ) -> None:
         super().__init__()
         a, b, c, d = WIDTHS
         self.stem = nn.Sequential(
-            nn.PixelUnshuffle(4), nn.Conv2d(16 * PLANES, a, 3, padding=1), nn.ReLU(), ConvBlock(a)
+            nn.PixelUnshuffle(4), nn.Conv2d(16 * planes, a, 3, padding=1), nn.ReLU(), ConvBlock(a)
         )
         self.down1 = nn.Sequential(_shrink(a, b), ConvBlock(b), ConvBlock(b))
         self.down2 = nn.Sequential(_shrink(b, c), ConvBlock(c), ConvBlock(c))
@@ -74,9 +79,14 @@ class MattingNetwork(nn.Module):
         self.up1 = nn.Conv2d(b, a, 1)
         self.mid0 = ConvBlock(a)
         self.up0 = nn.Conv2d(a, 16, 1)
-        self.detail = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * PLANES, 16, 3, padding=1), nn.ReLU())
+        self.detail = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * planes, fine, 3, padding=1), nn.ReLU())
+        between = [layer for _ in range(depth - 1) for layer in (nn.Conv2d(hidden, hidden, 3, padding=1), nn.ReLU())]
         self.head = nn.Sequential(
-            nn.Conv2d(32, 24, 3, padding=1), nn.ReLU(), nn.Conv2d(24, 4, 3, padding=1), nn.PixelShuffle(2)
+            nn.Conv2d(16 + fine, hidden, 3, padding=1),
+            nn.ReLU(),
+            *between,
+            nn.Conv2d(hidden, 4 * outputs, 3, padding=1),
+            nn.PixelShuffle(2),
         )
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
@@ -93,6 +103,89 @@ class MattingNetwork(nn.Module):
         x = self.mid0(quarter + _grow(self.up1(x)))
         logits: torch.Tensor = self.head(torch.cat([_grow(self.up0(x)), self.detail(image)], 1))
         return logits
+
+
+class OpacityNetwork(nn.Module):
+    """Opacity of hair and of what one sees through, as a linear function of the color around each pixel.
+
+    So has a guided filter it (He and Sun, 2010): applied to the colors of a larger image it shows strands that a small
+    one lost. The network starts from the line between the colors inside and outside of a first matte nearby.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = MattingNetwork(planes=PLANES + 3, outputs=6, fine=48, hidden=64, depth=2)
+
+    def forward(self, planes: torch.Tensor, matte: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return (share, lines) for planes and matte (batch, ..., side, side).
+
+        `share` are logits (batch, 1, side, side) of where it answers; `lines` (batch, 4, side, side) three slopes and
+        an offset, for colors from 0 to 1.
+        """
+        colors = _colors(planes)
+        slopes, offset, contrast = color_line(colors, matte)
+        along = (slopes * colors).sum(1, keepdim=True) + offset
+        answer = self.body(torch.cat([planes, 2 * matte - 1, along.clamp(-1, 2), contrast], 1)).float()
+        own, base, share, trust = answer[:, :3] * 4, answer[:, 3:4], answer[:, 4:5], answer[:, 5:]
+        offset = trust * (offset - 0.5) + base + 0.5 - own.sum(1, keepdim=True) / 2
+        return share, torch.cat([own + trust * slopes, offset], 1)
+
+
+def color_line(colors: torch.Tensor, matte: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return (slopes, offset, contrast): `slopes` times a color plus `offset` is 0 outside of `matte` nearby, 1 inside.
+
+    `contrast` is the distance of both colors. Nearby is about 28 pixels; where there is nothing inside or outside
+    nearby, that of the whole image counts.
+    """
+    ends = []
+    for weight in (matte**2, (1 - matte) ** 2):
+        weighed = torch.cat([colors * weight, weight], 1)
+        whole = weighed.mean((2, 3), keepdim=True)
+        near = nn.functional.avg_pool2d(weighed, 4)
+        near = nn.functional.avg_pool2d(near, 7, 1, 3, count_include_pad=False) + 0.02 * whole
+        near = nn.functional.interpolate(near, scale_factor=4.0, mode="bilinear")
+        ends.append(near[:, :3] / (near[:, 3:] + 1e-6))
+    way = ends[0] - ends[1]
+    distance = (way**2).sum(1, keepdim=True)
+    slopes = way / (distance + 0.005)
+    return slopes, -(slopes * ends[1]).sum(1, keepdim=True), distance.sqrt()
+
+
+class SecondLook(nn.Module):
+    """The opacity network as it is used: it answers for good when it sees what it said itself in place of the matte."""
+
+    def __init__(self, network: OpacityNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, planes: torch.Tensor, matte: torch.Tensor) -> torch.Tensor:
+        """Map planes and the first network's matte (batch, ..., side, side) to (batch, 5, side, side).
+
+        That is where it answers, 0 to 1, and the four terms of the lines.
+        """
+        share, lines = self.network(planes, mixed(planes, matte, *self.network(planes, matte)))
+        return torch.cat([torch.sigmoid(share), lines], 1)
+
+
+def mixed(planes: torch.Tensor, matte: torch.Tensor, share: torch.Tensor, lines: torch.Tensor) -> torch.Tensor:
+    """Return `matte` with the opacity of `lines` where `share` (logits) says so, at the side of all of them."""
+    opacity = apply_lines(lines, _colors(planes)).clamp(0, 1)
+    return matte + torch.sigmoid(share) * (opacity - matte)
+
+
+def _colors(planes: torch.Tensor) -> torch.Tensor:
+    """Return the colors, 0 to 1, that `prepare` has normalized."""
+    mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, DEVIATION))
+    return planes[:, :3] * deviation + mean
+
+
+def apply_lines(lines: torch.Tensor, colors: torch.Tensor) -> torch.Tensor:
+    """Return the opacity (batch, 1, rows, columns), not yet clipped, of `lines` (batch, 4, ...) and larger `colors`.
+
+    `colors` are (batch, 3, rows, columns), 0 to 1. `pipelines.cutout.refine.see_through` does the same in numpy.
+    """
+    large = nn.functional.interpolate(lines, size=colors.shape[-2:], mode="bilinear")
+    return (large[:, :3] * colors).sum(1, keepdim=True) + large[:, 3:]
 
 
 def prepare(images: torch.Tensor) -> torch.Tensor:

@@ -70,9 +70,12 @@ def rate_at(share: float) -> float:
     return PEAK * max(0.004, 0.5 + 0.5 * math.cos(math.pi * (share - WARM_UP) / (1 - WARM_UP)))
 
 
-def follow(average: nn.Module, network: nn.Module, step: int) -> None:
-    """Move the running average of the weights, and of the norms' statistics, a little towards `network`."""
-    keep = min(AVERAGE, step / (step + 20))
+def follow(average: nn.Module, network: nn.Module, step: int, most: float = AVERAGE) -> None:
+    """Move the running average of the weights, and of the norms' statistics, a little towards `network`.
+
+    It keeps at most the share `most` of itself.
+    """
+    keep = min(most, step / (step + 20))
     for kept, now in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
         if kept.dtype.is_floating_point:
             kept.lerp_(now, 1 - keep)

@@ -168,6 +168,7 @@ def test_an_editing_program_gets_prores(studio: Service) -> None:
         ({}, "missing_field"),
         ({"input_image": "https://shop.example/a.png", "input_video": "https://shop.example/a.mp4"}, "invalid_request"),
         ({"input_video": "https://shop.example/a.mp4", "crop": True}, "invalid_request"),
+        ({"input_video": "https://shop.example/a.mp4", "semitransparency": True}, "invalid_request"),
     ],
 )
 def test_a_wrong_request_for_a_film_is_refused_at_once(studio: Service, fields: dict[str, Any], code: str) -> None:

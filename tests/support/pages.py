@@ -34,7 +34,7 @@ MADE = {
     "README.md": {"star.webp", "mug.mp4", "mug.mp3", "circle.webp", "ring.webp", "square.webp"},
     "docs/avatars.md": {"hello.wav", "hello.mp4"},
     "docs/chains.md": {"chair.glb", "story.mp4"},
-    "docs/cutout.md": {"mug.png"},
+    "docs/cutout.md": {"mug.png", "clear.png"},
     "docs/segment.md": {"parts.png"},
     "docs/films.md": {"mug-near.mp4", "morph.mp4", "mug-in-the-rain.mp4", "mug-follows.mp4", "mug-smooth.mp4"},
     "docs/servers.md": {"circle.webp"},

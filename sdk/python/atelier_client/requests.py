@@ -259,6 +259,8 @@ class CutoutRequest(TypedDict, total=False):
     """Put the foreground on this color."""
     crop: bool
     """Crop to the foreground."""
+    semitransparency: bool
+    """The thing lets what is behind it through, as hair, fur, glass and veils do."""
     watermark: Literal["always", "auto", "never"]
     """A visible `Made with AI` at the bottom left; `auto`: where the operator wants it."""
     keep_cutout: bool

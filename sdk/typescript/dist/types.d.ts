@@ -199,6 +199,8 @@ export interface CutoutParams extends CommonParams {
     background_color?: string;
     /** Crop to the foreground. */
     crop?: boolean;
+    /** The thing lets what is behind it through, as hair, fur, glass and veils do. */
+    semitransparency?: boolean;
     /** A visible `Made with AI` at the bottom left; `auto`: where the operator wants it. */
     watermark?: "always" | "auto" | "never";
     /** With `background_color`, return the cut-out itself as a second output, a PNG. */

@@ -10,8 +10,10 @@ from PIL import Image
 
 from jobs.params.cutout import CutoutParams
 from pipelines.catalog.loader import load_catalog
+from pipelines.cutout.cues import cues
+from pipelines.cutout.refine import enlarge, keep_main_parts, weigh_by_color
 from pipelines.cutout.sessions import DEMO
-from pipelines.matting import evaluate
+from pipelines.matting import evaluate, partial
 from pipelines.runtime.device import load
 from pipelines.runtime.protocol import Inputs, RunContext
 from pipelines.weights.lockfile import read_lock
@@ -38,12 +40,45 @@ def test_the_matte_overlaps_by_nine_tenths_on_unseen_images(cutter: evaluate.Cut
     assert 0.9 <= overlaps.mean()
 
 
+@pytest.mark.parametrize(("kind", "bar"), [("hair", 0.25), ("glass", 0.17)])
+def test_semitransparency_finds_unseen_hair_and_glass(
+    cutter: evaluate.Cutter, kind: str, bar: float, full: bool
+) -> None:
+    """The mean error where the opacity is partial, over 24 composites, of which the usual run looks at a few."""
+    scores = evaluate.score_partial(cutter, kind, count=24 if full else 4)
+
+    assert bar >= scores.error
+    assert 0.7 * scores.error_without > scores.error
+
+
+def test_the_default_matte_is_the_first_networks_alone() -> None:
+    """To the bit, and the second network is not even opened; `semitransparency` changes it."""
+    session = evaluate.Cutter().pipeline.session
+    picture = Image.fromarray(partial.held_out("glass", 0, 300).image)
+    seen = np.asarray(picture.resize((256, 256), Image.Resampling.LANCZOS))
+    colors = (seen / seen.max() - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
+    planes = np.concatenate([colors.transpose(2, 0, 1), cues(seen)])[None].astype(np.float32)
+    ahead, mirrored = (
+        session.inner_session.run(None, {"planes": np.ascontiguousarray(side)})[0][0, 0]
+        for side in (planes, planes[..., ::-1])
+    )
+    expected = enlarge(keep_main_parts(weigh_by_color(seen, (ahead + mirrored[:, ::-1]) / 2)), picture)
+
+    (found,) = session.predict(picture)
+    assert np.array_equal(expected, found)
+    assert "opacity_session" not in vars(session)
+    assert not np.array_equal(expected, session.predict(picture, semitransparency=True)[0])
+
+
 def test_the_scores_that_are_committed_are_of_this_network() -> None:
     scores = msgspec.json.decode(evaluate.SCORES.read_bytes())
 
     assert scores["bytes"] == evaluate.MODEL.stat().st_size
     assert 100 <= scores["composites"]
     assert 0.9 <= scores["mean_overlap"]
+    assert scores["bytes_of_opacity"] == evaluate.OPACITY_MODEL.stat().st_size
+    assert 0.25 >= scores["hair"]["error"]
+    assert 0.17 >= scores["glass"]["error"]
 
 
 def test_the_mug_of_the_product_photo(cutter: evaluate.Cutter) -> None:

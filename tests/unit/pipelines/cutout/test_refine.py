@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.cutout.refine import enlarge, keep_main_parts, weigh_by_color
+from pipelines.cutout.refine import enlarge, keep_main_parts, see_through, weigh_by_color
 
 
 def scene(side: int = 64) -> tuple[np.ndarray, np.ndarray]:
@@ -62,3 +62,26 @@ def test_edges_fall_on_those_of_the_image() -> None:
 
     smooth = np.asarray(Image.fromarray(coarse).resize((512, 512), Image.Resampling.BICUBIC))
     assert np.abs(matte - where).mean() < 0.7 * np.abs(smooth - where).mean()
+
+
+def test_a_clear_thing_has_the_opacity_of_the_network() -> None:
+    image, _ = scene()
+    opacity = np.zeros((5, 64, 64), np.float32)
+    opacity[0, :, 32:], opacity[4] = 1, 0.3
+
+    matte = see_through(np.full((200, 100), 255, np.uint8), opacity, Image.fromarray(image).resize((100, 200)))
+
+    assert {255} == set(matte[:, :48].ravel())
+    assert np.abs(matte[:, 52:] / 255 - 0.3).max() < 0.01
+
+
+def test_the_lines_find_strands_that_the_small_image_lost() -> None:
+    strands = np.zeros((256, 256), np.float32)
+    strands[:, ::3] = 1
+    opacity = np.zeros((5, 64, 64), np.float32)
+    opacity[:2] = 1  # the whole share, and the slope of red
+
+    image = Image.fromarray(np.repeat((strands * 255).astype(np.uint8)[..., None], 3, axis=2))
+    matte = see_through(np.zeros((256, 256), np.uint8), opacity, image)
+
+    assert np.abs(matte / 255 - strands).max() < 0.01

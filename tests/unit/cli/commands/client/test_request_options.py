@@ -49,6 +49,7 @@ def parsed(modality: ModalitySpec, *words: str) -> dict[str, Any]:
         ),
         (VIDEO, ["--input", "a.png", "--duration", "2"], {"input_image": "a.png", "duration_seconds": 2.0}),
         (CUTOUT, ["a.png", "--mask-only"], {"image_url": "a.png", "mask_only": True}),
+        (CUTOUT, ["a.png", "--semitransparency"], {"image_url": "a.png", "semitransparency": True}),
         (SPEECH, ["Hello", "--no-apply-watermark"], {"text": "Hello", "apply_watermark": False}),
         (MESH, ["a.png", "--paint"], {"image_path": "a.png", "mode": "paint"}),
     ],
