@@ -66,7 +66,7 @@ WITHOUT_SECRETS = {
     *("aliases", "catalog", "weights_dir", "weights_lock", "allowed_licenses", "scratch_dir", "server_id", "device"),
     "peer_devices",
     *("compile_cache", "preload", "allowed_networks", "ca_bundle", "webhook_schedule", "log_level", "metrics_host"),
-    *("trusted_proxies", "cors_origins", "allowed_ports"),
+    *("trusted_proxies", "cors_origins", "allowed_ports", "library_analyses"),
 }
 """Text settings of names and paths, which messages may repeat."""
 
