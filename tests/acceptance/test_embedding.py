@@ -17,6 +17,7 @@ from tests.support.servers.databases import Databases
 from tests.support.service import finished
 from tests.support.service.model_service import model_service
 from tests.support.service.service import Service
+from tests.support.wait import until
 
 pytestmark = pytest.mark.long
 
@@ -37,7 +38,13 @@ def vectors(postgres: Databases, valkey: str, tmp_path_factory: pytest.TempPathF
         tiny_vectors.save_siglip(folder / "weights" / name, layers=layers)
         catalog += entry(name, family="siglip", modality="embedding", capabilities=["pictures"])
     with model_service(
-        folder, catalog, folder / "weights", server_id="vectors", postgres=postgres, broker_url=valkey
+        folder,
+        catalog,
+        folder / "weights",
+        server_id="vectors",
+        postgres=postgres,
+        broker_url=valkey,
+        ATELIER_LIBRARY_ANALYSES="embedding",
     ) as made:
         yield made
 
@@ -53,15 +60,28 @@ def made(vectors: Service, **body: Any) -> list[list[float]]:
     return found
 
 
-def drawn() -> Image.Image:
-    return Image.fromarray(np.random.default_rng(1).integers(0, 255, (40, 60, 3), np.uint8))
+def drawn(seed: int = 1) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 255, (40, 60, 3), np.uint8))
 
 
-def picture(vectors: Service) -> str:
+def png(seed: int) -> bytes:
     content = BytesIO()
-    drawn().save(content, "PNG")
-    answer = vectors.client.post("/inputs/v1", files={"file": content.getvalue()}).raise_for_status()
+    drawn(seed).save(content, "PNG")
+    return content.getvalue()
+
+
+def picture(vectors: Service, seed: int = 1) -> str:
+    answer = vectors.client.post("/inputs/v1", files={"file": png(seed)}).raise_for_status()
     return str(answer.json()["input_id"])
+
+
+def similar(vectors: Service, **query: str) -> dict[str, float]:
+    answer = vectors.client.get("/media/v1/search", params=query, timeout=90).raise_for_status()
+    return {one["media"]["media_id"]: one["similarity"] for one in answer.json()["results"]}
+
+
+def jobs_of(vectors: Service) -> set[str]:
+    return {job["job_id"] for job in vectors.client.get("/jobs/v1", params={"limit": 100}).json()["jobs"]}
 
 
 def test_texts_and_pictures_get_vectors_of_length_one(vectors: Service) -> None:
@@ -92,6 +112,21 @@ def test_progress_rises_and_a_cancel_ends_it(vectors: Service, model: str) -> No
     finished.assert_progress_rises(vectors, next(jobs))
     finished.assert_a_cancel_ends_it(vectors, "vectors", next(jobs))
     assert made(vectors, model=model, texts=TEXTS)
+
+
+def test_what_is_brought_is_found_by_picture_and_by_words(vectors: Service) -> None:
+    """Through the real CPU worker: looked at, fetched and cleaned, compared, and the jobs deleted."""
+    known = jobs_of(vectors)
+    items = [
+        vectors.client.post("/media/v1", files={"file": ("a.png", png(seed), "image/png")}).json()["media_id"]
+        for seed in (1, 2)
+    ]
+    until(lambda: set(items) <= similar(vectors, near=TEXTS[0], kind="image").keys(), 120, "vectors", every=1.0)
+    for seed, item in zip((1, 2), items, strict=True):
+        best, *_ = similar(vectors, similar_to=picture(vectors, seed))
+        assert item == best
+    assert items[1] in similar(vectors, similar_to=items[0])
+    until(lambda: known == jobs_of(vectors), 30, "the end of the library's jobs")
 
 
 @pytest.mark.parametrize("form", [None, "float"])
