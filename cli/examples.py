@@ -18,7 +18,7 @@ EXAMPLES = {
     "generate music": 'atelier generate music "a happy tune" --bpm 110 -o tune.mp3',
     "generate transcript": "atelier generate transcript interview.mp3 -o interview.srt",
     "generate avatar": "atelier generate avatar anna.jpg --audio hello.wav -o hello.mp4",
-    "generate segment": "atelier generate segment street.jpg -o segments.png",
+    "generate segment": "atelier generate segment street.jpg -o map.png --list parts.json",
     "generate embedding": "atelier generate embedding 'red shoes' sneakers -o vectors.json",
     "jobs list": "atelier jobs list --status failed --limit 50",
     "jobs show": "atelier jobs show JOB --log",

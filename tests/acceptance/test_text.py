@@ -70,7 +70,7 @@ def writers(
     folder = tmp_path_factory.mktemp("writers")
     catalog += entry("blind", family="transformers-text", modality="text", source={"path": names[-1]}, limits=limits)
     hampered = "tests.support.checkpoints.hampered:HamperedText"
-    catalog += entry(ONCE_FULL, family=hampered, modality="text", source={"path": names[-1]}, limits=limits)
+    catalog += entry(ONCE_FULL, family=hampered, modality="text", source={"path": "qwen3.5"}, limits=limits)
     shapes = {"source": {"shipped": "pipelines/demo/weights"}, "capabilities": ["text-to-image"]}
     catalog += entry("shapes", family="diffusers-image", modality="image", **shapes)
     settings = {

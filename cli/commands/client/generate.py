@@ -93,9 +93,11 @@ def _own_options(modality: ModalitySpec) -> list[click.Option]:
     """Return the options that are not fields of the request."""
     file = click.Path(path_type=Path, dir_okay=False)
     preview = click.Option(["--preview"], type=file, help="File for the preview of a sound or a mesh: a PNG.")
+    segments = click.Option(["--list", "preview"], type=file, help="File for the list of the segments: JSON.")
     return [
         click.Option(["-o", "--output"], type=file, help="File to write; - is standard output."),
         *(() if LOOKED_AT & {*modality.formats.values()} else (preview,)),
+        *((segments,) if modality.name == "segment" else ()),
         click.Option(["--timeout"], type=Duration(), help="Cancel the job after so long: 45s, 10m, 2h."),
         click.Option(
             ["--no-wait"], is_flag=True, help="Print the id of the job and end; `atelier jobs download` gets it."

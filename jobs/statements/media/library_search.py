@@ -75,8 +75,7 @@ def nearest_media(
     if without is not None:
         found = found.where(media.c.id != without)
     newest = found.order_by(media.c.created_at.desc(), media.c.id.desc()).limit(COMPARED).cte("newest")
-    asked = cast(literal(list(vector), ARRAY(REAL)), ARRAY(REAL))
-    product = _product_of_pgvector(newest, asked) if pgvector else _product(newest, asked)
+    product = _product_of_pgvector(newest, vector) if pgvector else _product(newest, vector)
     compared = (
         select(newest.c.id, product.label("similarity"))
         .where(func.cardinality(newest.c.embedding) == len(vector))  # a model may have got another size
@@ -115,20 +114,22 @@ def _has_vector(tenant: str) -> list[ColumnElement[bool]]:
     return [media.c.tenant == tenant, literal_column("embedding IS NOT NULL")]
 
 
-def _product(rows: CTE, asked: ColumnElement[Any]) -> ColumnElement[Any]:
+def _product(rows: CTE, vector: Sequence[float]) -> ColumnElement[Any]:
     """Return the sum of the products of a row's vector and the one that is asked for.
 
-    They are unnested side by side in a list of columns, which keeps no rows, unlike a function in FROM.
+    They are unnested side by side in a list of columns, which keeps no rows, unlike a function in FROM. One of them is
+    in double precision, as then the products are: those of single precision are an error where they are too small.
     """
+    asked = cast(literal(list(vector), ARRAY(Double)), ARRAY(Double))
     pairs = select(func.unnest(rows.c.embedding).label("a"), func.unnest(asked).label("b")).correlate(rows)
     both = pairs.lateral("both")
     return select(cast(func.sum(both.c.a * both.c.b), Double)).scalar_subquery()
 
 
-def _product_of_pgvector(rows: CTE, asked: ColumnElement[Any]) -> ColumnElement[Any]:
+def _product_of_pgvector(rows: CTE, vector: Sequence[float]) -> ColumnElement[Any]:
     """Return the same by the extension `vector`."""
-    vector, other = cast(rows.c.embedding, _Vector()), cast(asked, _Vector())
-    return -vector.op("<#>", return_type=Double())(other)
+    asked = cast(literal(list(vector), ARRAY(REAL)), ARRAY(REAL))
+    return -cast(rows.c.embedding, _Vector()).op("<#>", return_type=Double())(cast(asked, _Vector()))
 
 
 class _Vector(UserDefinedType[Any]):

@@ -137,7 +137,7 @@ def texts_of_whaletools(url: str, key: str) -> str:
 @pytest.mark.long  # the demo model writes 13 tokens a second; `test_text.py` runs them with a tiny one
 def test_the_statements_of_text(studio: Service, node: Path, tmp_path: Path) -> None:
     needs_smollm2()
-    assert "#" in run(node, tmp_path, texts_of_whaletools(studio.url, studio.key))
+    assert run(node, tmp_path, texts_of_whaletools(studio.url, studio.key)).strip()
 
 
 @pytest.mark.contract("A100", "F39")

@@ -121,6 +121,10 @@ def test_vectors_are_ranked_exactly(rows, tenant, pgvector):
     assert [] == nearest(rows, tenant, kind="mesh", pgvector=pgvector)
     assert [] == nearest(rows, tenant, model="another", pgvector=pgvector)
     assert "clip" == rows.scalar(library_search.newest_vector(tenant))
+    small = [2e-33, 1.0]  # all-MiniLM-L6-v2 has such numbers: their product is below what single precision can say
+    set_vectors(rows, {ids[0]: small})
+    found = rows.execute(library_search.nearest_media(tenant, small, "clip", limit=2, pgvector=pgvector))
+    assert {(ids[0], 1.0), (ids[2], 1.0)} == {(each.id, each.similarity) for each in found}
 
 
 def test_vectors_are_read_by_their_index(rows, tenant, number):
