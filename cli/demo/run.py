@@ -21,6 +21,8 @@ POLL_SECONDS = 0.4
 MOST_JOBS = 100
 """Jobs of a page of the API's list, in which those of the demo are the newest."""
 LEFT_OUT: Literal["left out"] = "left out"
+BROUGHT_BY = {"transcript": "`make transcripts` brings one to a checkout"}
+"""How a model comes that setting up leaves out, by modality."""
 
 
 class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +78,8 @@ class DemoRun:
         inputs = [made[name] for name in job.sources if name in made]
         missing = next((one for one in inputs if self._has_failed(one)), None)
         if not {job.modality, job.fields.get("model", job.modality)} <= self._served:
-            self._end(job, LEFT_OUT, error="no server here has a model for it; `atelier weights list` says why")
+            way = BROUGHT_BY.get(job.modality, f"`{program()} weights list` shows what is fetched")
+            self._end(job, LEFT_OUT, error=f"no server here has a model for it; {way}")
         elif missing is not None:
             self._end(job, LEFT_OUT, error=f"it is made of {missing.file}, which was not made")
         elif all(one.file in self._results for one in inputs):
