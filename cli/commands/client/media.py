@@ -83,7 +83,7 @@ def search(
     found = client.search_media(None if near else asked, **question, limit=limit, kind=kind).results
     print_json(found) if as_json else _print_items([one.media for one in found])
     if not found and (near or similar_to):
-        text = "no item has a vector to be compared; they get one where ATELIER_LIBRARY_ANALYSES has `embedding`"
+        text = "nothing was compared: items get a vector where ATELIER_LIBRARY_ANALYSES has `embedding`"
         click.echo(f"note: {text}", err=True)
 
 

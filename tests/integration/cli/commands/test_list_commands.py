@@ -225,6 +225,13 @@ def test_every_list_has_its_case():
     assert lists <= COMMANDS.keys()
 
 
+def test_a_search_that_compares_nothing_says_so(run, monkeypatch):
+    nothing = MediaMatches(results=[], next_cursor=None)
+    monkeypatch.setattr(Client, "search_media", lambda self, words, **_: nothing)
+    assert "ATELIER_LIBRARY_ANALYSES" in run("media", "search", "--near", "chair", *CLIENT).stderr
+    assert "" == run("media", "search", "chair", *CLIENT).stderr
+
+
 @pytest.mark.matrix
 @pytest.mark.parametrize("words", COMMANDS)
 def test_a_list_fits_a_terminal_and_folds_nothing_in_a_pipe(words, run, monkeypatch):

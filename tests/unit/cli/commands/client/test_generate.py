@@ -135,6 +135,8 @@ def test_a_file_is_named_or_nothing_is_waited_for():
         (["image", "--no-wait", "--timeout", "5s"], "leave out --timeout"),
         (["image", "-o", "a.webp", "--preview", "p.png"], "No such option '--preview'"),
         (["speech", "--no-wait", "--preview", "p.png"], "leave out --timeout"),
+        (["image", "-o", "a.webp", "--list", "a.json"], "No such option '--list'"),
+        (["segment", "-o", "a.png", "--list", "nowhere/a.json"], "nowhere does not exist"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(words, reason):
