@@ -20,10 +20,10 @@ from tests.support.checkpoints import tiny_chatterbox
 from tests.support.checkpoints.tiny_chatterbox import save_voice
 from tests.support.media.recordings import sound as sound_file
 from tests.support.servers.databases import Databases
+from tests.support.service import finished
 from tests.support.service.finished import download
 from tests.support.service.model_service import model_service
 from tests.support.service.service import Service
-from tests.support.wait import until
 
 TEXT = "Good morning. Your order has left our workshop."
 LAYOUTS = ("turbo", "english", "multilingual")
@@ -131,12 +131,8 @@ class TestChatterbox:
 
     def test_a_cancel_ends_it_in_mid_sentence(self, speakers: Service, model: str) -> None:
         job = submit(speakers, model=model, max_new_tokens=4096, text="All work and no play. " * 400)
-        speakers.running(job, 120)
-
-        speakers.client.post(f"/jobs/v1/{job}/cancel").raise_for_status()
-
-        assert JobStatus.CANCELLED == speakers.ended(job, 30).status
-        until(lambda: completed(speakers, submit(speakers, model=model, max_new_tokens=4)), 60, "the next job")
+        finished.assert_a_cancel_ends_it(speakers, "speakers", job)
+        assert completed(speakers, submit(speakers, model=model, max_new_tokens=4))
 
     def test_too_short_recording_fails_before_a_gpu_works_on_it(
         self, speakers: Service, model: str, tmp_path: Path

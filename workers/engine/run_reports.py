@@ -39,6 +39,7 @@ class RunReports:
         self._last = fraction, stage
         wanted = self.wanted()
         if not wanted:
+            log.info("engine: interrupted ticket=%s fraction=%.4f stage=%s", " ".join(self._warnings), fraction, stage)
             is_preempted = any(self._interrupts[ticket].preempt for ticket in self._warnings)
             raise JobPreempted if is_preempted else JobCancelled
         for ticket in wanted:

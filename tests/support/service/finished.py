@@ -1,5 +1,6 @@
 """A job as its caller sees it: made while the request waits, followed, cancelled, downloaded without a key."""
 
+import re
 from typing import Any
 
 import httpx
@@ -39,9 +40,10 @@ def assert_progress_rises(service: Service, job_id: str) -> None:
 
 
 def assert_a_cancel_ends_it(service: Service, server_id: str, job_id: str) -> None:
-    """Cancel a job while a GPU worker computes it.
+    """Cancel a job while a GPU worker computes it: its engine stops between two steps, and nothing is stored.
 
-    The engine stands still while it is asked for: on a busy machine tiny models are done before that.
+    The engine stands still while it is asked for: on a busy machine tiny models are done before that. Its log says how
+    far it was, since the API says `cancelled` whatever the engine does.
     """
     service.running(job_id, 120)
     engine = engine_of(service.newest[server_id].pid)
@@ -49,6 +51,13 @@ def assert_a_cancel_ends_it(service: Service, server_id: str, job_id: str) -> No
     with frozen(engine):
         answer = service.client.post(f"/jobs/v1/{job_id}/cancel").raise_for_status()
         assert "cancelled" == answer.json()["status"]
-    until(lambda: f"claim: gone job={job_id}" in service.log(server_id), 30, "the worker to hear of it")
+    fraction, stage = until(lambda: interrupted_at(service, server_id, job_id), 30, "the engine to be interrupted")
+    assert (stage, True) == ("step", fraction < 1), fraction
     assert JobStatus.CANCELLED == service.ended(job_id, 30).status
     assert not [key for key in service.objects(job_id) if "/inputs/" not in key]
+
+
+def interrupted_at(service: Service, server_id: str, job_id: str) -> tuple[float, str] | None:
+    """How much of a job its engine had done when it was interrupted (0 to 1), and the stage that was next."""
+    found = re.search(rf"engine: interrupted ticket={job_id}-.* fraction=([\d.]+) stage=(\w+)", service.log(server_id))
+    return (float(found[1]), found[2]) if found else None

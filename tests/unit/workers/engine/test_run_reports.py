@@ -1,13 +1,16 @@
-"""What a run shows of its steps: only what is asked for, once for each time."""
+"""What a run shows of its steps: only what is asked for, once for each time; and where it is interrupted."""
 
+import logging
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from pipelines.runtime.protocol import Interrupted
 from workers.engine.run_reports import RunReports
-from workers.ipc.messages import PreviewPixels, PreviewText, SoundPart
+from workers.ipc.messages import Interrupt, PreviewPixels, PreviewText, SoundPart, StageProgress
 
 
 class Sent:
@@ -72,3 +75,16 @@ def test_a_run_that_begins_again_counts_parts_from_the_first(tmp_path: Path) -> 
     parts: list[SoundPart] = channel.messages
     assert [(0, 24_000), (1, 24_000), (0, 24_000)] == [(part.number, part.rate) for part in parts]
     assert [1, 2, 3] == [np.load(part.file)[0] for part in parts]
+
+
+def test_the_log_says_how_far_an_interrupted_run_was(caplog: pytest.LogCaptureFixture) -> None:
+    channel, interrupts = Sent(), dict[str, Interrupt]()
+    reports = RunReports(cast(Any, channel), interrupts, set(), ["a-1", "b-1"])
+    with caplog.at_level(logging.INFO):
+        interrupts["a-1"] = Interrupt(ticket="a-1")
+        reports.progress(0.25, "step")
+        interrupts["b-1"] = Interrupt(ticket="b-1")
+        with pytest.raises(Interrupted):
+            reports.progress(0.5, "step")
+    assert [StageProgress(ticket="b-1", fraction=0.25, stage="step")] == channel.messages
+    assert ["engine: interrupted ticket=a-1 b-1 fraction=0.5000 stage=step"] == caplog.messages
