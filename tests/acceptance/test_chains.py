@@ -53,6 +53,7 @@ def test_words_become_a_mesh_by_way_of_a_picture(studio: Service, sink: WebhookR
     assert ended["result_url"] == ended["steps"][2]["job"]["result_url"]
 
 
+@pytest.mark.long
 def test_an_endpoint_gets_the_end_of_every_chain(studio: Service, sink: WebhookReceiver) -> None:
     events = ["chain.completed", "chain.failed", "chain.cancelled"]
     endpoint = studio.client.post("/webhooks/v1", json={"url": sink.url, "events": events}).raise_for_status().json()

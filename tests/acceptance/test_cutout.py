@@ -67,6 +67,7 @@ def test_a_data_url_becomes_a_cutout_of_the_mug(studio: Service, data_url: str) 
     assert {"media_type": "image/png", "width": 1024, "height": 768}.items() <= output.items()
 
 
+@pytest.mark.long
 def test_an_http_url_is_fetched_and_gives_the_same_pixels(studio: Service, shop: MediaServer, data_url: str) -> None:
     fetched = picture(make(studio, f"{shop.url}/mug.jpg"))
 
@@ -74,6 +75,7 @@ def test_an_http_url_is_fetched_and_gives_the_same_pixels(studio: Service, shop:
     assert np.array_equal(np.asarray(picture(make(studio, data_url))), np.asarray(fetched))
 
 
+@pytest.mark.long
 def test_the_colors_of_the_mug_are_those_of_the_photo(studio: Service, data_url: str) -> None:
     made = np.asarray(picture(make(studio, data_url)))
     with Image.open(PHOTO) as photo:
@@ -85,6 +87,7 @@ def test_the_colors_of_the_mug_are_those_of_the_photo(studio: Service, data_url:
     assert 0 == made[made[..., 3] == 0].max()
 
 
+@pytest.mark.long
 @pytest.mark.matrix
 @pytest.mark.parametrize(("output_format", "name"), [("png", "PNG"), ("webp", "WEBP"), ("jpeg", "PNG")])
 def test_each_output_format(studio: Service, data_url: str, output_format: str, name: str) -> None:
@@ -95,6 +98,7 @@ def test_each_output_format(studio: Service, data_url: str, output_format: str, 
     assert ("jpeg" == output_format) == any("JPEG" in warning for warning in status["warnings"])
 
 
+@pytest.mark.long
 def test_the_options(studio: Service, data_url: str) -> None:
     matte = picture(make(studio, data_url, mask_only=True))
     assert 0.9 < overlap(np.asarray(matte.convert("L"), np.float32) / 255, mask())

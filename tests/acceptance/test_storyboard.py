@@ -168,6 +168,7 @@ def drawn(folder: Path) -> Path:
     return file
 
 
+@pytest.mark.long
 def test_the_command_line_makes_a_film_of_a_file(studio: Service, run: Any, tmp_path: Path) -> None:
     drawn(tmp_path)
     Path("story.json").write_text(json.dumps(TWO))
@@ -196,6 +197,7 @@ def test_the_command_line_says_what_is_wrong_with_a_storyboard(studio: Service, 
     assert not Path("a.mp4").exists()
 
 
+@pytest.mark.long
 async def test_the_sdk_makes_a_film_and_says_why_not(studio: Service, tmp_path: Path) -> None:
     shots = [{"prompt": "zoom in", "duration_seconds": 0.5, "image": drawn(tmp_path)}]
     asked = {"model": "demo-camera"} | SMALL

@@ -237,6 +237,7 @@ LONG = {"prompt": "hello", "max_tokens": 300, "seed": 7}
 WHALE = "/v1/generate/text"
 
 
+@pytest.mark.long
 def test_it_is_read_while_it_is_written(writers: Service) -> None:
     job_id = writers.client.post("/generate/text/v1", json=LONG).json()["job_id"]
     path = f"/jobs/v1/{job_id}/events"
@@ -438,6 +439,7 @@ def test_a_response_is_refused_with_a_code(gpt: OpenAI, fields: Any, code: str, 
     assert (code, param) == (refused.value.code, refused.value.param)
 
 
+@pytest.mark.long
 def test_openais_client_in_node(writers: Service, node: Path, tmp_path: Path) -> None:
     said = OpenAIInNode(node, tmp_path).run("chat", writers.url, writers.key, tmp_path)
     text = make(writers, max_tokens=40)["outputs"][0]["text"]

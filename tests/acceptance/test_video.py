@@ -235,6 +235,7 @@ SEEK = """async ([url, time]) => {
 }"""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("container", ["mp4", "webm"])
 def test_it_seeks_in_chromium(studio: Service, page: Any, container: str) -> None:
     url = make(studio, width=320, height=192, duration_seconds=4, output_format=container)["result_url"]

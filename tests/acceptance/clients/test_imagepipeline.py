@@ -141,6 +141,7 @@ def test_a_palette_moves_the_colors_as_the_status_says(
     assert measured < distance(picture(ended(jobs["plain"]).url))
 
 
+@pytest.mark.long
 def test_a_film_is_generated(jobs: dict[str, Job], ended: Callable[[Job], Job]) -> None:
     job = ended(jobs["film"])
     with av.open(BytesIO(download(job.url))) as film:

@@ -122,6 +122,7 @@ def test_a_text_is_spoken(client: OpenAI, response_format: Any, codec: str) -> N
     assert (codec, True) == (found, 0.3 < seconds < 5)
 
 
+@pytest.mark.long
 def test_speed_and_pieces_of_speech(client: OpenAI) -> None:
     text = "Good morning. Your order has left our workshop, and you will have it in two days."
     said = {"model": "tts-1", "voice": "alloy", "input": text, "response_format": "pcm"}

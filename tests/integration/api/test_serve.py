@@ -86,6 +86,7 @@ def test_it_does_not_start_without_a_secret_key(settings, url):
         assert "ATELIER_SECRET_KEY is not set" in running.stderr.read()
 
 
+@pytest.mark.long
 def test_another_server_can_run_it_too(settings, url):
     environment = os.environ | {"ATELIER_SECRET_KEY": "x" * 32, "ATELIER_STORAGE_URL": settings.storage_url}
     command = [sys.executable, "-m", "uvicorn", "api.app:app", "--port", url.rpartition(":")[2]]

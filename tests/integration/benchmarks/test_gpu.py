@@ -49,6 +49,7 @@ def test_random_weights_are_finite_and_norms_scale_by_one() -> None:
     assert bool((network.state_dict()["0.bias"] == 0).all())
 
 
+@pytest.mark.long
 def test_a_process_that_only_computes_measures_a_tiny_model(tmp_path: Path) -> None:
     """One stands for all, which `python -m benchmarks.gpu --tiny` goes through."""
     case = tiny(CASES[0])

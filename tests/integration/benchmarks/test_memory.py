@@ -27,6 +27,7 @@ def test_files_are_as_large_as_the_network_in_their_precision(network: str, part
     assert 0.998 < sum(size or 0 for size in sizes.values()) / expected < 1.002
 
 
+@pytest.mark.long
 def test_the_share_of_blocks_is_that_of_the_network() -> None:
     transformer = on_meta(NETWORKS["z-image"]["transformer"])
     everything, names = parameters(transformer), use_float8(transformer)

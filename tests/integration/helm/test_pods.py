@@ -215,6 +215,7 @@ def test_the_longest_job_may_end_before_the_pod_is_killed():
     assert 1950 == films["spec"]["terminationGracePeriodSeconds"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["startupProbe", "readinessProbe", "livenessProbe"])
 def test_the_api_is_probed_where_it_has_routes(routes, kind):
     probe = manifest("least", "Deployment", "atelier-api")["spec"]["template"]["spec"]["containers"][0][kind]

@@ -36,6 +36,7 @@ def test_a_bill_is_valid_and_names_every_licence(name):
     assert [] == [key for key, one in components(name).items() if not one.get("licenses")]
 
 
+@pytest.mark.long
 def test_bills_have_the_versions_of_the_pins_and_no_more():
     pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
     pins = {canonicalize_name(name): version for name, version in pins.items()}

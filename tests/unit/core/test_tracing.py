@@ -73,6 +73,7 @@ def test_a_callers_trace_is_handed_on_without_a_collector():
     assert record_span("load", 1.0, 2.0, parent=None) is None
 
 
+@pytest.mark.long
 def test_the_sdk_is_imported_only_for_a_collector():
     program = (
         "import sys, api.app, workers.cpu.main;"

@@ -199,6 +199,7 @@ async def test_several_clients_call_at_once(api, rows, server, tenant, key):
     assert 10 == len(started)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ERAS)
 async def test_a_restart_between_two_calls_loses_nothing(settings, rows, server, key, mode):
     with api_server(settings) as first:
@@ -267,6 +268,7 @@ def test_the_rate_limit_is_said_in_words(settings, rows, tenant):
     assert "rate_limited" == answers[1].json()["error"]["data"]["code"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ERAS)
 async def test_the_program_passes_calls_on(api, all_models, worker, key, tmp_path, mode):
     program = StdioServerParameters(

@@ -200,6 +200,7 @@ def short_reread(settings, **more):
         yield server
 
 
+@pytest.mark.long
 def test_a_stream_resumed_after_flushall_still_ends(settings, follow, create, key, worker, broker_url):
     job_id = create()
     job = worker.progress(worker.claim(), 0.5)
@@ -252,6 +253,7 @@ def test_a_stream_without_any_redis_ends(settings, follow, create, key, worker):
         assert "completed" == listener.finish()[-1].name
 
 
+@pytest.mark.long
 def test_a_place_in_the_queue_moves_on(settings, follow, create, key, worker, client):
     _, job_id = create(), create()
     with short_reread(settings) as server, server.client(key) as listening:
@@ -264,6 +266,7 @@ def test_a_place_in_the_queue_moves_on(settings, follow, create, key, worker, cl
         assert "cancelled" == listener.finish()[-1].name
 
 
+@pytest.mark.long
 def test_a_quiet_stream_is_kept_alive_by_comments(settings, create, key, monkeypatch):
     monkeypatch.setattr("api.follow.event_stream.KEEP_ALIVE_SECONDS", 0.1)
     job_id = create()
@@ -334,6 +337,7 @@ def test_a_client_that_leaves_asks_no_more(client, create, follow, previews):
     until(lambda: not previews.is_asked_for(job_id), what="the end of the asking")
 
 
+@pytest.mark.long
 def test_a_stream_without_redis_has_no_previews_and_ends(settings, rows, tenant, tmp_path):
     away = msgspec.structs.replace(settings, broker_url=f"redis://127.0.0.1:{free_port()}/0", reread_seconds=0.2)
     with api_server(away) as server, server.client(make_key(rows, settings, tenant)) as client:

@@ -81,6 +81,7 @@ def test_no_wait_is_no_wait(client, server):
     assert (202, True) == (answer.status_code, "status_url" in answer.json())
 
 
+@pytest.mark.long
 def test_a_wait_is_capped(settings, key, server):
     with api_server(msgspec.structs.replace(settings, wait_limit=0.2)) as capped, capped.client(key) as client:
         started = time.monotonic()

@@ -111,6 +111,7 @@ def post(server, key, body, answers):
         answers.append(own.post(ROUTE, content=body, headers=headers))
 
 
+@pytest.mark.long
 def test_a_body_beyond_the_tenants_share_is_refused(small, rows, server, key, stranger, settings):
     body, answers = Slow(), []
     sending = threading.Thread(target=post, args=(small, key, iter(body), answers), daemon=True)

@@ -117,6 +117,7 @@ def test_a_database_that_comes_back_is_used_again(own, own_postgres):
     assert {before.json()["job_id"], after.json()["job_id"]} <= made
 
 
+@pytest.mark.long
 def test_a_database_that_freezes_does_not_freeze_the_api(own, own_postgres):
     client, rows = own
     assert 202 == submit(client).status_code
@@ -155,6 +156,7 @@ def test_submits_do_not_wait_for_redis(settings, key, server, rows, hangs):
     assert 10 == len(rows.execute(jobs.select()))
 
 
+@pytest.mark.long
 def test_bells_and_events_come_back_with_redis(settings, key, server, tmp_path):
     with EmbeddedValkey(tmp_path / "valkey") as valkey:
         own = msgspec.structs.replace(settings, broker_url=valkey.url, breaker_seconds=0.1)

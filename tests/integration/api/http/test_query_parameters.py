@@ -54,6 +54,7 @@ def test_known_parameters_are_taken(client, server):
     assert 200 == client.get("/voices/v1?model=x&language=de").status_code
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/", "/health/live", "/health/ready", "/metrics", "/problems", "/schema"])
 def test_pages_and_probes_ignore_what_others_add(api, path):
     with api.client() as anybody:

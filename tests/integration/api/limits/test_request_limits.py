@@ -66,6 +66,7 @@ def test_health_and_links_have_no_limit(caller):
         assert 403 == caller.get("/o/job_1/0.webp").status_code
 
 
+@pytest.mark.long
 def test_without_a_limit_no_header_speaks_of_one(client):
     answer = ask(client)
     assert not [name for name in answer.headers if name.lower().startswith("x-ratelimit")]
@@ -86,6 +87,7 @@ def test_a_forwarding_header_does_not_change_the_address(guarded, rows):
     assert "too_many_unknown_keys" == answer.json()["code"]
 
 
+@pytest.mark.long
 def test_a_valid_key_that_was_used_before_is_not_slowed_down(guarded, rows, key):
     with guarded.client(key) as caller, guarded.client() as guesser:
         assert 200 == ask(caller).status_code
@@ -102,6 +104,7 @@ def test_while_redis_is_away_the_process_counts_alone(settings, rows, key):
     assert 90 <= int(answers[-1].headers["Retry-After"]) <= 100
 
 
+@pytest.mark.long
 def test_the_database_is_not_asked_about_a_refused_request(guarded, rows, key):
     with executed() as statements:
         for presented, status in ((key, 200), (new_key(), 401)):

@@ -34,6 +34,7 @@ def test_22_a_foreign_id_answers_as_an_unknown_one(stranger, create, client, met
     assert "queued" == client.get(f"/jobs/v1/{job_id}").json()["status"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_a_deleted_id_answers_as_an_unknown_one(client, create, method, path):
     job_id = create()

@@ -111,6 +111,7 @@ def test_programs_of_javascript_are_valid(programs, node, tmp_path):
     assert (0, "") == (outcome.returncode, outcome.stderr)
 
 
+@pytest.mark.long
 def test_programs_of_java_are_valid(programs, tmp_path):
     if shutil.which("javac") is None:
         pytest.skip("no JDK here")

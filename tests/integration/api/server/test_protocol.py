@@ -117,6 +117,7 @@ def test_a_body_in_many_small_chunks_is_refused(server, upload):
         assert is_closed(opened)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("framing", [b"Content-Length: 30000000000", b"Transfer-Encoding: chunked"])
 def test_the_rest_of_a_refused_body_is_dropped_up_to_a_bound(patient, framing):
     """A client that sends all of its body before it reads gets its answer; one that sends without an end is cut off."""

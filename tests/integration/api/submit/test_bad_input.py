@@ -237,6 +237,7 @@ def test_a_method_that_a_path_does_not_take(client):
     problem(client.put("/jobs/v1"), 405, "method_not_allowed")
 
 
+@pytest.mark.long
 def test_an_internal_error_reveals_no_cause(settings, empty_database_url, caplog):
     """Without its tables every statement fails."""
     broken = msgspec.structs.replace(settings, database_url=empty_database_url)

@@ -178,6 +178,7 @@ def away(settings, address="127.0.0.1:1"):
     return msgspec.structs.replace(settings, storage_url=url)
 
 
+@pytest.mark.long
 def test_a_store_that_is_away(settings, key):
     with api_server(away(settings)) as running, running.client(key) as client:
         answer = client.post(CUTOUT, json={"image_url": PNG}, headers={"Idempotency-Key": "k"})
@@ -186,6 +187,7 @@ def test_a_store_that_is_away(settings, key):
     assert int(answer.headers["Retry-After"]) > 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("quota", "code", "status"),
     [({"max_waiting_jobs": 0}, "too_many_jobs", 429), ({"budget_usd": 0}, "budget_exhausted", 402)],
@@ -223,6 +225,7 @@ def test_media_of_a_job_that_may_have_been_committed_are_kept(settings, key, tmp
     assert "submit: commit in doubt, inputs kept" in caplog.text
 
 
+@pytest.mark.long
 def test_media_that_stay_behind_are_logged(settings, key, tmp_path, quota_fills, caplog, monkeypatch):
     """The store goes away between the two: the refusal stands, and the log says what was left."""
 

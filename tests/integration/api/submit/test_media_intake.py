@@ -70,6 +70,7 @@ def test_sizes_and_durations_of_videos(client):
         assert 422 == client.post(VIDEO, json={"input_image": URL} | bad).status_code, bad
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("route", [IMAGE, VIDEO, CUTOUT])
 def test_the_examples_of_the_document_are_taken(client, route):
     document = client.get("/schema/openapi.json").json()
@@ -167,6 +168,7 @@ def test_an_upload_is_named_by_its_id(post, upload, rows):
     }
 
 
+@pytest.mark.long
 def test_the_same_on_s3(settings, s3, key, rows, tmp_path):
     """Uploads go straight to the S3 server, `data:` URLs through the API."""
     import httpx
@@ -230,6 +232,7 @@ class TestRepeats:
         assert "true" == second.headers["Idempotency-Replayed"]
         assert 1 == len(list(store.keys())) == rows.scalar(select(func.count()).select_from(jobs))
 
+    @pytest.mark.long
     def test_a_repeat_needs_no_store(self, client, settings, key, rows):
         first = self.post(client)
         away = msgspec.structs.replace(

@@ -66,6 +66,7 @@ def test_only_the_account_may_enter_the_socket_folder(server):
     assert 0o700 == folder.stat().st_mode & 0o777
 
 
+@pytest.mark.long
 def test_fsync_is_left_out_only_when_asked(server, tmp_path):
     assert "off" == query(server.url, "SHOW fsync")
     with EmbeddedPostgres(tmp_path / "durable") as durable:
@@ -82,6 +83,7 @@ def test_a_restart_keeps_the_data_and_the_url(server):
     assert 7 == query(url, "SELECT n FROM kept")
 
 
+@pytest.mark.long
 def test_variables_of_another_database_are_not_taken(server, monkeypatch):
     server.stop()
     other = {"PORT": "5433", "SERVICE": "prod", "OPTIONS": "-c search_path=nowhere", "TARGETSESSIONATTRS": "read-only"}
@@ -101,6 +103,7 @@ def test_an_interrupted_start_leaves_no_half_cluster(folder):
     assert before == descendants(os.getpid())
 
 
+@pytest.mark.long
 def test_stop_does_not_wait_for_clients(server):
     with psycopg.connect(server.url) as client:
         server.stop()
@@ -118,6 +121,7 @@ def test_it_starts_after_kill_9_of_the_postmaster(server):
     assert not any(map(alive, family))
 
 
+@pytest.mark.long
 def test_kill_9_of_the_parent_ends_every_process(folder):
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -140,12 +144,14 @@ def test_a_stale_lock_file_with_a_used_pid_is_removed(server):
     assert 1 == query(server.url, "SELECT 1")
 
 
+@pytest.mark.long
 def test_a_server_that_still_runs_on_the_folder_is_an_error(server):
     with pytest.raises(ServerFailed, match=f"another PostgreSQL still runs on .*: process {server.process.pid}"):
         clear_leftovers(server.data, timeout=0.1)
     assert (server.data / "postmaster.pid").exists()
 
 
+@pytest.mark.long
 @pytest.mark.matrix
 @pytest.mark.parametrize("name", ["x" * 60 + "/" + "y" * 60, "a, b"])
 def test_a_long_folder_name_moves_the_socket_elsewhere(tmp_path, name):
@@ -165,6 +171,7 @@ def test_an_interrupted_initdb_is_repeated(folder):
     assert not (folder / "data.new").exists()
 
 
+@pytest.mark.long
 def test_an_error_has_the_end_of_the_servers_log(server):
     server.stop()
     (server.data / "PG_VERSION").write_text("9\n")

@@ -67,6 +67,7 @@ def test_a_port_that_was_taken_is_replaced(server, tmp_path, monkeypatch):
         assert f":{taken}/" not in second.url
 
 
+@pytest.mark.long
 def test_an_error_has_the_end_of_the_log(server, tmp_path, monkeypatch):
     taken = int(server.url.rpartition(":")[2].partition("/")[0])
     monkeypatch.setattr(module, "_free_port", lambda: taken)

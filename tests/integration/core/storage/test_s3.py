@@ -122,6 +122,7 @@ def test_a_full_store_differs_from_an_unavailable_one(tmp_path, answering, statu
     assert full == caught.value.full
 
 
+@pytest.mark.long
 def test_a_store_that_was_away_works_again(s3, tmp_path):
     if not isinstance(s3, Swift):
         pytest.skip("ATELIER_TEST_S3_ENDPOINT names a server that is not ours to stop")

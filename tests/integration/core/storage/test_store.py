@@ -122,6 +122,7 @@ def test_older_objects_are_those_written_before(store, put, prefix):
     assert key in set(store.older(-60.0))
 
 
+@pytest.mark.long
 def test_many_objects_are_removed(store, put, prefix):
     for number in range(30):
         put(f"{prefix}job/1/{number}.webp")

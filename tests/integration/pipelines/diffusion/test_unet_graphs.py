@@ -45,6 +45,7 @@ def test_pixels_are_those_of_diffusers(weights_dir: Path, gpu: RecordedGraphs, t
     assert (2, 7) == (gpu.alive, gpu.launches)  # these latents lie channels-last
 
 
+@pytest.mark.long
 def test_each_size_has_a_graph_and_few_are_kept(weights_dir: Path, gpu: RecordedGraphs) -> None:
     pipeline = graphed(weights_dir, limit=2)
     for width in (64, 72, 80):
@@ -84,6 +85,7 @@ def test_weights_that_move_leave_no_graph_behind(weights_dir: Path, gpu: Recorde
     assert 1 == gpu.alive
 
 
+@pytest.mark.long
 def test_without_memory_for_a_graph_steps_are_taken(weights_dir: Path, gpu: RecordedGraphs) -> None:
     pipeline = graphed(weights_dir)
     gpu.error = RuntimeError("CUDA out of memory")

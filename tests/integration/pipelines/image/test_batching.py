@@ -68,6 +68,7 @@ SCOPE = {"check": "pipelines.demo.captions:unread", "makes": "shapes", "alternat
 class TestShared:
     """Jobs of several callers in one run."""
 
+    @pytest.mark.long
     @pytest.mark.matrix
     @pytest.mark.parametrize(
         "name", [pytest.param(name, marks=MARKS.get(name, ())) for name in tiny_checkpoints.BUILDERS if name != EDITS]

@@ -192,6 +192,7 @@ def test_a_png_has_the_pixels_of_diffusers(weights_dir: Path, tmp_path: Path) ->
         assert np.array_equal(directly(weights_dir / "sdxl"), np.asarray(image))
 
 
+@pytest.mark.long
 def test_the_variant_of_the_catalogue(tmp_path: Path) -> None:
     tiny_checkpoints.save("sdxl", tmp_path / "sdxl", variant="fp16")
 

@@ -53,6 +53,7 @@ class TestReferences:
         images = [Image.open(file) for file in found]
         assert np.array_equal(directly(weights_dir / name, 5, width=128, image=images), made)
 
+    @pytest.mark.long
     @pytest.mark.matrix
     @pytest.mark.parametrize("name", ["flux2klein", "qwenedit"])
     def test_they_and_their_order_change_the_image(self, weights_dir: Path, tmp_path: Path, name: str) -> None:
@@ -63,6 +64,7 @@ class TestReferences:
 
         assert all(not np.array_equal(a, b) for n, a in enumerate(made) for b in made[:n])
 
+    @pytest.mark.long
     def test_without_any_it_is_the_image_of_the_words(self, weights_dir: Path, reference: Inputs) -> None:
         pipeline = loaded("flux2klein", weights_dir)
 

@@ -95,6 +95,7 @@ def test_the_same_image_gives_the_same_mesh(tmp_path: Path) -> None:
     assert all(one.arrays[name].tobytes() == other.arrays[name].tobytes() for name in one.arrays)
 
 
+@pytest.mark.long
 def test_nothing_of_it_imports_torch() -> None:
     code = "import pipelines.mesh.relief, pipelines.mesh.encode, sys; sys.exit('torch' in sys.modules)"
 

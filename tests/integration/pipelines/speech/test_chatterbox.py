@@ -261,6 +261,7 @@ class TestEveryLayout:
             assert tensor.dtype == before.leading[name].dtype
             assert torch.equal(tensor, before.leading[name])
 
+    @pytest.mark.long
     def test_chunks_of_a_long_text_join_without_a_click(
         self, model: TinyChatterbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -296,6 +297,7 @@ class TestEveryLayout:
             assert 3 == len(played)
             assert played[0][0] < played[1][0] < played[2][0]
 
+    @pytest.mark.long
     def test_streamed_chunks_join_without_a_click(self, model: TinyChatterbox, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(family, "MAX_CHUNK_TOKENS", 30)
         text = "All work and no play makes Jack a dull boy. " * 20
@@ -339,6 +341,7 @@ class TestEveryLayout:
         with pytest.raises(NotThisModel, match="The recording is silent"):
             run(model, voice=silence)
 
+    @pytest.mark.long
     def test_without_a_voice_of_its_own_it_asks_for_one(
         self, weights_dir: Path, layout: str, tmp_path: Path, voices: list[Path]
     ) -> None:
@@ -370,6 +373,7 @@ class TestEveryLayout:
             with pytest.raises(ModelLoadFailed, match=rf"ve.safetensors is not of this layout: {named}"):
                 loaded(layout, tmp_path / str(number))
 
+    @pytest.mark.long
     def test_surplus_tensors_of_s3gen_are_ignored(
         self, weights_dir: Path, layout: str, tmp_path: Path, model: TinyChatterbox
     ) -> None:
@@ -490,6 +494,7 @@ class TestWishes:
         assert () == tuple(text for text in changed.warnings if "ignored" in text)
         assert tokens_differ(plain, changed)
 
+    @pytest.mark.long
     @pytest.mark.parametrize("layout", ["english", "multilingual"])
     def test_without_guidance_it_speaks_too(self, model: TinyChatterbox) -> None:
         assert tokens_differ(run(model), run(model, cfg_weight=0.0))
@@ -534,6 +539,7 @@ class TestLanguages:
         tokens = models["multilingual"].nets.tokenize("你好", "zh")[0]
         assert 1 not in tokens.tolist()
 
+    @pytest.mark.long
     def test_without_the_table_there_is_no_chinese(self, weights_dir: Path, tmp_path: Path) -> None:
         copied(weights_dir / "multilingual", tmp_path / "multilingual", but="Cangjie5_TC.json")
 

@@ -144,6 +144,7 @@ class TestBothFamilies:
         assert np.array_equal(directly(videos_dir / name, still), frames(raw))
         assert not np.array_equal(frames(run(loaded(name, videos_dir))), frames(raw))
 
+    @pytest.mark.long
     def test_in_another_size(self, videos_dir: Path, still: Inputs, name: str) -> None:
         made = frames(run(loaded(name, videos_dir), still, width=128, height=64))
 
@@ -158,6 +159,7 @@ class TestBothFamilies:
         assert np.array_equal(directly(videos_dir / name, still, dtype=torch.bfloat16), made)
         assert not np.array_equal(directly(videos_dir / name, still), made)
 
+    @pytest.mark.long
     def test_the_seed_decides(self, videos_dir: Path, still: Inputs, name: str) -> None:
         pipeline = loaded(name, videos_dir)
         first, again, other = (frames(run(pipeline, still, seed)) for seed in (7, 7, 2**53 - 1))
@@ -165,6 +167,7 @@ class TestBothFamilies:
         assert np.array_equal(first, again)
         assert not np.array_equal(first, other)
 
+    @pytest.mark.long
     def test_the_same_seed_gives_the_same_bytes(self, videos_dir: Path, tmp_path: Path, name: str) -> None:
         files = []
         for number in range(2):
@@ -202,6 +205,7 @@ class TestBothFamilies:
         assert 3 == len(log)
         assert np.array_equal(before, frames(run(pipeline, still)))
 
+    @pytest.mark.long
     def test_guidance_and_negative_prompt_reach_the_model(self, videos_dir: Path, name: str) -> None:
         asked = {"guidance_scale": 7.5, "negative_prompt": "dogs"}
 
@@ -218,6 +222,7 @@ class TestBothFamilies:
         assert words.transformer is still.transformer
         assert words.vae is still.vae
 
+    @pytest.mark.long
     def test_it_cannot_end_at_an_image(self, videos_dir: Path, ends: Inputs, name: str) -> None:
         with pytest.raises(NotThisModel, match="`last_image` is not supported") as caught:
             run(loaded(name, videos_dir), ends)
@@ -299,6 +304,7 @@ class TestLongerThanAClip:
         assert sorted(reports) == reports
         assert 3 * 4 == len(reports)
 
+    @pytest.mark.long
     def test_it_ends_at_its_end_frame(self, videos_dir: Path, ends: Inputs, tmp_path: Path) -> None:
         made = frames(run(loaded("wan22a14b", videos_dir, limits=CLIPS), ends))
 
@@ -311,6 +317,7 @@ class TestLongerThanAClip:
         assert np.array_equal(free[:9], made[:9])
         assert not np.array_equal(free[9:], made[9:])
 
+    @pytest.mark.long
     def test_its_sound_is_as_long(self, videos_dir: Path) -> None:
         raw = run(loaded("cosmos3", videos_dir, limits=CLIPS), sound=True)
 
@@ -437,6 +444,7 @@ def test_the_layout_is_the_published_one(videos_dir: Path) -> None:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", BOTH)
 def test_a_prompt_is_read_once_for_any_number_of_films(videos_dir: Path, name: str) -> None:
     pipeline: Any = loaded(name, videos_dir)
@@ -451,6 +459,7 @@ def test_a_prompt_is_read_once_for_any_number_of_films(videos_dir: Path, name: s
     assert np.array_equal(directly(videos_dir / name, seed=2), second)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", BOTH)
 def test_frames_are_the_same_with_blocks_in_host_memory(name: str, videos_dir: Path) -> None:
     whole, blocks = loaded(name, videos_dir), loaded(name, videos_dir, offload_blocks=True)

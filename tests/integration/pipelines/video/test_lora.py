@@ -119,6 +119,7 @@ def test_frames_are_those_of_diffusers_with_loras(folder: Path, start: Path, nam
     assert np.array_equal(bare, film(pipeline, start))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("beside", [False, True])
 def test_each_transformer_has_the_file_made_for_it(folder: Path, start: Path, beside: bool) -> None:
     high, low, style = (folder / name for name in ("high.safetensors", "low.safetensors", "style/style.safetensors"))

@@ -67,6 +67,7 @@ class TestLock:
         assert {path: LockedFile(size=len(data), sha256=sha256(data)) for path, data in FILES.items()} == locked.files
         assert [] == hub.bodies("model.safetensors")
 
+    @pytest.mark.long
     @pytest.mark.parametrize("length", [5, len(FILES["model_index.json"])])
     def test_a_file_of_another_revision_is_not_taken(self, machine: Machine, length: int) -> None:
         stale = machine.weights / ".incoming" / "tiny" / "model_index.json"
@@ -77,6 +78,7 @@ class TestLock:
 
         assert sha256(FILES["model_index.json"]) == machine.lock().models["tiny"].files["model_index.json"].sha256
 
+    @pytest.mark.long
     def test_only_wanted_files(self, machine: Machine) -> None:
         source = f'{{ repo = "{REPO}", revision = "{COMMIT}", include = ["*.safetensors"], exclude = ["vae/*"] }}'
         machine.add_model("some", source)
@@ -112,6 +114,7 @@ class TestLock:
         assert "http://127.0.0.1:1: " in said
         assert before == locked.lock()
 
+    @pytest.mark.long
     def test_a_contradiction_is_refused_until_it_is_asked_for(self, locked: Machine, hub: Hub) -> None:
         before = locked.lock()
         hub.repos[REPO, COMMIT]["unet/model.safetensors"] = bytes(300_000)
@@ -145,6 +148,7 @@ class TestFetch:
         assert {None} == {one.token for one in hub.asked if one.path.startswith("/cdn/")}
         assert [] == [one for one in hub.asked if COMMIT not in one.path], "nothing else is requested"
 
+    @pytest.mark.long
     def test_what_is_there_and_right_is_not_fetched_again(self, locked: Machine, hub: Hub) -> None:
         locked.run("fetch", "tiny")
         (locked.weights / "tiny" / "vae" / "model.safetensors").write_bytes(b"x" * 5000)
@@ -175,6 +179,7 @@ class TestFetch:
         assert {"model_index.json", "vae/model.safetensors"} == set(locked.files("tiny"))
         assert [] == [file.name for file in locked.weights.rglob("unet/*")]
 
+    @pytest.mark.long
     def test_a_longer_file_is_refused(self, locked: Machine, hub: Hub) -> None:
         hub.wrong["unet/model.safetensors"] = LARGE + b"more"
 
@@ -203,6 +208,7 @@ class TestFetch:
         assert ["bytes=100000-"] == [one.range for one in hub.bodies("unet/model.safetensors")]
         assert FILES == locked.files("tiny")
 
+    @pytest.mark.long
     def test_a_beginning_that_was_wrong_is_fetched_anew(self, locked: Machine, hub: Hub) -> None:
         begun = locked.weights / ".incoming" / "tiny" / "unet" / "model.safetensors"
         begun.parent.mkdir(parents=True)
@@ -213,6 +219,7 @@ class TestFetch:
         assert ["bytes=1000-", None] == [one.range for one in hub.bodies("unet/model.safetensors")]
         assert FILES == locked.files("tiny")
 
+    @pytest.mark.long
     def test_ctrl_c_keeps_what_came(self, locked: Machine, hub: Hub) -> None:
         hub.cut["unet/model.safetensors"] = [100_000] + [0] * 20
         hub.stalled.clear()
@@ -225,6 +232,7 @@ class TestFetch:
         assert b"The received bytes are kept" in said
         assert LARGE[:100_000] == (locked.weights / ".incoming" / "tiny" / "unet" / "model.safetensors").read_bytes()
 
+    @pytest.mark.long
     def test_a_hub_that_answers_with_another_commit(self, locked: Machine, hub: Hub) -> None:
         hub.moved = OTHER
 
@@ -233,11 +241,13 @@ class TestFetch:
         assert f"was asked for at {COMMIT} and answers with {OTHER}" in said
         assert {} == locked.files("tiny")
 
+    @pytest.mark.long
     def test_a_revision_that_has_gone(self, locked: Machine, hub: Hub) -> None:
         hub.repos[REPO, OTHER] = hub.repos.pop((REPO, COMMIT))
 
         assert f"{REPO} has no commit {COMMIT} any more" in locked.run("fetch", "tiny", status=1)
 
+    @pytest.mark.long
     def test_a_hub_that_has_another_file_at_the_same_commit(self, locked: Machine, hub: Hub) -> None:
         hub.repos[REPO, COMMIT]["unet/model.safetensors"] = bytes(300_000)
 
@@ -257,6 +267,7 @@ class TestFetch:
         assert "tried" not in said
         assert {} == locked.files("tiny")
 
+    @pytest.mark.long
     def test_a_hub_that_never_answers_is_waited_for_once(self, locked: Machine) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -268,6 +279,7 @@ class TestFetch:
 
         assert 1 == said.count(f"tiny: {endpoint}: timed out: no answer")
 
+    @pytest.mark.long
     def test_a_file_that_came_is_not_waited_for_again(self, locked: Machine, hub: Hub) -> None:
         """A connection that is lost after an answer is another thing than a hub that is away."""
         hub.cut["unet/model.safetensors"] = [0, 0]
@@ -282,12 +294,14 @@ class TestFetch:
         assert "nothing was fetched" in locked.run("fetch", "tiny", status=1)
         assert [] == hub.asked
 
+    @pytest.mark.long
     def test_a_file_too_many_is_named(self, locked: Machine) -> None:
         (locked.weights / "tiny").mkdir(parents=True)
         (locked.weights / "tiny" / "extra.json").write_text("{}")
 
         assert "tiny: extra.json is not in weights.lock" in locked.run("fetch", "tiny", status=1)
 
+    @pytest.mark.long
     def test_the_files_of_a_lora_come_too(self, machine: Machine, hub: Hub) -> None:
         hub.repos["maker/lora", OTHER] = {"fast.safetensors": b"fast" * 9, "slow.safetensors": b"slow"}
         machine.add_model(
@@ -316,6 +330,7 @@ class TestUnknownFacts:
         write_lock(lock, locked.lock_file)
         return locked
 
+    @pytest.mark.long
     def test_they_come_from_the_commit_and_the_lock_has_them(self, partly: Machine) -> None:
         said = partly.run("fetch", "tiny")
 
@@ -326,17 +341,20 @@ class TestUnknownFacts:
             partly.lock().models["tiny"].files
         )
 
+    @pytest.mark.long
     def test_a_small_file_comes_once(self, partly: Machine, hub: Hub) -> None:
         partly.run("fetch", "tiny")
 
         assert 1 == len(hub.bodies("model_index.json"))
 
+    @pytest.mark.long
     def test_a_known_file_stays_as_it_is_known(self, partly: Machine, hub: Hub) -> None:
         hub.repos[REPO, COMMIT]["vae/model.safetensors"] = bytes(5000)
 
         assert "the sha256 of vae/model.safetensors is" in partly.run("fetch", "tiny", status=1)
         assert {} == partly.files("tiny")
 
+    @pytest.mark.long
     def test_a_small_file_that_the_commit_does_not_name_is_refused(self, partly: Machine, hub: Hub) -> None:
         before = partly.lock()
         hub.wrong["model_index.json"] = b"x" * len(FILES["model_index.json"])
@@ -347,11 +365,13 @@ class TestUnknownFacts:
         assert before == partly.lock()
         assert [] == list(partly.weights.rglob("model_index.json"))
 
+    @pytest.mark.long
     def test_a_hub_that_says_nothing_of_the_commit_is_refused(self, partly: Machine, hub: Hub) -> None:
         hub.names_blobs = False
 
         assert "so nothing holds it to its commit" in partly.run("fetch", "tiny", status=1)
 
+    @pytest.mark.long
     def test_a_hub_that_is_away_is_asked_once(self, partly: Machine) -> None:
         partly.add_model("more", SOURCE)
 
@@ -383,6 +403,7 @@ class TestUnknownFacts:
 
 
 class TestUrl:
+    @pytest.mark.long
     def test_one_file_by_https_through_a_proxy(self, machine: Machine, hub: Hub) -> None:
         url = "https://hooks.example/releases/v1/net.onnx"
         machine.add_model("net", f'{{ url = "{url}" }}')
@@ -400,6 +421,7 @@ class TestUrl:
             assert [None] == [one.token for one in server.asked], "once, and the hub's token stays with the hub"
             assert {"hooks.example:443"} == set(proxy.asked)
 
+    @pytest.mark.long
     def test_it_is_trusted_where_that_is_said(self, machine: Machine) -> None:
         machine.add_model("net", '{ url = "https://hooks.example/net.onnx" }')
         with Hub(certificate=TLS / "server.pem") as server, Proxy(server.port) as proxy:
@@ -412,6 +434,7 @@ class TestUrl:
         assert {"net.onnx": LARGE} == machine.files("net")
         assert 1 == len(server.asked)
 
+    @pytest.mark.long
     def test_a_certificate_of_nobody_we_know(self, machine: Machine) -> None:
         machine.add_model("net", '{ url = "https://hooks.example/net.onnx" }')
         with Hub(certificate=TLS / "server.pem") as server, Proxy(server.port) as proxy:
@@ -432,6 +455,7 @@ class TestPickles:
         machine.run("lock", "voice")
         return tensors
 
+    @pytest.mark.long
     def test_it_becomes_safetensors_once_and_the_lock_knows_both(
         self, machine: Machine, hub: Hub, weights: dict[str, torch.Tensor]
     ) -> None:
@@ -509,6 +533,7 @@ class TestStoredInAnotherPrecision:
             (machine.weights / "large" / path).parent.mkdir(parents=True, exist_ok=True)
             (machine.weights / "large" / path).write_bytes(data)
 
+    @pytest.mark.long
     def test_it_is_cast_once_and_the_lock_knows_both(
         self, machine: Machine, hub: Hub, tensors: dict[str, torch.Tensor]
     ) -> None:

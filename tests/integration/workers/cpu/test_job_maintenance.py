@@ -372,6 +372,7 @@ class TestInputs:
         chores.purge_jobs()
         assert [] == rows.inputs(job)
 
+    @pytest.mark.long
     def test_old_uploads_go_unless_a_job_waits_for_them(self, rows, chores, make_settings, tmp_path):
         tenant = rows.tenant()
         keys = [f"{tenant}/inputs/inp_{name}" for name in ("old", "used", "young")]

@@ -78,6 +78,7 @@ def test_it_starts_touches_its_files_and_stops_cleanly(settings, number):
     assert not alive_file(settings).exists()
 
 
+@pytest.mark.long
 def test_a_hanging_name_server_does_not_delay_the_end(settings, rows, tmp_path):
     """The look-up takes a minute: the attempt ends in its own time, and so does the worker."""
     (tmp_path / "sitecustomize.py").write_text(SLOW_LOOK_UP)
@@ -176,6 +177,7 @@ def test_it_outlives_a_database_that_goes_away(settings, rows, postgres):
     assert "Traceback" not in log
 
 
+@pytest.mark.long
 def test_a_database_without_a_schema_does_not_kill_it(settings, rows):
     rows.execute(text("ALTER TABLE outbox RENAME TO away"))
     with cpu_process(settings) as process, WebhookReceiver() as sink:
@@ -204,6 +206,7 @@ def test_a_wrong_setting_is_refused(wrong, named):
         check(Settings(**{"secret_key": "a secret of the tests of 32 bytes", "storage_url": "file:///tmp/x"} | wrong))
 
 
+@pytest.mark.long
 def test_a_wrong_setting_ends_in_a_sentence():
     outcome = subprocess.run(
         [sys.executable, "-m", "workers.cpu.main"],

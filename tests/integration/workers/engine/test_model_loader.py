@@ -118,6 +118,7 @@ def test_it_makes_the_same_after_its_way_to_the_host_and_back(
     assert all(alike(before[key], after[key]) for key in before)
 
 
+@pytest.mark.long
 def test_a_budget_for_one_has_them_take_turns(
     loader: ModelLoader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +171,7 @@ def test_budgets_that_are_left_open_are_those_of_the_machine(loader: ModelLoader
     assert 2 == limits_of(Settings(host_budget=7, peer_devices="cuda:1, cuda:2"), loader.device).host
 
 
+@pytest.mark.long
 def test_presets_with_other_weights_share_no_module(
     loader: ModelLoader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,8 @@ from workers.engine.peers import Peers, PeersOutOfStep, SharedModel
 from workers.ipc.child_process import ChildProcess, ChildProcessDied, NoListener
 from workers.ipc.messages import Compute, Computed, StageProgress
 
+pytestmark = pytest.mark.long  # `make test` has a film of two processes in acceptance/test_families.py
+
 VIDEO = {"prompt": "a red apple", "width": 64, "height": 96, "duration_seconds": 0.5, "num_inference_steps": 3}
 UNDIVIDED = VIDEO | {"width": 96, "duration_seconds": 0.375}
 """27 tokens."""

@@ -119,6 +119,7 @@ class TestFailures:
         job = rows.pending(rows.tenant(), "http://10.0.0.1/a.png")
         assert "forbidden_url" == moved(rows, job).error.code
 
+    @pytest.mark.long
     def test_a_host_in_trouble_is_asked_again(self, rows, host, worker):
         host.replies["/a"] = [Reply(status=503), Reply(body=png()[:50], length="9999"), Reply(body=png())]
         job = rows.pending(rows.tenant(), f"{host.url}/a")
@@ -131,6 +132,7 @@ class TestFailures:
         assert ("input_unreachable", 3) == (failed.error.code, len(host.requests))
         assert "answered 503" in failed.error.message
 
+    @pytest.mark.long
     def test_one_bad_input_of_two_fails_the_job_once(self, rows, host, worker):
         host.replies |= {"/a": Reply(body=png()), "/b": Reply(status=404), "/c": Reply(status=410)}
         job = rows.pending(rows.tenant(), *[f"{host.url}/{name}" for name in "abc"], callback_url="http://x.example/")
@@ -150,6 +152,7 @@ class TestUploads:
         rows.input(job, "input_image", source_key=f"{job.tenant}/inputs/inp_1")
         return job
 
+    @pytest.mark.long
     def test_they_are_cleaned_too(self, rows, settings, tmp_path, worker):
         job = self.waiting(rows, settings, tmp_path, encoded(Image.new("RGB", (8, 8), "red"), "BMP"))
         assert JobStatus.QUEUED == moved(rows, job).status
@@ -164,6 +167,7 @@ class TestUploads:
         assert code == moved(rows, self.waiting(rows, settings, tmp_path, data)).error.code
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("rule", "code", "words"),
     [
@@ -207,6 +211,7 @@ class TestMasks:
         failed = self.moved(rows, host, Image.new("RGBA", (48, 32), "white"), "mask")
         assert (JobStatus.FAILED, "empty_mask", 0) == (failed.status, failed.error.code, failed.fence)
 
+    @pytest.mark.long
     def test_one_that_fits_is_taken(self, rows, host, worker):
         mask = Image.new("RGBA", (48, 32), "white")
         mask.putpixel((5, 5), (0, 0, 0, 127))
@@ -238,6 +243,7 @@ class TestRecordings:
         rows.input(job, "target_voice_path", kind="audio", source_key=key, min_seconds=5.0)
         return moved(rows, job)
 
+    @pytest.mark.long
     @pytest.mark.matrix
     @pytest.mark.parametrize(
         ("seconds", "loud", "code", "words"),
@@ -265,6 +271,7 @@ def test_a_store_that_is_away_costs_no_attempt(rows, settings, host, worker, tmp
     assert 1 == rows.inputs(job)[0].attempt
 
 
+@pytest.mark.long
 def test_an_unavailable_store_backs_off_from_the_host(rows, settings, host, tmp_path):
     (tmp_path / "objects").write_text("in the way")
     job = rows.pending(rows.tenant(), host.serve("/a", png()))
@@ -276,6 +283,7 @@ def test_an_unavailable_store_backs_off_from_the_host(rows, settings, host, tmp_
     assert 100 < (row.available_at - job.created_at).total_seconds() < 400
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("end", ["cancel", "erase"])
 def test_a_job_that_is_ended_in_mid_fetch_is_let_go(rows, settings, host, end):
     hurried = msgspec.structs.replace(settings, input_lease_seconds=8.0)  # kept every 2 s
@@ -299,6 +307,7 @@ def test_41_inputs_of_a_model_without_a_server_are_not_fetched(rows, host, worke
     assert JobStatus.QUEUED == moved(rows, waits).status
 
 
+@pytest.mark.long
 def test_the_clean_copies_of_a_cancelled_job_go(rows, settings, host, worker):
     job = rows.pending(rows.tenant(), host.serve("/a", png()))
     assert JobStatus.QUEUED == moved(rows, job).status
@@ -356,6 +365,7 @@ def test_a_long_fetch_keeps_its_lease(rows, settings, host):
     assert 1 == rows.inputs(job)[0].attempt
 
 
+@pytest.mark.long
 def test_leases_are_renewed_during_a_purge(rows, settings, host):
     """A transaction that forgets the inputs of a deleted job has them locked for longer than a lease may wait."""
     hurried = msgspec.structs.replace(settings, input_lease_seconds=4.0, db_timeout=0.5, upkeep_seconds=600.0)
@@ -373,6 +383,7 @@ def test_leases_are_renewed_during_a_purge(rows, settings, host):
         assert 1 == rows.inputs(kept)[0].fence
 
 
+@pytest.mark.long
 def test_an_input_whose_every_worker_was_lost_fails_its_job(rows, worker):
     job = rows.pending(rows.tenant(), "http://10.0.0.1/a.png")
     rows.set(job, status="queued")

@@ -270,6 +270,7 @@ def test_a_job_can_have_its_model_unloaded_unless_it_is_pinned(engine: ChildProc
     assert ("chaos",) == ask(engine, tmp_path, "null=1", auto_unload=True).inventory.on_device
 
 
+@pytest.mark.long
 def test_memory_that_no_model_accounts_for_shows(
     started_engine: ChildProcess, losses: list[str], tmp_path: Path
 ) -> None:

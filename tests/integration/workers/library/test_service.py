@@ -150,6 +150,7 @@ def test_a_file_is_waited_for(rows, item, put, worker):
     assert 0 < seen.duration_seconds < 1
 
 
+@pytest.mark.long
 def test_a_file_at_a_url_is_fetched(rows, item, host, worker):
     sent = item(source="url", url=host.serve("/a.png", PNG), filename="a.png")
     seen = done(rows, sent)
@@ -203,6 +204,7 @@ def test_a_slow_worker_removes_nothing_that_another_has_stored(rows, item, put, 
     assert "ready" == now(rows, sent).status
 
 
+@pytest.mark.long
 def test_without_previews_a_file_is_checked_and_measured(rows, item, put, settings, store):
     sent = item()
     put(sent.key, PNG)

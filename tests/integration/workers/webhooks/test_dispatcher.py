@@ -94,6 +94,7 @@ def test_a_completed_job_sends_its_signed_status_answer(rows, settings, sink):
     assert f"/o/{job.id}/0.webp?signature=" in received.data["data"]["result_url"]
 
 
+@pytest.mark.long
 def test_without_tracing_a_receiver_gets_the_callers_trace(rows, settings, sink):
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     finished(rows, sink.url)
@@ -234,6 +235,7 @@ def test_a_tarpit_delays_nobody_else(rows, make_settings, sink):
             assert 4 == sum(row.attempt for row in rows.deliveries() if row.url == tarpit.url)
 
 
+@pytest.mark.long
 def test_a_slow_path_of_another_tenant_on_the_host_delays_none(rows, make_settings, sink):
     """Fault 27: one receiver, two tenants. The path of the one never answers, and 60 of its deliveries are first."""
     hang = threading.Event()
@@ -253,6 +255,7 @@ def test_a_slow_path_of_another_tenant_on_the_host_delays_none(rows, make_settin
         hang.set()
 
 
+@pytest.mark.long
 def test_a_receivers_next_deliveries_wait_for_no_poll(rows, make_settings, sink):
     """It may have four at once; when those are done the next ones follow, however seldom the worker looks."""
     for _ in range(12):
@@ -261,6 +264,7 @@ def test_a_receivers_next_deliveries_wait_for_no_poll(rows, make_settings, sink)
         until(lambda: len(sink.received) == 12, what="all of them")
 
 
+@pytest.mark.long
 def test_a_scheme_of_a_host_that_fails_stops_no_other(rows, make_settings, hooks_example):
     """Fault 27: `http://` fails where `https://` is served, and is left alone, for the tenant that sent to it."""
     with WebhookReceiver(certificate=TLS / "server.pem") as sink:
@@ -480,6 +484,7 @@ def test_a_burst_does_not_overrun_the_database_pool(rows, make_settings):
     assert {1} == {row.attempt for row in rows.deliveries()}
 
 
+@pytest.mark.long
 def test_a_pool_of_receivers_is_served_at_once(rows, settings):
     """The cap is per host: many hosts do not wait for each other."""
     with WebhookReceiver() as one, WebhookReceiver() as two:

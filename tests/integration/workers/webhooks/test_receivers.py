@@ -79,6 +79,7 @@ def test_in_python(deliver):
     assert called.data == Webhook(webhook_secret(settings.secret_key, tenant, 1)).verify(called.body, called.headers)
 
 
+@pytest.mark.long
 def test_in_javascript(deliver, verify):
     settings, tenant, received, called = deliver
     for generation in (1, 2):

@@ -236,6 +236,7 @@ def test_each_part_is_understood_as_h11_understands_it(comparison: Comparison, p
     assert comparison.plain >= 4 * len(PLAIN[part])
 
 
+@pytest.mark.long
 def test_whatever_arrives_is_understood_as_h11_understands_it(comparison: Comparison) -> None:
     draw_many(comparison, 200)
     assert comparison.connections // 3 < comparison.plain < comparison.connections

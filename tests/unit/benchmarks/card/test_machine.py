@@ -20,6 +20,7 @@ def test_without_the_tool_the_driver_is_unknown(tmp_path: Path, monkeypatch: pyt
     assert "unknown" == driver()
 
 
+@pytest.mark.long
 def test_a_machine_without_a_gpu_names_its_torch() -> None:
     device, machine = probe()
     assert "cpu" == device

@@ -24,6 +24,7 @@ def test_right_on_drawn_scenes(full: bool) -> None:
     assert right >= 0.995 * len(scenes)
 
 
+@pytest.mark.long
 def test_rejects_a_caption_with_any_one_part_changed() -> None:
     rng = np.random.default_rng(43)
     for _ in range(40):

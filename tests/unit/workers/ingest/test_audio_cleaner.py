@@ -95,6 +95,7 @@ class TestSounds:
             assert (1, 2, 16_000) == (out.getnchannels(), out.getsampwidth(), out.getframerate())
             assert 0.4 < out.getnframes() / 16_000 < 1.1
 
+    @pytest.mark.long
     def test_what_is_written_down_may_be_longer_than_a_voice(self, clean):
         assert 61 == self.seconds(clean(tone(seconds=61, channels=1), "recording"))
         hour = sound("flac", "flac", rate=8000, seconds=3700)
@@ -123,6 +124,7 @@ class TestSounds:
     def test_more_than_a_minute_is_refused(self, clean):
         assert "input_too_large" == code_of(clean, tone(seconds=61), "audio")
 
+    @pytest.mark.long
     def test_hours_of_silence_in_a_small_file(self, tmp_path):
         """Refused at the end of the first minute, with next to nothing of the rest decoded."""
         script = (

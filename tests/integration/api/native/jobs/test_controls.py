@@ -79,6 +79,7 @@ class TestManyJobs:
         other = client.post(ROUTE, json={"jobs": [PICTURE]}, headers=headers)
         refused(other, 422, "idempotency_key_reused", "header.Idempotency-Key")
 
+    @pytest.mark.long
     def test_how_many_they_may_be(self, client, all_models, rows):
         refused(client.post(ROUTE, json={"jobs": []}), 422, "out_of_range", "$.jobs")
         refused(client.post(ROUTE, json={"jobs": [PICTURE] * 101}), 422, "out_of_range", "$.jobs")

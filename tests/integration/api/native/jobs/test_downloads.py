@@ -253,6 +253,7 @@ def test_a_stable_link_outlives_the_links_behind_it(anybody, result_url):
     assert "expires" not in result_url
 
 
+@pytest.mark.long
 def test_with_another_store_there_are_no_files(settings, key, rows):
     import msgspec
 
@@ -264,6 +265,7 @@ def test_with_another_store_there_are_no_files(settings, key, rows):
     assert (404, "not_found") == (answer.status_code, answer.json()["code"])
 
 
+@pytest.mark.long
 def test_with_s3_a_result_url_leads_to_a_presigned_link(settings, create, worker, key):
     import msgspec
 

@@ -64,6 +64,7 @@ def test_a_filter_without_a_colon_is_refused(client, label):
         assert (422, "query.label") == (answer.status_code, answer.json()["field"])
 
 
+@pytest.mark.long
 def test_a_label_is_found_among_many_jobs(rows, tenant):
     rows.submit(tenant, labels=LABELS)
     copy = text("""

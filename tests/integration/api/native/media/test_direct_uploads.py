@@ -139,6 +139,7 @@ def test_half_a_file_leaves_nothing(client, key, store, rows, api):
     assert [] == list(store.keys())
 
 
+@pytest.mark.long
 def test_a_body_takes_its_part_of_the_budget(settings, key, rows, store):
     """Of a budget that another file of the tenant holds in full, nothing is left for this one."""
     small = msgspec.structs.replace(settings, file_budget=1_000_000, body_wait_seconds=0.2)
@@ -169,6 +170,7 @@ def test_a_key_is_asked_for(api, store):
     assert [] == list(store.keys())
 
 
+@pytest.mark.long
 def test_a_disk_without_room(settings, key, tmp_path, rows):
     homeless = msgspec.structs.replace(settings, scratch_dir=str(tmp_path / "nowhere"))
     with api_server(homeless) as server, server.client(key) as client:

@@ -517,6 +517,7 @@ def test_items_and_outputs_are_inputs_of_jobs(client, bring, made, rows, tenant,
         refused(client.post(CUTOUT, json={"input_image": source}), 422, "unknown_input", "$.input_image")
 
 
+@pytest.mark.long
 def test_a_full_library_takes_no_more(settings, store, rows, tenant):
     limits = {"library_items": 3, "library_file_bytes": 1000, "library_bytes": 1500}
     with (

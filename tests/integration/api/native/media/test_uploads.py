@@ -148,6 +148,7 @@ def test_with_s3_nothing_passes_through_here(settings, key, rows):
     assert (404, "not_found") == (answer.status_code, answer.json()["code"])
 
 
+@pytest.mark.long
 def test_a_disk_without_room(settings, key, tmp_path, rows):
     """The folder for temporary files is gone: 503, as for a store that is away."""
     homeless = msgspec.structs.replace(settings, scratch_dir=str(tmp_path / "nowhere"))

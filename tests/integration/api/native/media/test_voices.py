@@ -168,6 +168,7 @@ class TestKeeping:
         answer = stranger.post("/voices/v1", json={"name": "Anna", "source": upload(WAV)})
         refused(answer, 422, "unknown_input", "$.source")
 
+    @pytest.mark.long
     def test_there_is_room_for_so_many(self, settings, key, rows, store):
         with api_server(msgspec.structs.replace(settings, max_voices=2)) as server, server.client(key) as client:
             body = {"name": "Anna", "source": SOUND}

@@ -180,6 +180,7 @@ class TestCommands:
         verbs = ("preload", "unload", "recycle")
         assert [(409, "server_offline")] * 3 == [status_and_code(send(admin, verb, "gone", **MODEL)) for verb in verbs]
 
+    @pytest.mark.long
     def test_a_live_server_without_a_reply_is_a_503(self, settings, rows):
         rows.server("deaf")
         with api_server(msgspec.structs.replace(settings, order_timeout=0.3)) as impatient:
@@ -194,6 +195,7 @@ class TestCommands:
             assert (503, "broker_unavailable") == status_and_code(send(client, "preload", **MODEL))
             assert (200, "cordoned") == ((answer := send(client, "cordon")).status_code, answer.json()["desired"])
 
+    @pytest.mark.long
     def test_a_hanging_broker_delays_no_other_request(self, settings, rows, server):
         with socket.create_server(("127.0.0.1", 0)) as deaf:
             url = f"redis://127.0.0.1:{deaf.getsockname()[1]}/0"
@@ -314,6 +316,7 @@ class TestRemoving:
         create(model="chaos", server_id="gone", pin="prefer")
         assert 204 == admin.delete("/servers/v1/gone").status_code
 
+    @pytest.mark.long
     def test_force_is_true_or_false(self, admin, gone):
         answer = admin.delete("/servers/v1/gone?force=maybe")
         assert (422, "query.force") == (answer.status_code, answer.json()["field"])

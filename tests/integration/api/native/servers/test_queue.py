@@ -25,6 +25,7 @@ def test_an_empty_queue_has_no_models(look):
     assert {} == look()
 
 
+@pytest.mark.long
 def test_jobs_are_counted_by_model_with_their_reasons(look, create, rows, client):
     for _ in range(3):
         create(model="chaos")
@@ -48,6 +49,7 @@ def test_it_says_why_nothing_takes_them(look, create, rows):
     assert ({"no_server_for_model": 1}, 0, 0) == (found["reasons"], found["serving"], found["taking"])
 
 
+@pytest.mark.long
 def test_jobs_of_a_paused_tenant_say_so(look, create, rows, client):
     create(model="chaos")
     assert 200 == client.post("/jobs/v1/pause").status_code
@@ -56,6 +58,7 @@ def test_jobs_of_a_paused_tenant_say_so(look, create, rows, client):
     assert {"server_cordoned": 1} == look()["chaos"]["reasons"]
 
 
+@pytest.mark.long
 def test_a_job_of_a_server_that_is_away_says_so(look, create, rows, server):
     create(model="chaos", server_id=rows.scalar(text("SELECT server_id FROM servers")))
     rows.execute(text("UPDATE servers SET lease_until = now()"))

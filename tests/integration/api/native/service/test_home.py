@@ -66,6 +66,7 @@ def test_a_browser_runs_nothing_in_the_page(anybody):
     assert " style=" not in page.text
 
 
+@pytest.mark.long
 def test_links_lead_below_the_prefix_of_a_proxy(settings, rows):
     with api_server(settings, "/media") as server, server.client() as anybody:
         links = re.findall(r'href="([^"]+)"', anybody.get("/", headers=BROWSER).text)

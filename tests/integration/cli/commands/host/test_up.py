@@ -285,6 +285,7 @@ class TestWhileItRuns:
         until(lambda: service.family(process) - {before}, START, f"a new {process}")
         until(lambda: service.has_worker_in("idle"), START, "an API that sees a living worker")
 
+    @pytest.mark.long
     @pytest.mark.parametrize("server", ["/postgres -D", "valkey-server"])
     def test_a_killed_server_is_restarted_with_its_data(self, service, server, tmp_path):
         before = min(service.family(server))
@@ -314,6 +315,7 @@ def test_ctrl_c_waits_for_the_running_job_a_second_does_not(start):
     assert up.messages().endswith("atelier: stopped\n")
 
 
+@pytest.mark.long
 def test_a_setting_that_cannot_be_read_is_named(tmp_path):
     environment = {**os.environ, "ATELIER_LEASE_SECONDS": "soon", "COLUMNS": "300"}
     outcome = subprocess.run(

@@ -409,6 +409,7 @@ class TestTheJob:
         copies = {tuple(row) for row in rows.execute(inputs.clean_copies(job.id))}
         assert {(f"reference_images.{n}", STORED["key"]) for n in range(2)} == copies
 
+    @pytest.mark.long
     def test_inputs_that_are_ready_at_once_queue_the_job_once(self, rows, tenant):
         jobs = [rows.pending(tenant, *[f"http://{j}-{n}.example/" for n in range(4)]) for j in range(25)]
         taken = sorted(take(rows, limit=1000, tenant_limit=1000), key=lambda row: row.job_id)

@@ -160,6 +160,7 @@ def test_a_tenant_brings_only_as_much_as_it_may(rows):
     assert (1, 0) == (add(11, bytes=88, **waiting), add(12, bytes=1, **waiting))
 
 
+@pytest.mark.long
 def test_a_transcript_of_any_length_can_be_searched(rows):
     tenant = rows.tenant()
     said = {"words": [{"word": f"{chr(0x20000 + n)}-{chr(0x20000 + n * 7 % 40_000)}", "at": n} for n in range(40_000)]}

@@ -89,6 +89,7 @@ def test_for_such_a_tenant_a_backend_is_no_server(rows: Rows, backend: Claimant)
     assert [True] == [row.remote for row in rows.execute(living())]
 
 
+@pytest.mark.long
 def test_a_submit_knows_whether_anything_serves_its_tenant(rows: Rows, backend: Claimant) -> None:
     here, anywhere = rows.tenant("here"), rows.tenant("anywhere")
     keep_here(rows, here)

@@ -413,6 +413,7 @@ def assert_little_was_read(found):
     assert 0 < sum(map(rows_read, found)) < 200
 
 
+@pytest.mark.long
 def test_a_deep_queue_is_not_read(rows):
     deep_queue(rows)
     claimant = rows.server(serves=DEEP, resident=("two",))

@@ -1,5 +1,6 @@
 """The commit as a function: it does what the statement does, and its plan outlives empty tables."""
 
+import pytest
 from sqlalchemy import text
 
 from jobs.job import JobStatus
@@ -39,6 +40,7 @@ def test_a_stale_fence_changes_nothing(rows):
     assert JobStatus.PROCESSING is rows.job(claimed).status
 
 
+@pytest.mark.long
 def test_the_plan_of_empty_tables_serves_many_running_jobs(rows):
     arguments = {"job": "", "fence": 1, "artifacts": "[]", "warnings": "[]", "run": None}
     arguments |= {"cost": 0.0, "metered": None, "gpu": 0.0, "load": 0.0, "held": "processing"}

@@ -1,8 +1,11 @@
 """What the order of the claim is for, at a small size; `python -m benchmarks mixed` has the figures at full size."""
 
+import pytest
+
 from benchmarks import mixed
 
 
+@pytest.mark.long
 def test_a_mixed_load_runs_nearly_as_fast_as_one_model(rows):
     arrivals = mixed.trace(150)
     ours = mixed.simulate(rows.engine, arrivals, bound=40.0)

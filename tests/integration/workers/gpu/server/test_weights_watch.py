@@ -51,6 +51,7 @@ def worker(machine: Machine, database_url: str, valkey: str) -> Iterator[Service
         yield made
 
 
+@pytest.mark.long
 def test_a_job_that_waits_for_it_is_done_without_a_restart(worker: Service, machine: Machine) -> None:
     answer = worker.client.post("/generate/image/v1", json={"prompt": "steps=1", "model": "late"}).json()
     assert "no_server_for_model" == answer["waiting_for"]["code"]
