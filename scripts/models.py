@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from pipelines.catalog.loader import load_catalog
-from pipelines.catalog.spec import ModelSpec
+from pipelines.catalog.spec import ModelSpec, Source
 from pipelines.weights.files import is_pickle
 from pipelines.weights.footprint import CARDS_GB, Footprint, footprint
 from pipelines.weights.lockfile import Lock, read_lock
@@ -64,15 +64,18 @@ def _files(specs: Iterable[ModelSpec], lock: Lock) -> str:
     """Return where each remote model comes from, how many sha256 the lock has, and what becomes of its files."""
     rows = ""
     for spec in specs:
-        if not spec.source.is_remote:
+        if not spec.is_fetched:
             continue
         files = [item for bundle in spec.bundles for item in lock.models[bundle.key].files.items()]
         known = sum(facts.sha256 is not None for _, facts in files)
-        source = spec.source
-        origin = f"{source.repo}, commit `{(source.revision or '')[:12]}`" if source.repo else (source.url or "")
+        origin = "; ".join(map(_origin, (bundle.source for bundle in spec.bundles)))
         pickles = ", ".join(f"`{path}`" for path, _ in files if is_pickle(path))
         rows += f"| {spec.id} | {origin} | {known} of {len(files)} | {pickles or 'none'} |\n"
     return f"## Files\n\n| model | source | sha256 in the lock | pickles to convert |\n|{'---|' * 4}\n{rows}"
+
+
+def _origin(source: Source) -> str:
+    return f"{source.repo}, commit `{(source.revision or '')[:12]}`" if source.repo else (source.url or "")
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ def _refusal(
         choice += f" (or {elsewhere}, which {others_are})" if here else f", which {others_are}"
     advice = ""
     if named is not None and served is not None and named.id not in served:
-        fetch = f"; `atelier weights fetch {named.id}` on a server gets it" if named.source.is_remote else ""
+        fetch = f"; `atelier weights fetch {named.id}` on a server gets it" if named.is_fetched else ""
         advice = f" No running server serves {named.id} yet{fetch}."
     return unmet.error(f"{unmet.sentence}{choice}.{advice}", field=unmet.field)
 

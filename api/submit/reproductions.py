@@ -124,7 +124,7 @@ def _refuse_changed(spec: ModelSpec, environment: Environment | None) -> None:
     """Raise `ModelChanged` where the catalog names other files of the model than those that a job was made with."""
     sources = {bundle.key: bundle.source for bundle in spec.bundles}
     for weights in environment.weights if environment else ():
-        if weights.bundle.partition("+")[0] != spec.id:
+        if weights.bundle not in sources and weights.bundle.partition("+")[0] != spec.id:
             continue  # of a model that took part, such as one that removes backgrounds
         source = sources.get(weights.bundle, Source())
         if (weights.repo, weights.revision, weights.url) != (source.repo, source.revision, source.url):

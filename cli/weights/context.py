@@ -89,7 +89,7 @@ def weights_context(data: Path, *, new_lock: bool = False) -> WeightsContext:
 
 def remote(specs: Iterable[ModelSpec]) -> list[ModelSpec]:
     """Return the models with files on another machine: a hub or a web server."""
-    return [spec for spec in specs if any(bundle.source.is_remote for bundle in spec.bundles)]
+    return [spec for spec in specs if spec.is_fetched]
 
 
 def _read(file: Path) -> Lock:

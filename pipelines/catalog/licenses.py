@@ -29,7 +29,9 @@ def _refused(spec: ModelSpec, allowed: Allowed) -> dict[str, str]:
     """Return the names of the licenses that are not allowed, by the key of what has them."""
     names = {spec.id: spec.licence.name}
     names |= {
-        f"{spec.id}+{name}": each.licence.name for name, each in spec.additions.items() if each.licence is not None
+        f"{spec.id}+{name}": each.licence.name
+        for name, each in (spec.additions | spec.parts).items()
+        if each.licence is not None
     }
     return {key: name for key, name in names.items() if allowed and name.lower() not in allowed}
 

@@ -87,7 +87,7 @@ def load_catalog(path: Path | str | None = None) -> Catalog:
     )
     _refuse_duplicates(file, catalog)
     _check_backends(file, catalog)
-    return catalog
+    return msgspec.structs.replace(catalog, models=tuple(_with_files(file, catalog, spec) for spec in catalog.models))
 
 
 def _backend(file: Path, number: int, entry: Any) -> Backend:
@@ -134,6 +134,19 @@ def _entry(file: Path, number: int, entry: Any) -> ModelSpec:
             f"{file}: model {name!r}: the family {spec.family!r} has no `capabilities` {lacking!r}; remove it"
         )
     return spec
+
+
+def _with_files(file: Path, catalog: Catalog, spec: ModelSpec) -> ModelSpec:
+    """Return an entry that has the files of another model with where those come from. Raises `CatalogError`."""
+    shared = spec.source.model
+    if shared is None:
+        return spec
+    other = next((each for each in catalog.models if each.id == shared and each.source.is_remote), None)
+    if other is None:
+        raise CatalogError(
+            f"{file}: model {spec.id!r}: `source.model` names {shared!r}, and no model of that id is fetched"
+        )
+    return msgspec.structs.replace(spec, source=msgspec.structs.replace(other.source, model=shared), parts=other.parts)
 
 
 def _refuse_duplicates(file: Path, catalog: Catalog) -> None:

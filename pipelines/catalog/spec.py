@@ -81,6 +81,7 @@ ATTENTION: tuple[Attention, ...] = get_args(Attention)
 ModelId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,99}$")]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+FolderName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,99}$")]
 Steps = Annotated[int, Meta(ge=1, le=1000)]
 Guidance = Annotated[float, Meta(ge=0, le=100)]
 Language = Annotated[str, Meta(pattern=r"^[a-z0-9]{2,8}(-[a-z0-9]{1,8})*$", max_length=40)]
@@ -103,13 +104,15 @@ class StoredAs(Entry, frozen=True, kw_only=True):
 
 
 class Source(Entry, frozen=True, kw_only=True):
-    """Origin of the weights: one of four kinds, or nothing for a family without weights.
+    """Origin of the weights: one of five kinds, or nothing for a family without weights.
 
     - `repo` with `revision`: a hub repository at one commit. Its files must match one of `include` (empty: all files)
       and none of `exclude`; both are shell patterns in which `*` also matches `/`.
     - `url`: one file, by https. The last part of its path is the file's name.
     - `path`: a folder, absolute or relative to the weights directory.
     - `shipped`: a folder of this repository.
+    - `model`: the files of that model of the catalog, which are there once for both. The loader of the catalog adds
+      where they come from.
 
     Files of `repo` and `url` lie below the weights directory in a folder named like `Bundle.key`, some of them
     `stored_as` they are computed.
@@ -124,13 +127,14 @@ class Source(Entry, frozen=True, kw_only=True):
     ) = None
     path: Name | None = None
     shipped: Name | None = None
+    model: ModelId | None = None
     stored_as: tuple[StoredAs, ...] = ()
 
     def __post_init__(self) -> None:
         if self.stored_as and self.repo is None and self.url is None:
             raise ValueError("`stored_as` is for files of a `repo` or `url`")
         if sum(place is not None for place in (self.repo, self.url, self.path, self.shipped)) > 1:
-            raise ValueError("name one of `repo`, `url`, `path` and `shipped`")
+            raise ValueError("name one of `repo`, `url`, `path`, `shipped` and `model`")
         if (self.repo is None) != (self.revision is None):
             raise ValueError("`repo` and `revision` go together")
         if self.repo is None and (self.include or self.exclude):
@@ -144,7 +148,7 @@ class Source(Entry, frozen=True, kw_only=True):
     @property
     def needs_weights(self) -> bool:
         """Whether there are files to lock and verify."""
-        return (self.repo or self.url or self.path or self.shipped) is not None
+        return (self.repo or self.url or self.path or self.shipped or self.model) is not None
 
     @property
     def is_remote(self) -> bool:
@@ -191,7 +195,7 @@ class ControlNet(Entry, frozen=True, kw_only=True):
 
     source: Source
     file: Name
-    config: dict[str, bool | int | float | str | list[int] | None] = {}
+    config: dict[str, bool | int | float | str | list[int | str] | None] = {}
     scale: Annotated[float, Meta(gt=0, le=2)] = 0.75
     licence: License | None = None
     """Its own terms; `None`: those of the model."""
@@ -214,6 +218,14 @@ class Preprocessor(Entry, frozen=True, kw_only=True):
     """Its own terms; `None`: those of the model."""
 
 
+class Part(Entry, frozen=True, kw_only=True):
+    """Files of another origin than the rest, in a folder within the model's own; see `ModelSpec.parts`."""
+
+    source: Source
+    licence: License | None = None
+    """Its own terms; `None`: those of the model."""
+
+
 class LoraFile(Entry, frozen=True, kw_only=True):
     """A LoRA that callers may bring to the model, which the operator has looked at: its terms.
 
@@ -225,16 +237,24 @@ class LoraFile(Entry, frozen=True, kw_only=True):
 
 
 class Bundle(msgspec.Struct, frozen=True):
-    """Files that belong together: a model's own, or those of one LoRA. `key` names them in weights.lock."""
+    """Files that belong together: a model's own, or those of one LoRA. `key` names them in weights.lock.
+
+    Their folder is named like the key, or `within` a folder of that name. Those of its folders that are `apart` are
+    other bundles.
+    """
 
     key: str
     source: Source
+    within: str | None = None
+    apart: tuple[str, ...] = ()
 
     def directory(self, weights_dir: Path) -> Path:
         """Return the folder of these files, which need not exist."""
         if self.source.shipped is not None:
             return CHECKOUT / self.source.shipped
-        return weights_dir / (self.source.path or self.key)
+        if self.source.path is not None:
+            return weights_dir / self.source.path
+        return weights_dir / self.key if self.within is None else weights_dir / self.key.partition("+")[0] / self.within
 
 
 class Scope(Entry, frozen=True, kw_only=True):
@@ -404,6 +424,9 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     modality: Modality
     tier: Literal["demo", "standard"] = "standard"
     source: Source = Source()
+    parts: dict[FolderName, Part] = {}
+    """What has another origin than `source`, by its folder within the model's own: a family whose files are published
+    in several repositories. Without `source` all of them."""
     licence: License
     aliases: dict[str, tuple[Name, ...]] = {}
     capabilities: tuple[Capability, ...] = ()
@@ -466,7 +489,9 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     """Who makes it, the first choice first; empty: the servers of this installation alone."""
 
     def __post_init__(self) -> None:
-        check_order(self.backends, self.family, needs_weights=self.source.needs_weights)
+        check_order(self.backends, self.family, needs_weights=self.source.needs_weights or bool(self.parts))
+        if self.parts and self.source.needs_weights and self.source.repo is None:
+            raise ValueError("`parts` go with a `repo` or without a `source`")
         if self.compile and self.offload_blocks:
             raise ValueError("`compile` and `offload_blocks` exclude each other")
         if self.cuda_graphs and (self.compile or self.offload_blocks):
@@ -495,7 +520,7 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
             raise ValueError("`preprocessors.depth` is for a `controlnet`; remove it")
         if "people" in self.preprocessors and "pose" not in self.preprocessors:
             raise ValueError("`preprocessors.people` is for `preprocessors.pose`; add it")
-        beside = {*self.preprocessors} | ({"controlnet"} if self.controlnet is not None else set())
+        beside = {*self.preprocessors, *self.parts} | ({"controlnet"} if self.controlnet is not None else set())
         if taken := sorted(beside & self.loras.keys()):
             raise ValueError(f"a LoRA must have another name than {taken[0]!r}, which is beside it")
         if self.quantization is not None and self.loras:
@@ -599,8 +624,20 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     @property
     def bundles(self) -> tuple[Bundle, ...]:
         """All files to lock and verify before this model is loaded; empty for a model without weights."""
-        own = (Bundle(self.id, self.source),) if self.source.needs_weights else ()
-        return own + tuple(Bundle(f"{self.id}+{name}", added.source) for name, added in self.additions.items())
+        own = (self._own,) if self.source.needs_weights else ()
+        parts = tuple(Bundle(f"{self._own.key}+{name}", each.source, within=name) for name, each in self.parts.items())
+        others = (Bundle(f"{self.id}+{name}", added.source) for name, added in self.additions.items())
+        return own + parts + tuple(others)
+
+    @property
+    def _own(self) -> Bundle:
+        """The files of `source`, which may be another model's."""
+        return Bundle(self.source.model or self.id, self.source, apart=tuple(self.parts))
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether any of its files are downloaded."""
+        return any(bundle.source.is_remote for bundle in self.bundles)
 
     @property
     def additions(self) -> dict[str, "Lora | ControlNet | Preprocessor"]:
@@ -611,4 +648,4 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
 
     def directory(self, weights_dir: Path) -> Path:
         """Return the folder of this model's weights, which need not exist."""
-        return Bundle(self.id, self.source).directory(weights_dir)
+        return self._own.directory(weights_dir)

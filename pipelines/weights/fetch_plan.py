@@ -92,7 +92,7 @@ class FetchItem(msgspec.Struct, frozen=True):
 def plan_models(
     specs: Sequence[ModelSpec], lock: Lock, weights_dir: Path, allowed: Allowed, *, casts: bool = True
 ) -> tuple[list[FetchItem], dict[str, str]]:
-    """Return every file of these models, and by id why the others cannot be fetched.
+    """Return every file of these models once, and by id why the others cannot be fetched.
 
     The reason is the license or a missing fact. Files that the catalog has stored in another precision are cast where
     the lock knows the result, and with `casts` the others too: then the lock can learn it.
@@ -102,12 +102,12 @@ def plan_models(
     for spec in specs:
         try:
             refuse_license(spec, allowed)
-            if not any(bundle.source.is_remote for bundle in spec.bundles):
+            if not spec.is_fetched:
                 raise WeightsNotLocked(f"{spec.id}: its source is not a server; there is nothing to fetch.")
             items += [item for bundle in spec.bundles for item in _plan(bundle, lock, weights_dir, casts=casts)]
         except AtelierError as error:
             refused[spec.id] = error.detail
-    return items, refused
+    return [*{(item.bundle.key, item.path): item for item in items}.values()], refused
 
 
 def refuse_full_disk(items: Sequence[FetchItem], weights_dir: Path) -> None:

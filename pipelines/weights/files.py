@@ -3,7 +3,7 @@
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from core.errors.failures import WeightsNotLocked
@@ -28,15 +28,17 @@ def refuse_pickle(path: str) -> None:
         raise WeightsNotLocked(f"{path} is a pickle, which can run code when it is read; use safetensors.")
 
 
-def weight_files(directory: Path) -> Iterator[tuple[str, Path]]:
+def weight_files(directory: Path, apart: Collection[str] = ()) -> Iterator[tuple[str, Path]]:
     """Yield every file below `directory` in order, as (path within it, file); nothing if it does not exist.
+
+    The folders of it that are `apart` are left out.
 
     Raises `WeightsNotLocked` for files that must not be there: a pickle, a link that leads outside or to a folder, a
     dangling link, a device or a socket.
     """
     root = directory.resolve()
     for folder, folders, names in os.walk(root):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if Path(folder) != root or name not in apart)
         links = [name for name in folders if (Path(folder) / name).is_symlink()]
         for name in sorted(names + links):
             file = Path(folder) / name

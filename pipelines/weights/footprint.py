@@ -24,6 +24,11 @@ IN_BLOCKS = {"z-image-turbo": 0.998}
 STORED: dict[str, dict[str, str]] = {
     "z-image-turbo": {"transformer": "float32"},
     "wan2.2-ti2v-5b": {"transformer": "float32", "vae": "float32"},
+    "wan2.2-i2v-a14b": {"transformer": "float32", "vae": "float32"},
+    "wan2.1-vace-1.3b": {"transformer": "float32", "vae": "float32"},
+    "eomt-large": {"": "float32"},
+    "grounded-sam-2.1": {"": "float32"},
+    "musetalk-1.5": {"": "float32"},
     "chatterbox": {"": "float32"},
     "chatterbox-multilingual-v3": {"": "float32"},
     "chatterbox-turbo": {"": "float32"},
@@ -33,11 +38,22 @@ STORED: dict[str, dict[str, str]] = {
     "realesr-general-x4v3": {"": "float32"},
 }
 """Precision of published files by model and the beginning of their paths, where it is not the usual one."""
-LOADED = {"chatterbox": "float32", "triposg": "float16", "real-esrgan": "float16", "rife": "float32"}
+LOADED = {
+    "chatterbox": "float32",
+    "eomt": "float32",
+    "grounded-sam": "float32",
+    "musetalk": "float16",
+    "real-esrgan": "float16",
+    "rife": "float32",
+    "triposg": "float16",
+}
 """Precision in memory on a GPU by family, where the entry has none and it is not bfloat16."""
 _SPEECH = {"s3gen": "float32", "ve.": "float32"}
 KEPT: dict[str, dict[str, str]] = {
     "wan2.2-ti2v-5b": {"vae": "float32"},
+    "wan2.2-i2v-a14b": {"vae": "float32"},
+    "wan2.1-vace-1.3b": {"vae": "float32"},
+    "cosmos3-nano": {"vae": "float32"},
     "chatterbox": _SPEECH,
     "chatterbox-multilingual-v3": _SPEECH,
     "chatterbox-turbo": _SPEECH,
@@ -72,7 +88,7 @@ def weights_of(spec: ModelSpec, lock: Lock) -> WeightBytes:
         if path.endswith(WEIGHTS):
             precision = (
                 _of_preprocessor(spec, bundle)
-                or _of(KEPT, spec, path)
+                or _of(KEPT, bundle, path)
                 or spec.dtype
                 or LOADED.get(spec.family, "bfloat16")
             )
@@ -102,7 +118,7 @@ def stored_precision(spec: ModelSpec, bundle: Bundle, path: str) -> str:
     if bundle.source.shipped is not None:
         return "float32" if path.endswith(".onnx") else header_precision(bundle.directory(CHECKOUT) / path)
     usual = "float32" if path.endswith(".onnx") else "float16" if spec.variant == "fp16" else "bfloat16"
-    return _of_preprocessor(spec, bundle) or _of(STORED, spec, path) or usual
+    return _of_preprocessor(spec, bundle) or _of(STORED, bundle, path) or usual
 
 
 def _of_preprocessor(spec: ModelSpec, bundle: Bundle) -> str | None:
@@ -110,8 +126,12 @@ def _of_preprocessor(spec: ModelSpec, bundle: Bundle) -> str | None:
     return "float32" if bundle.key.removeprefix(f"{spec.id}+") in spec.preprocessors else None
 
 
-def _of(table: dict[str, dict[str, str]], spec: ModelSpec, path: str) -> str | None:
-    return next((found for start, found in table.get(spec.id, {}).items() if path.startswith(start)), None)
+def _of(table: dict[str, dict[str, str]], bundle: Bundle, path: str) -> str | None:
+    """Return what the table says of the model that a bundle is of, or of that whose files it has."""
+    model, _, addition = bundle.key.partition("+")
+    if addition and bundle.within is None:
+        return None
+    return next((found for start, found in table.get(model, {}).items() if path.startswith(start)), None)
 
 
 def header_precision(file: Path) -> str:

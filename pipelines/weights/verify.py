@@ -83,7 +83,10 @@ def differences(bundle: Bundle, lock: Lock, weights_dir: Path, digest: Digest = 
 def misplaced(bundle: Bundle, lock: Lock, weights_dir: Path) -> Iterator[str]:
     """Yield the differences in names and sizes of a bundle's folder: missing files first, then those not locked."""
     try:
-        expected, found = _expected(bundle, lock, weights_dir), dict(weight_files(bundle.directory(weights_dir)))
+        expected, found = (
+            _expected(bundle, lock, weights_dir),
+            dict(weight_files(bundle.directory(weights_dir), bundle.apart)),
+        )
     except WeightsNotLocked as error:
         yield error.detail
         return
@@ -122,7 +125,7 @@ def lock_directory(of: ModelSpec | Bundle, directory: Path) -> LockedModel:
 
     Raises `WeightsNotLocked` for a file that must never be loaded, and for an empty folder.
     """
-    files = dict(weight_files(directory))
+    files = dict(weight_files(directory, () if isinstance(of, ModelSpec) else of.apart))
     if not files:
         name = of.id if isinstance(of, ModelSpec) else of.key
         raise WeightsNotLocked(f"{name}: there are no files to lock.")

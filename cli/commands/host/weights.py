@@ -58,7 +58,7 @@ def lock(data: Path, models: tuple[str, ...], update: bool) -> None:
 
     context = weights_context(data, new_lock=True)
     context.rewrite(partial(drop_unknown_bundles, bundles=context.bundles))
-    bundles = [bundle for spec in context.choose(models) for bundle in spec.bundles]
+    bundles = {bundle.key: bundle for spec in context.choose(models) for bundle in spec.bundles}.values()
     known = [one for one in bundles if one.source.is_remote and is_complete(one, context.lock)]
     known = [] if models or update else known
     for bundle in known:

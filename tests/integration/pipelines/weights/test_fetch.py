@@ -317,6 +317,21 @@ class TestFetch:
         assert {"fast.safetensors": b"fast" * 9} == machine.files("big+fast")
         assert FILES == machine.files("big")
 
+    def test_parts_and_another_models_files_come_once(self, machine: Machine, hub: Hub) -> None:
+        hub.repos["maker/voice", OTHER] = {"config.json": b"{}"}
+        voice = f'source = {{ repo = "maker/voice", revision = "{OTHER}" }}'
+        machine.add_model("whole", SOURCE, more=f"[model.parts.voice]\n{voice}")
+        machine.add_model("again", '{ model = "whole" }')
+        machine.run("lock", "whole", "again")
+
+        said = machine.run("fetch", "whole", "again")
+
+        assert "4 files" in said
+        assert "again: ready" in said
+        assert FILES | {"voice/config.json": b"{}"} == machine.files("whole")
+        assert {"whole", "whole+voice"} == set(machine.lock().models)
+        assert "whole: as locked" in machine.run("verify", "whole")
+
 
 class TestUnknownFacts:
     """Files whose facts the lock lacks: they come from the commit that the catalog names."""

@@ -36,10 +36,16 @@ class TestShipped:
         assert "demo" == load_catalog().get("demo-shapes").tier
 
     def test_a_hub_model_names_its_exact_revision(self) -> None:
-        hub = [model for model in load_catalog().models if model.source.repo]
+        hub = [bundle.source for model in load_catalog().models for bundle in model.bundles if bundle.source.repo]
 
         assert hub
-        assert all(len(model.source.revision or "") == 40 for model in hub)
+        assert all(len(source.revision or "") == 40 for source in hub)
+
+    def test_a_model_may_have_the_files_of_another(self) -> None:
+        shared, other = load_catalog().get("sdxl-control"), load_catalog().get("sdxl")
+
+        assert (other.source.repo, "sdxl") == (shared.source.repo, shared.bundles[0].key)
+        assert other.directory(Path("/w")) == shared.directory(Path("/w"))
 
     def test_the_test_catalogue_loads(self) -> None:
         assert "chaos" == load_catalog("tests/support/models.toml").models[0].id
@@ -102,6 +108,7 @@ class TestRefused:
             (ENTRY.replace('"one"', '"One!"'), "$.id"),
             (ENTRY + 'source = { repo = "a/b" }\n', "`repo` and `revision` go together"),
             (ENTRY + 'source = { path = "a", shipped = "b" }\n', "name one of"),
+            (ENTRY + 'source = { model = "two" }\n', "`source.model` names 'two'"),
             (ENTRY + "price_usd = -1\n", "$.price_usd"),
             (ENTRY + "quality = { best = {} }\n", "Invalid enum value 'best'"),
             (ENTRY + 'capabilities = ["control"]\n', "`control` and `controlnet` go together"),

@@ -42,6 +42,18 @@ def test_folders_of_bundles() -> None:
     assert Path("/w/net") == Bundle("net", Source(url="https://example.org/a.onnx")).directory(Path("/w"))
 
 
+def test_parts_lie_within_the_folder() -> None:
+    model = spec(source=HUB, parts={"sd-vae": {"source": HUB}})
+    own, part = model.bundles
+
+    assert ("tiny", "tiny+sd-vae") == (own.key, part.key)
+    assert (Path("/w/tiny"), Path("/w/tiny/sd-vae")) == (own.directory(Path("/w")), part.directory(Path("/w")))
+    assert ("sd-vae",) == own.apart
+    assert ["tiny+sd-vae"] == [bundle.key for bundle in spec(source={}, parts={"sd-vae": {"source": HUB}}).bundles]
+    with pytest.raises(msgspec.ValidationError, match="`parts` go with a `repo` or without a `source`"):
+        spec(source={"path": "tiny"}, parts={"sd-vae": {"source": HUB}})
+
+
 @pytest.mark.parametrize(
     ("path", "wanted"),
     [
