@@ -218,7 +218,7 @@ class Preprocessor(Entry, frozen=True, kw_only=True):
     """Its own terms; `None`: those of the model."""
 
 
-class Part(Entry, frozen=True, kw_only=True):
+class SourcePart(Entry, frozen=True, kw_only=True):
     """Files of another origin than the rest, in a folder within the model's own; see `ModelSpec.parts`."""
 
     source: Source
@@ -424,7 +424,7 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     modality: Modality
     tier: Literal["demo", "standard"] = "standard"
     source: Source = Source()
-    parts: dict[FolderName, Part] = {}
+    parts: dict[FolderName, SourcePart] = {}
     """What has another origin than `source`, by its folder within the model's own: a family whose files are published
     in several repositories. Without `source` all of them."""
     licence: License
