@@ -11,6 +11,13 @@ import redis.retry
 import redis.sentinel
 
 from core.broker.address import BrokerAddress, broker_address
+from core.broker.connections import (
+    SentinelConnection,
+    SentinelTlsConnection,
+    SocketConnection,
+    TcpConnection,
+    TlsConnection,
+)
 from core.settings import Settings
 
 
@@ -35,10 +42,13 @@ def async_broker_client(settings: Settings, *, timeout: float | None = None) -> 
     address, limits = broker_address(settings), _limits(settings, timeout)
     if address.master:
         sentinel = _async_sentinel(address, limits)
-        client: redis.asyncio.Redis = sentinel.master_for(address.master, connection_pool_class=_AsyncSentinelPool)
+        managed = SentinelTlsConnection if address.tls else SentinelConnection
+        client: redis.asyncio.Redis = sentinel.master_for(
+            address.master, connection_pool_class=_AsyncSentinelPool, connection_class=managed
+        )
         return client
-    with_tls = redis.asyncio.SSLConnection if address.tls else redis.asyncio.Connection
-    kind = redis.asyncio.UnixDomainSocketConnection if address.path else with_tls
+    with_tls = TlsConnection if address.tls else TcpConnection
+    kind = SocketConnection if address.path else with_tls
     pool = redis.asyncio.ConnectionPool(connection_class=kind, **_options(address), **limits)
     return redis.asyncio.Redis.from_pool(pool)
 
