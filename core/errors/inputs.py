@@ -70,3 +70,13 @@ class LoraNotCompatible(InvalidRequest):
 
     code = "lora_not_compatible"
     advice = "This LoRA was made for another model; choose that one, or another LoRA."
+
+
+class PictureTooBusy(InvalidRequest):
+    """A picture that the `detail` of the request would make an SVG beyond its bounds."""
+
+    code = "picture_too_busy"
+    advice = (
+        "The picture is too busy to be traced with this `detail`; leave `detail` out to have it drawn coarser, or send "
+        "a smaller or smoother picture."
+    )

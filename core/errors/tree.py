@@ -33,7 +33,8 @@
     │   │   ├── MaskOfOtherSize         422  mask_of_other_size
     │   │   ├── EmptyMask               422  empty_mask
     │   │   ├── LoraNotAllowed          422  lora_not_allowed
-    │   │   └── LoraNotCompatible       422  lora_not_compatible
+    │   │   ├── LoraNotCompatible       422  lora_not_compatible
+    │   │   └── PictureTooBusy          422  picture_too_busy
     │   ├── MalformedRequest            400  malformed_request
     │   ├── RequestTimedOut             408  request_timed_out
     │   ├── BodyTooLarge                413  body_too_large

@@ -36,10 +36,15 @@ class VectorizeParams(Params, frozen=True, kw_only=True, tag_field="modality", t
         ]
         | None
     ) = None
-    detail: Annotated[
-        Literal["low", "medium", "high"],
-        Meta(description="How finely colors are distinguished and outlines follow the picture."),
-    ] = "medium"
+    detail: (
+        Annotated[
+            Literal["low", "medium", "high"],
+            Meta(
+                description="How finely colors and outlines are followed; without it a busy picture is drawn coarser."
+            ),
+        ]
+        | None
+    ) = None
     filter_speckle: Annotated[
         int, Meta(ge=0, le=128, description="Patches of fewer pixels than a square of this side are left out.")
     ] = 4

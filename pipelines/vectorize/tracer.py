@@ -1,7 +1,7 @@
 """The family `vtracer`: a picture as shapes, by the library of that name. No weights, no GPU.
 
-A picture that would become a drawing of more than `MAX_PATHS` or `MAX_SVG_BYTES` is traced again at half its size,
-until it does not, and a warning says so.
+A picture that would become a drawing of more than `MAX_PATHS` or `MAX_SVG_BYTES` is refused where the request names
+its `detail`. Otherwise it is traced again at half its size, until it does not, and a warning says so.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,6 +15,7 @@ import vtracer
 from PIL import Image
 
 from core.errors.failures import PipelineFailed
+from core.errors.inputs import PictureTooBusy
 from jobs.params.vectorize import VectorizeParams
 from pipelines.catalog.limits import MAX_PATHS, MAX_SVG_BYTES
 from pipelines.catalog.spec import ModelSpec
@@ -35,7 +36,13 @@ from pipelines.vectorize.svg import FilledPath, Frame, read_shapes, write_svg
 
 MODES = {"spline": "spline", "polygon": "polygon", "pixel": "none"}
 DECIMALS = 2
+USUAL_DETAIL = "medium"
 NOTHING = "There is nothing in the picture that could be traced; the SVG is empty."
+TOO_BUSY = (
+    "With `detail` {detail} the picture becomes more than the {paths} shapes or {bytes} bytes that an SVG may have; "
+    "leave `detail` out to have it drawn coarser, or send a smaller or smoother picture. Vectorizing is meant for "
+    "logos, icons and flat art."
+)
 BUSY = (
     "The picture has more detail than {paths} shapes can show; it was traced at {width}x{height}, which averages its "
     "grain. Vectorizing is meant for logos, icons and flat art."
@@ -84,7 +91,10 @@ class VTracer:
         self.spec = spec
 
     def run(self, params: VectorizeParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        """Return `svg`, the bytes of the file, and "0", the picture as it was traced; report before every tracing."""
+        """Return `svg`, the bytes of the file, and "0", the picture as it was traced; report before every tracing.
+
+        Raises `PictureTooBusy` where the `detail` of the request is too much for the picture, and `PipelineFailed`.
+        """
         ctx.progress(0.05, "prepare")
         picture = read_picture(inputs.files["input_image"], is_flat=params.color_mode == "binary")
         if params.watermark == "always":
@@ -103,7 +113,10 @@ class VTracer:
 
 
 def _draw_within_bounds(picture: Picture, params: VectorizeParams, ctx: RunContext) -> Drawing:
-    """Return the drawing of the picture, or of the first smaller one that is not too busy."""
+    """Return the drawing of the picture, or of the first smaller one that is not too busy.
+
+    Raises `PictureTooBusy` rather than to draw with another `detail` than the request names.
+    """
     tracing, pixels, share = _tracing(params), picture.pixels, 0.2
     while True:
         reduced = _simplified(pixels, params)
@@ -113,11 +126,14 @@ def _draw_within_bounds(picture: Picture, params: VectorizeParams, ctx: RunConte
             if drawing.is_within_bounds:
                 return drawing
             share = (1 + share) / 2
+        if params.detail is not None:
+            sentence = TOO_BUSY.format(detail=params.detail, paths=MAX_PATHS, bytes=MAX_SVG_BYTES)
+            raise PictureTooBusy(sentence, field="$.detail")
         pixels = halved(pixels)
 
 
 def _tracing(params: VectorizeParams) -> Tracing:
-    asked = TRACINGS[params.detail]
+    asked = TRACINGS[params.detail or USUAL_DETAIL]
     return msgspec.structs.replace(EXACT, segment=asked.segment) if params.colors is not None else asked
 
 

@@ -76,6 +76,14 @@ def test_a_noisy_picture_is_drawn_coarser(studio: Service) -> None:
     assert len(read_shapes(finished.download(status["result_url"]))) <= MAX_PATHS
 
 
+def test_a_noisy_picture_is_refused_with_a_named_detail(studio: Service) -> None:
+    asked = {"input_image": source(noise(600)), "detail": "high"}
+    failed = studio.ended(studio.client.post("/generate/vectorize/v1", json=asked).json()["job_id"], 120)
+    assert failed.error is not None
+    assert (JobStatus.FAILED, "picture_too_busy") == (failed.status, failed.error.code)
+    assert "leave `detail` out" in failed.error.message
+
+
 def test_an_svg_is_no_picture_of_the_next_job(studio: Service) -> None:
     job_id = make(studio, flat_art())["job_id"]
     answer = studio.client.post("/generate/vectorize/v1", json={"input_image": f"output:{job_id}/0"})

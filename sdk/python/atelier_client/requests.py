@@ -468,8 +468,8 @@ class VectorizeRequest(TypedDict, total=False):
     """`binary`: what is darker than middle gray in black, and nothing else."""
     colors: int | None
     """So many colors at most; without it, as many as `detail` distinguishes."""
-    detail: Literal["high", "low", "medium"]
-    """How finely colors are distinguished and outlines follow the picture."""
+    detail: Literal["high", "low", "medium"] | None
+    """How finely colors and outlines are followed; without it a busy picture is drawn coarser."""
     filter_speckle: int
     """Patches of fewer pixels than a square of this side are left out."""
     corner_threshold: int

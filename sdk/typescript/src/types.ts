@@ -320,7 +320,7 @@ export interface VectorizeParams extends CommonParams {
   color_mode?: "binary" | "color";
   /** So many colors at most; without it, as many as `detail` distinguishes. */
   colors?: number;
-  /** How finely colors are distinguished and outlines follow the picture. */
+  /** How finely colors and outlines are followed; without it a busy picture is drawn coarser. */
   detail?: "high" | "low" | "medium";
   /** Patches of fewer pixels than a square of this side are left out. */
   filter_speckle?: number;

@@ -9,6 +9,7 @@ TESTS = ROOT / "tests" / "integration" / "api"
 NEVER_ANSWERED = {
     "lora_not_allowed": "the end of a job, whose files are judged when they were fetched",
     "lora_not_compatible": "likewise",
+    "picture_too_busy": "the end of a job, whose picture is counted by its engine",
     "request_refused": "for what the framework refuses in a way that none of the others is",
     "unavailable": "only a branch of the tree",
 }

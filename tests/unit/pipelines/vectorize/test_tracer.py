@@ -1,14 +1,18 @@
 """Tracing: what it makes of flat art, of holes, of noise and of nearly nothing."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 from core.errors.failures import EncodeFailed
+from core.errors.inputs import PictureTooBusy
 from jobs.params.vectorize import VectorizeParams
 from pipelines.catalog.limits import MAX_PATHS, MAX_SVG_BYTES
 from pipelines.runtime.protocol import Inputs, JobCancelled, Outputs, RawOutput, RunContext
@@ -21,6 +25,25 @@ from tests.support.media.drawings import COLORS, LIKE, SHAPES, SIZE, UNLIKE, fla
 MODEL = spec(id="vtracer", family="vtracer", modality="vectorize", capabilities=[])
 FILLS = re.compile(rb'fill="(#[0-9A-F]{6})"')
 MODES = ["spline", *(pytest.param(mode, marks=pytest.mark.long) for mode in ("polygon", "pixel"))]
+
+ALONE = """
+import resource, sys
+from pathlib import Path
+import msgspec
+from core.errors.inputs import PictureTooBusy
+from jobs.params.vectorize import VectorizeParams
+from pipelines.runtime.protocol import Inputs, RunContext
+from pipelines.vectorize.tracer import VTracer
+
+file, params = Path(sys.argv[1]), msgspec.json.decode(sys.argv[2], type=VectorizeParams)
+context = RunContext(seed=1, progress=lambda share, stage: None, warn=lambda text: None)
+try:
+    print(*VTracer(None, file, "cpu").run(params, Inputs({"input_image": file}), context).warnings)
+except PictureTooBusy as refused:
+    print(refused.code)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+"""Traces a file, and prints the warning or code and the most memory that the process had, in kilobytes."""
 
 
 def traced(folder: Path, image: Image.Image, *, reports: list[float] | None = None, **fields: Any) -> RawOutput:
@@ -89,23 +112,56 @@ def test_holes_stay_transparent(tmp_path):
 
 def test_noise_becomes_a_smaller_drawing_with_a_warning(tmp_path):
     reports: list[float] = []
-    raw = traced(tmp_path, noise(128), filter_speckle=0, mode="pixel", reports=reports)
-    assert "traced at 64x64" in raw.warnings[0]
+    raw = traced(tmp_path, noise(80), filter_speckle=0, mode="pixel", reports=reports)
+    assert "traced at 40x40" in raw.warnings[0]
     assert 1000 < raw.metadata["paths"] <= MAX_PATHS
     assert len(raw.arrays["svg"]) <= MAX_SVG_BYTES
     assert sorted(reports) == reports
     (output,) = written(raw, tmp_path).files
-    assert (128, 128) == (output.width, output.height)
-    assert (128, 128) == rendered((tmp_path / "0.svg").read_bytes()).shape[:2]
+    assert (80, 80) == (output.width, output.height)
+    assert (80, 80) == rendered((tmp_path / "0.svg").read_bytes()).shape[:2]
+
+
+def test_a_named_detail_is_kept_or_refused(tmp_path):
+    raw = traced(tmp_path, noise(40), filter_speckle=0, mode="pixel", detail="high")
+    assert ((), (40, 40)) == (raw.warnings, raw.arrays["0"].shape[:2])
+    reports: list[float] = []
+    for busy, tracings in ((noise(80), 1), (noise(600), 0)):
+        reports.clear()
+        with pytest.raises(PictureTooBusy, match=r"With `detail` high .* leave `detail` out") as refused:
+            traced(tmp_path, busy, filter_speckle=0, mode="pixel", detail="high", reports=reports)
+        assert ("picture_too_busy", "$.detail") == (refused.value.code, refused.value.field)
+        assert tracings == len(reports) - 1, "what cannot be within bounds is not traced"
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("fields", [{}, {"colors": 64}, {"filter_speckle": 0, "detail": "high", "mode": "pixel"}])
+@pytest.mark.parametrize("fields", [{}, {"colors": 64}, {"filter_speckle": 0, "mode": "pixel"}])
 def test_the_largest_noise_is_within_bounds(tmp_path, fields):
     raw = traced(tmp_path, noise(3000), **fields)
     assert raw.metadata["paths"] <= MAX_PATHS
     assert raw.warnings
     assert (3000, 3000) == rendered((tmp_path / written(raw, tmp_path).files[0].path).read_bytes()).shape[:2]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("detail", "end"), [(None, "it was traced at 512x512"), ("high", "picture_too_busy")])
+def test_noise_ends_in_bounded_time_and_memory(tmp_path, detail, end):
+    noise(4096).save(tmp_path / "input.png", compress_level=0)
+    spent = subprocess.run(  # a process of its own: the peak of this one is that of other tests
+        [
+            sys.executable,
+            "-c",
+            ALONE,
+            tmp_path / "input.png",
+            msgspec.json.encode({"input_image": "a", "detail": detail}),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout.splitlines()
+    assert end in spent[0]
+    assert int(spent[1]) < 1_000_000, "kilobytes; the pixels are 67 megabytes, and three copies of them are held"
 
 
 def test_a_large_picture_keeps_its_size(tmp_path):
