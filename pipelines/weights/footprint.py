@@ -10,7 +10,7 @@ No torch, no numpy: the API imports this module.
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 
@@ -136,15 +136,20 @@ def _of(table: dict[str, dict[str, str]], bundle: Bundle, path: str) -> str | No
 
 def header_precision(file: Path) -> str:
     """Return the precision of most bytes of a safetensors file."""
+    sizes: dict[str, int] = {}
+    for tensor in read_header(file).values():
+        start, end = tensor["data_offsets"]
+        sizes[tensor["dtype"]] = sizes.get(tensor["dtype"], 0) + end - start
+    return {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}[max(sizes, key=lambda dtype: sizes[dtype])]
+
+
+def read_header(file: Path) -> dict[str, Any]:
+    """Return what the header of a safetensors file says of each tensor: `dtype`, `shape` and `data_offsets`."""
     with file.open("rb") as opened:
         (length,) = struct.unpack("<Q", opened.read(8))
-        header = msgspec.json.decode(opened.read(length))
-    sizes: dict[str, int] = {}
-    for name, tensor in header.items():
-        if name != "__metadata__":
-            start, end = tensor["data_offsets"]
-            sizes[tensor["dtype"]] = sizes.get(tensor["dtype"], 0) + end - start
-    return {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}[max(sizes, key=lambda dtype: sizes[dtype])]
+        header: dict[str, Any] = msgspec.json.decode(opened.read(length))
+    header.pop("__metadata__", None)
+    return header
 
 
 CARDS_GB = (8, 12, 16, 24, 32, 48, 80)

@@ -368,7 +368,7 @@ class TestPictures:
             job = families.ended(submit(families, "image", STYLED, width=64, height=64, loras=[lora]), 120)
             assert job.error is not None
             assert (JobStatus.FAILED, code) == (job.status, job.error.code), job.error
-            assert (code == "lora_not_compatible") == job.attempt, "only its tensors say that it is for another model"
+            assert 0 == job.attempt, "its header says that it is for another model, before a GPU worker has it"
         torch.save({"a": torch.ones(1)}, tmp_path / "pickle.pt")
         pickle = (tmp_path / "pickle.pt").read_bytes()
         refused = families.client.post("/inputs/v1", files={"file": pickle})

@@ -285,6 +285,7 @@ class RequestExecutor:
         def run(used: ModelInUse) -> RawOutput:
             return used.pipeline.run(params, inputs, msgspec.structs.replace(ctx, batch=used.batch))
 
+        self._loader.check_fit(request.model, inputs.files)
         spec, pictures = self._loader.spec(request.model), sum(not is_lora(name) for name in inputs.files)
         batch, brought = images_at_once(spec, params), brought_bytes(spec, inputs.files)
         size = job_size(params, pictures, spec.limits.clip_seconds)

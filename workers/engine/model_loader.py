@@ -2,18 +2,21 @@
 
 import gc
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors.failures import WeightsNotLocked
 from core.settings import Settings
 from jobs.manifests.environment import BundleWeights
+from jobs.params.media import is_lora
 from jobs.params.registry import Modality
 from pipelines.catalog.licenses import read_allowed, refuse_license
 from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import ModelSpec
 from pipelines.catalog.variants import model_of, spec_of
+from pipelines.image.lora_fit import check_fit
 from pipelines.runtime import device as runtime
 from pipelines.runtime import device_memory
 from pipelines.runtime.protocol import Pipeline
@@ -119,6 +122,12 @@ class ModelLoader:
         able = servable(self._catalog, self._locks(), self._weights, self._allowed)
         offered = [spec for spec in able if spec.modality == modality and not spec.templates]
         return min(offered, key=lambda spec: spec.id not in resident, default=None)
+
+    def check_fit(self, model_id: str, inputs: Mapping[str, Path]) -> None:
+        """Raise `LoraNotCompatible` for a LoRA among the inputs of a job that is for another model; loads nothing."""
+        for name, file in inputs.items():
+            if is_lora(name):
+                check_fit(file, model_id, self.spec(model_id).directory(self._weights))
 
     def load(self, model_id: str) -> LoadedPipeline:
         """See `model_source.ModelSource`. Raises `LicenseRefused`, `WeightsNotLocked` and `ModelLoadFailed`."""

@@ -37,6 +37,8 @@ from core.storage.store import Store
 from pipelines.catalog.licenses import check_lora_file, read_allowed
 from pipelines.catalog.loader import load_catalog
 from pipelines.catalog.requirements import MASK
+from pipelines.image.lora_fit import check_fit
+from pipelines.weights.verify import weights_folder
 from workers.ingest.fetcher import Fetcher, check_bytes
 from workers.ingest.input_store import CleanCopy, InputStore, Key, NotCompared
 from workers.ingest.retry_later import RetryLater
@@ -210,6 +212,8 @@ class Ingest:
             digest = await loop.run_in_executor(self._transfers, _sha256, clean.file)
             model = await self._inputs.model_of(row.job_id)
             check_lora_file(self._catalog, model, digest, read_allowed(self._settings.allowed_licenses))
+            weights = self._catalog.get(model).directory(weights_folder(self._settings.weights_dir))
+            await loop.run_in_executor(self._transfers, check_fit, clean.file, model, weights)
         prefix = f"{row.tenant}/{row.job_id}/inputs/"
         return await loop.run_in_executor(self._transfers, self._put, clean.file, prefix, clean.media_type)
 
