@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from tests.support.media.films import film_of
 from tests.support.media.videos import DecodedVideo, decode_video, psnr, scene
@@ -19,7 +19,8 @@ from tests.support.service import finished
 from tests.support.service.service import Service
 
 STILL = (960, 720)
-SMALL = {"width": 192, "height": 128, "duration_seconds": 0.5}
+SMALL_SIZE = (192, 128)
+SMALL = {"width": SMALL_SIZE[0], "height": SMALL_SIZE[1], "duration_seconds": 0.5}
 BROWSER = [
     "--no-sandbox",
     "--disable-gpu",
@@ -35,9 +36,26 @@ BROWSER = [
 @cache
 def still() -> str:
     """A photograph's stand-in, as a `data:` URL."""
+    return as_url(scene(STILL))
+
+
+def as_url(image: Image.Image) -> str:
     file = BytesIO()
-    scene(STILL).save(file, "PNG")
+    image.save(file, "PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def disc(place: float) -> Image.Image:
+    """A red disc, at this share of the width, on blue."""
+    large = Image.new("RGB", (SMALL_SIZE[0] * 4, SMALL_SIZE[1] * 4), "#2040a0")
+    ImageDraw.Draw(large).circle((place * large.width, large.height / 2), 120, fill="red")
+    return large.resize(SMALL_SIZE, Image.Resampling.LANCZOS)
+
+
+def red_disc(frame: np.ndarray) -> tuple[float, int]:
+    """Where the middle of what is red is, as a share of the width, and how many pixels it has."""
+    columns = np.nonzero((frame[..., 0] > 170) & (frame[..., 2] < 90))[1]
+    return (columns.mean() + 0.5) / frame.shape[1], len(columns)
 
 
 def make(studio: Service, **fields: Any) -> dict[str, Any]:
@@ -104,6 +122,23 @@ def test_a_still_moves_as_a_film_does(studio: Service) -> None:
 
     assert status["warnings"][0].startswith("camera motion only: ")
     assert psnr(moved, frames[-1][:, 40:-48]) > psnr(frames[0][:, 40:-48], frames[-1][:, 40:-48]) + 3
+
+
+@pytest.mark.contract("B49")
+def test_a_still_becomes_another(studio: Service) -> None:
+    first, last = (disc(place) for place in (0.42, 0.58))
+    named = {"input_image": as_url(first), "last_image": as_url(last), "duration_seconds": 0.4}
+    status = finished.make(studio, "video", **{**SMALL, **named})
+    frames = film(status).frames
+    places, areas = zip(*map(red_disc, frames), strict=True)
+
+    assert "demo-morph" == status["model"]
+    assert (
+        min(psnr(np.asarray(first), frames[0]), psnr(np.asarray(last), frames[-1])) > 28 > psnr(frames[0], frames[-1])
+    )
+    assert list(places) == sorted(places), "it moves all the way"
+    assert 0.5 == pytest.approx((places[len(places) // 2 - 1] + places[len(places) // 2]) / 2, abs=0.03)
+    assert min(areas) > 0.6 * areas[0], "it is one disc all the way, and not two that fade"
 
 
 @pytest.mark.contract("C27", "C28", "C29")
