@@ -148,7 +148,7 @@ OWN = {
         "mode": "spline",
         "color_mode": "color",
         "colors": None,
-        "detail": "medium",
+        "detail": None,
         "filter_speckle": 4,
         "corner_threshold": 60,
         "watermark": "auto",
