@@ -57,7 +57,7 @@ class PartialImages:
                     while not ending.done():
                         await subscription.next(KEEP_ALIVE_SECONDS)
                         preview = subscription.take_preview()
-                        if preview is not None and preview.step / preview.of >= (shown + 1) / (wanted + 1):
+                        if preview is not None and shown < _due(preview, wanted):
                             yield _partial(preview, shown, job, asked, verb)
                             shown += 1
                         elif preview is None and not ending.done():
@@ -81,6 +81,11 @@ class PartialImages:
             problem = problem_of(error)
             body = error_body(problem.status or error.status, problem.message, problem.code, problem.param)
             return [event(msgspec.to_builtins(body))]
+
+
+def _due(preview: StepPreview, wanted: int) -> int:
+    """Return how many partial images of `wanted` are due at a step."""
+    return min(wanted, preview.step * (wanted + 1) // preview.of)
 
 
 def _partial(preview: StepPreview, number: int, job: Job, asked: ImageOptions, verb: str) -> bytes:

@@ -51,7 +51,7 @@ def test_partial_images_come_while_an_image_is_made(paint, worker, store, tmp_pa
     (tmp_path / "image").write_bytes(PNG)
     store.put(ARTIFACT.key, tmp_path / "image", "image/webp")
     image = msgspec.structs.replace(ARTIFACT, bytes=len(PNG), metadata={"width": 8, "height": 4})
-    steps = [(2, 9, False), (3, 9, True), (4, 9, False), (7, 9, True), (8, 9, False)]
+    steps = [(2, 9, False), (3, 9, True), (4, 9, False), (7, 9, True), (9, 9, False)]
 
     *partial, completed = paint(2, steps, lambda job: worker.complete(job, image))
 
