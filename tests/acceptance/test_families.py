@@ -691,7 +691,7 @@ class TestEditsOfImagePipelinesClient:
             seed=1,
             output_format="png",
             num_inference_steps=STEPS,
-            mask_segment="hat",
+            refine_strength=0.2,
             wait=False,
         )
 
@@ -699,9 +699,9 @@ class TestEditsOfImagePipelinesClient:
 
         pictures = [drawing(number) for number in (1, 2)][:count]
         assert np.array_equal(directly(weights / "flux2klein", 1, image=pictures), made)
-        assert any("mask_segment" in warning for warning in done.warnings)
+        assert any("refine_strength" in warning for warning in done.warnings)
 
-    @pytest.mark.parametrize("call", ["lock", "replace", "instamodel", "tryon"])
+    @pytest.mark.parametrize("call", ["lock", "replace", "instamodel", "tryon", "faceswap"])
     def test_a_person_is_made_of_the_references(
         self, families: Service, weights: Path, client: ImagePipeline, urls: list[str], call: str
     ) -> None:
@@ -711,14 +711,33 @@ class TestEditsOfImagePipelinesClient:
             "replace": lambda: client.identity.replace(input_image=urls[0], prompt=PROMPT, **size),
             "instamodel": lambda: client.identity.instamodel(face_image=urls[0], prompt=PROMPT, **size),
             "tryon": lambda: client.identity.tryon(person_image=urls[0], clothing_image=urls[1], **size),
+            "faceswap": lambda: client.identity.faceswap(
+                source=urls[1],
+                target=urls[0],
+                profile_id=client.identity.create_profile(name="Small", width=64, height=64)["profile_id"],
+                wait=False,
+            ),
         }
 
         done, made = self.ended(families, client, calls[call]())
 
         asked = families.client.get(f"/jobs/v1/{done.job_id}/request").json()["params"]
-        assert 1 + (call == "tryon") == len(asked["reference_images"])
+        assert 1 + (call in ("tryon", "faceswap")) == len(asked["reference_images"])
         assert (64, 64, 3) == made.shape
         assert "image/webp" == done.result_mime_type
+
+    def test_a_background_is_changed_by_the_model_that_edits(
+        self, families: Service, client: ImagePipeline, urls: list[str]
+    ) -> None:
+        job = client.background.change(
+            input_image=urls[0], prompt="a beach", use_segmentation=False, num_inference_steps=1, wait=False
+        )
+
+        done, made = self.ended(families, client, job)
+
+        asked = families.client.get(f"/jobs/v1/{done.job_id}/request").json()["params"]
+        assert (1, None) == (len(asked["reference_images"]), asked["subject_image"])
+        assert (1024, 1024, 3) == made.shape
 
 
 class TestFilms:

@@ -46,9 +46,7 @@ class AccountRoutes(Controller):
             user_id=caller.tenant,
             plan=PLAN,
             balance_remaining_usd=left[0] if left else None,
-            allowed_operations=[
-                one.endpoint for one in OPERATIONS if one.translate is not None and one.needs.is_met(specs)
-            ],
+            allowed_operations=[one.endpoint for one in OPERATIONS if one.needs.is_met(specs)],
         )
 
     @get("/webhooks/event-schema")

@@ -46,11 +46,7 @@ def _submit_route(operation: Operation) -> HTTPRouteHandler:
     examples = [Example(value=dict(operation.example))] if operation.example else None
     body = Annotated[operation.body, Body(examples=examples)]  # type: ignore[name-defined]
 
-    @post(
-        status_code=202,
-        description=f"{operation.summary}. It needs a model that does {operation.needs.words}.",
-        include_in_schema=operation.translate is not None,
-    )
+    @post(status_code=202, description=f"{operation.summary}. It needs a model that does {operation.needs.words}.")
     async def create(
         self: object,
         request: StrictRequest,
@@ -59,8 +55,6 @@ def _submit_route(operation: Operation) -> HTTPRouteHandler:
         catalog: NamedDependency[Catalog],
         idempotency_key: IdempotencyKeyHeader = None,
     ) -> Response[SubmittedAnswer]:
-        if operation.translate is None:
-            raise _incapable(operation, f"No model of this service does {operation.needs.words}.")
         translation = operation.translate(data)
         submitted = await submit_translated(request, operation, translation, submit_endpoint, idempotency_key)
         headers = {"Idempotency-Replayed": "true"} if submitted.repeated else {}
@@ -95,11 +89,7 @@ async def submit_translated(
 def status_route(operation: Operation) -> HTTPRouteHandler:
     """Return the status route of a call: an attribute of its controller."""
 
-    @get(
-        "/status/{job_id:str}",
-        opt=SHOWS_JOB,
-        include_in_schema=operation.translate is not None,
-    )
+    @get("/status/{job_id:str}", opt=SHOWS_JOB)
     async def status(
         self: object, request: StrictRequest, job_id: FromPath[str], status_builder: NamedDependency[StatusBuilder]
     ) -> ImagePipelineStatus:

@@ -31,16 +31,13 @@ class Need(msgspec.Struct, frozen=True):
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """One call. `names` are those of its fields by the native ones, where they differ; `example` is a body.
-
-    One without a translation is a call that no model of the catalog can do.
-    """
+    """One call. `names` are those of its fields by the native ones, where they differ; `example` is a body."""
 
     endpoint: str
     summary: str
     needs: Need
-    body: type[Any] = schema.AnyBody
-    translate: Callable[[Any], Translation] | None = None
+    body: type[Any]
+    translate: Callable[[Any], Translation]
     names: Mapping[str, str] = {}
     example: Mapping[str, Any] | None = None
 
@@ -51,6 +48,7 @@ REFERENCES = Need("image editing with reference images", capabilities=("referenc
 EDITS = Need(REFERENCES.words, capabilities=("references", "image-to-image"))
 PERSON = {"reference_images[0]": "input_image", "reference_images": "input_image"}
 CHAIR, ANNA = "https://shop.example/chair.jpg", "https://shop.example/anna.jpg"
+GROUP = "https://shop.example/group.jpg"
 IN_VELVET = {"input_image": CHAIR, "prompt": "the same chair in green velvet"}
 AT_SEA = {"input_image": ANNA, "prompt": "the person on a beach at sunset"}
 SEGMENTATION = Operation(
@@ -89,7 +87,7 @@ OPERATIONS = (
         EDITS,
         schema.EditImage,
         translate.edit_image,
-        {"reference_images": "input_image"},
+        {"reference_images": "input_image", "subject_image": "input_image"},
         IN_VELVET,
     ),
     Operation(
@@ -98,7 +96,12 @@ OPERATIONS = (
         SUBJECTS,
         schema.ChangeBackground,
         translate.change_background,
-        {"subject_image": "input_image", "guidance_scale": "true_cfg_scale"},
+        {
+            "subject_image": "input_image",
+            "reference_images[0]": "input_image",
+            "reference_images": "input_image",
+            "guidance_scale": "true_cfg_scale",
+        },
     ),
     Operation(
         "background/remove/image/v1",
@@ -178,5 +181,13 @@ OPERATIONS = (
         translate.upscale_image,
     ),
     SEGMENTATION,
-    Operation("identity/faceswap/image/v1", "Put a face into another image", Need("face swapping")),
+    Operation(
+        "identity/faceswap/image/v1",
+        "Put a face into another image",
+        REFERENCES,
+        schema.FaceSwap,
+        translate.face_swap,
+        {"reference_images[0]": "target", "reference_images[1]": "source", "reference_images": "source"},
+        {"source": ANNA, "target": GROUP},
+    ),
 )

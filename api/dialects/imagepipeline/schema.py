@@ -196,6 +196,18 @@ class TryOn(ImagePipelineBody, frozen=True, kw_only=True):
     profile_id: Name | None = None
 
 
+class FaceSwap(ImagePipelineBody, frozen=True, kw_only=True):
+    """POST /identity/faceswap/image/v1."""
+
+    media: ClassVar[dict[str, MediaKind]] = {"source": "image", "target": "image"}
+
+    source: Source
+    target: Source
+    upscale: Annotated[float, Meta(ge=1, le=4)] = 1.5
+    restore_weight: Share = 0.5
+    profile_id: Name | None = None
+
+
 class VoiceClone(ImagePipelineBody, frozen=True, kw_only=True):
     """POST /identity/voice/clone/v1."""
 
@@ -207,7 +219,3 @@ class VoiceClone(ImagePipelineBody, frozen=True, kw_only=True):
     max_new_tokens: Annotated[int, Meta(ge=1, le=4096)] = 256
     exaggeration: Share = 0.5
     apply_watermark: bool = True
-
-
-class AnyBody(msgspec.Struct, frozen=True):
-    """The body of a route for which no model exists here: whatever it has, the answer is the same."""

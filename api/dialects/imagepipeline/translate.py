@@ -10,6 +10,7 @@ from api.dialects.imagepipeline.schema import (
     BrandTemplate,
     ChangeBackground,
     EditImage,
+    FaceSwap,
     ImagePipelineBody,
     InstaModel,
     PersonPrompt,
@@ -19,7 +20,7 @@ from api.dialects.imagepipeline.schema import (
     UpscaleImage,
     VoiceClone,
 )
-from core.errors.fields import OutOfRange
+from core.errors.fields import NoCapableModel, OutOfRange
 from jobs.params.branding import BrandingParams
 from jobs.params.cutout import CutoutParams, SegmentParams
 from jobs.params.image import ImageParams
@@ -33,6 +34,20 @@ SHORTEST, LONGEST, MULTIPLE = 64, 1024, 8
 MOST_PICTURES = 16
 """Of `ImageParams.reference_images`."""
 NO_EDITOR = "No model that is served edits images; the image was made from the picture as a start."
+NO_EDITOR_OF_BACKGROUNDS = "No model that is served edits images; the subject was cut out, as with `use_segmentation`."
+BACKGROUND = "background"
+"""The part of a picture that can be edited alone: the subject is cut out of it, and put over what was made."""
+OF_PARTS = "editing of one segment"
+NO_PARTS = (
+    "No model of this service edits the segment {name!r} alone; leave `mask_segment` out, send {background!r}, or send "
+    "a mask to POST /generate/image/v1."
+)
+NO_PICTURE = "`mask_segment` needs `input_image`; it was ignored."
+OTHER_FACE = (
+    "Replace the face of the person in the first picture by the face of the person in the second picture; "
+    "keep the hair, the expression, the pose, the clothing, the light and the background."
+)
+OTHER_BACKGROUND = "Change the background of the picture to {prompt}; keep the subject, its pose and its size."
 SAME = (
     *("prompt", "text", "seed", "output_format", "num_inference_steps", "guidance_scale", "palette", "negative_prompt"),
     *("profile_id", "callback_url", "server_id", "logo_url", "palette_mode", "language_id", "max_new_tokens"),
@@ -41,12 +56,13 @@ SAME = (
 """Fields that mean the same under the same name in bodies and in parameters."""
 IGNORED = {
     EditImage: (
-        *("refine_strength", "cfg_norm_strength", "product_saturation", "mask_segment", "mask_feather_px"),
+        *("refine_strength", "cfg_norm_strength", "product_saturation", "mask_feather_px"),
         "tone_correction",
     ),
     ChangeBackground: ("tone_correction", "harmonize_strength"),
+    FaceSwap: ("upscale", "restore_weight"),
 }
-"""Fields that no served model has; one that is set is ignored, and the status has a warning."""
+"""Fields that no served model has; one that has another value than its default is ignored, with a warning."""
 
 
 class Translation(msgspec.Struct, frozen=True):
@@ -69,7 +85,8 @@ def plain(body: AnyParams) -> Translation:
 def edit_image(body: EditImage) -> Translation:
     """Return the parameters of an edit: the first picture is the one that is edited.
 
-    Without a model that takes references, one that starts from an image makes it of a single picture.
+    Without a model that takes references, one that starts from an image makes it of a single picture. With the segment
+    `BACKGROUND` the subject of the first picture is put over the image. Raises `NoCapableModel` for other segments.
     """
     pictures = _pictures(body.input_image)
     if len(pictures) > MOST_PICTURES:
@@ -79,6 +96,10 @@ def edit_image(body: EditImage) -> Translation:
     if body.mode:
         fields["prompt"] = f"{body.prompt}, in {body.mode} style"
     warnings = (*scaled, *_ignored(body))
+    if body.mask_segment is not None and not pictures:
+        warnings = (*warnings, NO_PICTURE)
+    elif body.mask_segment is not None:
+        return _only_background(body.mask_segment, pictures, fields, warnings)
     otherwise = None
     if len(pictures) == 1:
         otherwise = Translation(ImageParams(**fields, input_image=pictures[0]), (*warnings, NO_EDITOR))
@@ -86,15 +107,20 @@ def edit_image(body: EditImage) -> Translation:
 
 
 def change_background(body: ChangeBackground) -> Translation:
-    """Return the parameters of a background, over which the subject of the picture is put."""
-    params = ImageParams(
-        **_same(body),
-        subject_image=body.input_image,
-        guidance_scale=body.true_cfg_scale,
-        quality="fast" if body.faster_inference else "standard",
+    """Return the parameters of a background, over which the subject of the picture is put.
+
+    Without segmentation a model that takes references edits the picture, where one is served.
+    """
+    fields = {"guidance_scale": body.true_cfg_scale, "quality": "fast" if body.faster_inference else "standard"}
+    cut_out = ImageParams(**_same(body), **fields, subject_image=body.input_image)
+    if body.use_segmentation:
+        return Translation(cut_out, tuple(_ignored(body)))
+    edited = _same(body) | fields | {"prompt": OTHER_BACKGROUND.format(prompt=body.prompt)}
+    return Translation(
+        ImageParams(**edited, reference_images=(body.input_image,)),
+        tuple(_ignored(body)),
+        otherwise=Translation(cut_out, (NO_EDITOR_OF_BACKGROUNDS, *_ignored(body))),
     )
-    kept = () if body.use_segmentation else ("`use_segmentation` false is not supported; the subject was cut out.",)
-    return Translation(params, (*kept, *_ignored(body)))
 
 
 def remove_background(body: RemoveBackground) -> Translation:
@@ -166,6 +192,12 @@ def try_on(body: TryOn) -> Translation:
     return _with_references(body, (body.person_image, body.clothing_image), width=832, height=1248, prompt=prompt)
 
 
+def face_swap(body: FaceSwap) -> Translation:
+    """Return the parameters of the picture `target` with the face of `source`."""
+    fields = _same(body) | {"prompt": OTHER_FACE}
+    return Translation(ImageParams(**fields, reference_images=(body.target, body.source)), tuple(_ignored(body)))
+
+
 def voice_clone(body: VoiceClone) -> Translation:
     """Return the parameters of speech in the voice of a recording."""
     return Translation(SpeechParams(**_same(body), target_voice_path=body.reference_voice_url))
@@ -190,6 +222,18 @@ def _with_references(
     return Translation(ImageParams(**_same(body) | made | fields, reference_images=references), scaled, usual)
 
 
+def _only_background(
+    segment: str, pictures: tuple[str, ...], fields: dict[str, Any], warnings: tuple[str, ...]
+) -> Translation:
+    """Return the parameters of an edit of one segment. Raises `NoCapableModel` for another than `BACKGROUND`."""
+    if segment != BACKGROUND:
+        raise NoCapableModel(
+            NO_PARTS.format(name=segment, background=BACKGROUND), capability=OF_PARTS, field="$.mask_segment"
+        )
+    subject, *others = pictures
+    return Translation(ImageParams(**fields, subject_image=subject, reference_images=tuple(others)), warnings)
+
+
 def _pictures(given: str | tuple[str, ...] | None) -> tuple[str, ...]:
     if given is None:
         return ()
@@ -205,9 +249,10 @@ def _size(width: int, height: int) -> tuple[dict[str, int], tuple[str, ...]]:
     return {"width": width, "height": height}, (warning,)
 
 
-def _ignored(body: EditImage | ChangeBackground) -> Iterator[str]:
+def _ignored(body: EditImage | ChangeBackground | FaceSwap) -> Iterator[str]:
+    usual = {field.name: field.default for field in msgspec.structs.fields(body)}
     for name in IGNORED[type(body)]:
-        if getattr(body, name) is not None:
+        if getattr(body, name) != usual[name]:
             yield f"`{name}` is not supported by the models here; it was ignored."
 
 

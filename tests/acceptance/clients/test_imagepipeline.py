@@ -69,6 +69,9 @@ def jobs(client: ImagePipeline, shop: MediaServer) -> dict[str, Job]:
         "changed": client.background.change(
             input_image=mug, prompt=PROMPT, subject_description="mug", output_format="png", seed=7, wait=False
         ),
+        "kept": client.edit.image(
+            prompt=PROMPT, input_image=mug, mask_segment="background", output_format="png", seed=7, wait=False
+        ),
         "template": client.branding.template(
             input_image=mug, background_prompt=PROMPT, logo_url=logo, seed=7, wait=False
         ),
@@ -213,8 +216,9 @@ def test_a_logo_is_stamped_on_a_picture_that_is_there(jobs: dict[str, Job], ende
     assert columns.max() < 1024 // 4
 
 
-def test_a_subject_gets_another_background(jobs: dict[str, Job], ended: Callable[[Job], Job]) -> None:
-    made, before = pixels(ended(jobs["changed"]).url), photo()
+@pytest.mark.parametrize("call", ["changed", "kept"])
+def test_a_subject_gets_another_background(jobs: dict[str, Job], ended: Callable[[Job], Job], call: str) -> None:
+    made, before = pixels(ended(jobs[call]).url), photo()
     assert before.shape == made.shape
     inside = np.abs(made - before)[mask() == 1].max(axis=1)
     assert 0.9 < (inside <= 2).mean()
@@ -285,6 +289,7 @@ def test_what_no_served_model_can_do_is_named(client: ImagePipeline) -> None:
     mug = "https://shop.example/mug.jpg"
     calls: dict[str, Callable[[], Any]] = {
         "edit": lambda: client.edit.image(prompt="in velvet", input_image=mug),
+        "segment": lambda: client.edit.image(prompt="in velvet", input_image=mug, mask_segment="hat"),
         "faceswap": lambda: client.identity.faceswap(source=mug, target=mug),
         "lock": lambda: client.identity.lock(input_image=mug, prompt="a portrait"),
         "instamodel": lambda: client.identity.instamodel(face_image=mug, prompt="a portrait"),

@@ -35,7 +35,7 @@ def test_each_document_has_the_routes_of_its_base_path(dialects, document):
 
 def test_no_route_is_in_a_document_that_is_always_refused(dialects):
     paths = {path for found in dialects.values() for path in found["paths"]}
-    assert not {"/imagepipeline/identity/faceswap/image/v1", "/videogen/v1/text"} & paths
+    assert not {"/videogen/v1/text"} & paths
     assert "/openai/v1/videos/edits" not in paths
 
 

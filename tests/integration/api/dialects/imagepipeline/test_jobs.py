@@ -2,6 +2,7 @@
 
 import pytest
 
+from api.dialects.imagepipeline.translate import OTHER_BACKGROUND, OTHER_FACE
 from tests.support.rows.rows import ARTIFACT
 
 BASE = "/imagepipeline"
@@ -85,6 +86,21 @@ def test_a_cancelled_job_is_a_failed_one(client, server):
             {"subject_image": PICTURE, "prompt": "a beach", "palette": ["#FF5733"]},
         ),
         (
+            "background/change/image/v1",
+            {"prompt": "a beach", "input_image": PICTURE, "use_segmentation": False},
+            {"subject_image": None, "reference_images": [PICTURE], "prompt": OTHER_BACKGROUND.format(prompt="a beach")},
+        ),
+        (
+            "edit/image/v1",
+            {"prompt": "a beach", "input_image": [PICTURE, LOGO], "mask_segment": "background"},
+            {"subject_image": PICTURE, "reference_images": [LOGO], "prompt": "a beach"},
+        ),
+        (
+            "identity/faceswap/image/v1",
+            {"source": LOGO, "target": PICTURE},
+            {"reference_images": [PICTURE, LOGO], "prompt": OTHER_FACE},
+        ),
+        (
             "background/remove/image/v1",
             {"input_image": PICTURE, "recolor": "F0F", "drop_shadow": True, "output_format": "jpeg"},
             {"background_color": "#FF00FF", "keep_cutout": True, "drop_shadow": True, "output_format": "jpeg"},
@@ -124,10 +140,10 @@ def test_each_call_becomes_the_parameters_of_a_job(call, endpoint, fields, expec
 
 
 def test_what_is_not_passed_on_is_a_warning(client, call):
-    fields = {"prompt": "in velvet", "input_image": PICTURE, "mask_segment": "hat", "width": 2048, "height": 2048}
+    fields = {"prompt": "in velvet", "input_image": PICTURE, "refine_strength": 0.2, "width": 2048, "height": 2048}
     answer, _ = call("edit/image/v1", **fields)
     warnings = show(client, "edit/image/v1", answer["job_id"])["warnings"]
-    assert ["1024", "mask_segment"] == [word for word in ("1024", "mask_segment") if any(word in w for w in warnings)]
+    assert ["1024", "refine"] == [word for word in ("1024", "refine") if any(word in w for w in warnings)]
 
 
 def test_a_status_of_another_call_does_not_exist(client, call):
@@ -141,7 +157,8 @@ def test_a_status_of_another_call_does_not_exist(client, call):
     [
         ("upscale/image/v1", {"input_image": PICTURE}, "upscaling"),
         ("segment/image/v1", {"image_url": PICTURE}, "segmentation"),
-        ("identity/faceswap/image/v1", {"source": PICTURE, "target": PICTURE}, "face swapping"),
+        ("identity/faceswap/image/v1", {"source": LOGO, "target": PICTURE}, "image editing with reference images"),
+        ("edit/image/v1", {"prompt": "p", "input_image": PICTURE, "mask_segment": "hat"}, "editing of one segment"),
         ("edit/image/v1", {"prompt": "p", "input_image": PICTURE}, "image editing with reference images"),
         ("creator/instamodel/image/v1", {"prompt": "p", "input_face": PICTURE}, "image editing with reference images"),
         ("background/remove/image/v1", {"input_image": PICTURE}, "background removal"),
@@ -181,6 +198,7 @@ def test_a_bad_field_is_named_in_the_clients_shape(client, server, fields, error
         ("background/change/image/v1", {"prompt": "p", "input_image": "inp_unknown"}, "input_image"),
         ("background/remove/image/v1", {"input_image": "inp_unknown"}, "input_image"),
         ("creator/tryon/image/v1", {"person_image": PICTURE, "clothing_image": "inp_unknown"}, "clothing_image"),
+        ("identity/faceswap/image/v1", {"source": "inp_unknown", "target": PICTURE}, "source"),
         ("identity/voice/clone/v1", {"text": "Hi.", "reference_voice_url": "inp_unknown"}, "reference_voice_url"),
     ],
 )
@@ -240,7 +258,7 @@ def test_the_account_lists_what_can_be_done(client, all_models):
     account = client.get(f"{BASE}/v1/user/details").json()
     assert ("self-hosted", None) == (account["plan"], account["balance_remaining_usd"])
     assert "background/remove/image/v1" in account["allowed_operations"]
-    assert "identity/faceswap/image/v1" not in account["allowed_operations"]
+    assert "identity/faceswap/image/v1" in account["allowed_operations"]
 
 
 def test_the_schema_of_callbacks_is_public_knowledge(client):

@@ -3,9 +3,18 @@
 import msgspec
 import pytest
 
-from api.dialects.imagepipeline.schema import ChangeBackground, EditImage, PersonPrompt, TryOn
-from api.dialects.imagepipeline.translate import NO_EDITOR, change_background, edit_image, person_prompt, try_on
-from core.errors.fields import OutOfRange
+from api.dialects.imagepipeline.schema import ChangeBackground, EditImage, FaceSwap, PersonPrompt, TryOn
+from api.dialects.imagepipeline.translate import (
+    NO_EDITOR,
+    NO_EDITOR_OF_BACKGROUNDS,
+    NO_PICTURE,
+    change_background,
+    edit_image,
+    face_swap,
+    person_prompt,
+    try_on,
+)
+from core.errors.fields import NoCapableModel, OutOfRange
 
 CHAIR, LOGO = "https://shop.example/chair.png", "https://shop.example/logo.png"
 
@@ -20,11 +29,44 @@ def test_the_pictures_of_an_edit_are_references():
 
 
 def test_one_picture_is_the_start_where_no_model_edits():
-    translation = edit_image(read(EditImage, prompt="in velvet", input_image=CHAIR, seed=7, mask_segment="hat"))
+    translation = edit_image(read(EditImage, prompt="in velvet", input_image=CHAIR, seed=7, tone_correction=1.0))
     otherwise = translation.otherwise
     assert (CHAIR, (), 7) == (otherwise.params.input_image, otherwise.params.reference_images, otherwise.params.seed)
     assert (*translation.warnings, NO_EDITOR) == otherwise.warnings
     assert edit_image(read(EditImage, prompt="in velvet", input_image=[CHAIR, LOGO])).otherwise is None
+
+
+def test_one_segment_is_edited_where_it_is_the_background():
+    translation = edit_image(read(EditImage, prompt="a beach", input_image=CHAIR, mask_segment="background"))
+    params = translation.params
+    assert (CHAIR, (), None, ()) == (
+        params.subject_image,
+        params.reference_images,
+        translation.otherwise,
+        translation.warnings,
+    )
+    with pytest.raises(NoCapableModel, match="edits the segment 'hat' alone") as refused:
+        edit_image(read(EditImage, prompt="in velvet", input_image=CHAIR, mask_segment="hat"))
+    assert "$.mask_segment" == refused.value.field
+    assert (NO_PICTURE,) == edit_image(read(EditImage, prompt="a hat", mask_segment="hat")).warnings
+
+
+def test_a_background_is_cut_out_where_no_model_edits():
+    otherwise = change_background(
+        read(ChangeBackground, prompt="a beach", input_image=CHAIR, use_segmentation=False)
+    ).otherwise
+    assert (CHAIR, "a beach", (NO_EDITOR_OF_BACKGROUNDS,)) == (
+        otherwise.params.subject_image,
+        otherwise.params.prompt,
+        otherwise.warnings,
+    )
+
+
+@pytest.mark.parametrize(("more", "warned"), [({}, []), ({"upscale": 2}, ["upscale"]), ({"restore_weight": 0.5}, [])])
+def test_the_face_of_the_source_is_put_into_the_target(more, warned):
+    translation = face_swap(read(FaceSwap, source=LOGO, target=CHAIR, **more))
+    assert (CHAIR, LOGO) == translation.params.reference_images
+    assert warned == [warning.split("`")[1] for warning in translation.warnings]
 
 
 def test_an_edit_takes_so_many_pictures():
