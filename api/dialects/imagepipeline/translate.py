@@ -111,11 +111,12 @@ def change_background(body: ChangeBackground) -> Translation:
 
     Without segmentation a model that takes references edits the picture, where one is served.
     """
-    fields = {"guidance_scale": body.true_cfg_scale, "quality": "fast" if body.faster_inference else "standard"}
-    cut_out = ImageParams(**_same(body), **fields, subject_image=body.input_image)
+    fields = _same(body) | {"guidance_scale": body.true_cfg_scale}
+    fields["quality"] = "fast" if body.faster_inference else "standard"
+    cut_out = ImageParams(**fields, subject_image=body.input_image)
     if body.use_segmentation:
         return Translation(cut_out, tuple(_ignored(body)))
-    edited = _same(body) | fields | {"prompt": OTHER_BACKGROUND.format(prompt=body.prompt)}
+    edited = fields | {"prompt": OTHER_BACKGROUND.format(prompt=body.prompt)}
     return Translation(
         ImageParams(**edited, reference_images=(body.input_image,)),
         tuple(_ignored(body)),
