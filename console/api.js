@@ -14,8 +14,10 @@ export class Problem extends Error {
     super(body.detail || "The service did not say what is wrong.");
     this.status = status;
     this.code = body.code || "unknown";
-    /** The name of the field of the body, as `width` of `$.width`. */
-    this.field = (body.field || "").replace(/^\$\./, "").replace(/\[.*$/, "");
+    /** Where it is in the body: `width` of `$.width`, or `shots[1].prompt`. */
+    this.path = (body.field || "").replace(/^\$\./, "");
+    /** The field of the body that has it, as `shots` of that. */
+    this.field = this.path.replace(/[.[].*$/, "");
     this.requestId = body.request_id;
   }
 }

@@ -16,7 +16,7 @@ export function useEstimate(modality, body, isComplete) {
       return undefined;
     }
     const timer = setTimeout(() => {
-      post("/estimates/v1", JSON.parse(text)).then(
+      post(modality.estimate, JSON.parse(text)).then(
         (estimate) => !isOld && setFound({ estimate }),
         (problem) => !isOld && setFound({ problem }),
       );
@@ -34,6 +34,7 @@ const BASIS = { catalog: "the catalog's figure, not measured here" };
 export function Estimate({ estimate, problem }) {
   if (problem) return html`<p class="est-problem" role="status">${problem.status === 0 ? problem.message : `${problem.message}`}</p>`;
   if (!estimate) return html`<p class="quiet" role="status">What it will take is shown here before you send it.</p>`;
+  if (estimate.steps) return html`<${ChainEstimate} estimate=${estimate} />`;
   const { total, run, wait } = estimate;
   const when = estimate.waiting_for && !wait ? estimate.waiting_for.message : wait?.p50_seconds >= 1 ? `Starts in about ${seconds(wait.p50_seconds)}` : "Starts at once";
   const basis = BASIS[estimate.basis] ?? `from ${count(estimate.sample_size, "job")} like it`;
@@ -41,6 +42,21 @@ export function Estimate({ estimate, problem }) {
     <b class="num">${(total ?? run).p50_seconds >= 0 ? `≈ ${seconds((total ?? run).p50_seconds)}` : ""}</b>
     <span class="soft">${when}${estimate.server_id ? html` on <span class="mono">${estimate.server_id}</span>` : ""}<br />
       <span class="quiet">95 % within <span class="num">${seconds((total ?? run).p95_seconds)}</span>, ${basis}${estimate.model_loaded ? "" : "; the model is loaded first"}</span><br />
-      <span class="quiet">Costs <span class="num">${dollars(estimate.price_usd)}</span>${estimate.balance_remaining_usd === null ? "" : html`; <span class="num">${dollars(estimate.balance_remaining_usd)}</span> left`}</span></span>
+      <${Costs} estimate=${estimate} /></span>
   </div>`;
 }
+
+/** What several jobs would take one after the other, and cost together. */
+function ChainEstimate({ estimate }) {
+  const { total, steps } = estimate;
+  const waiting = steps.map((step) => step.estimate.waiting_for).find(Boolean);
+  const models = [...new Set(steps.map((step) => step.estimate.model))];
+  return html`<div class="est" role="status">
+    <b class="num">${total ? `≈ ${seconds(total.p50_seconds)}` : ""}</b>
+    <span class="soft">${count(steps.length, "job")} by <span class="mono">${models.join(", ")}</span><br />
+      <span class="quiet">${total ? html`95 % within <span class="num">${seconds(total.p95_seconds)}</span>` : waiting?.message}</span><br />
+      <${Costs} estimate=${estimate} /></span>
+  </div>`;
+}
+
+const Costs = ({ estimate }) => html`<span class="quiet">Costs <span class="num">${dollars(estimate.price_usd)}</span>${estimate.balance_remaining_usd === null ? "" : html`; <span class="num">${dollars(estimate.balance_remaining_usd)}</span> left`}</span>`;

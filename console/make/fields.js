@@ -8,10 +8,10 @@ const SUBMIT = /^\/generate\/([a-z0-9-]+)\/v1$/;
 const TITLES = { image: "Image", video: "Video", "remove-background": "Cut-out", speech: "Speech", "3d": "3D", vectorize: "SVG", text: "Text", upscale: "Upscale", sound: "Sound", music: "Music", transcript: "Transcript", avatar: "Avatar", embedding: "Vectors", segment: "Segments", interpolate: "More frames" };
 /** Texts of at least so many characters are media: they may be whole files as `data:` URLs. */
 const MEDIA_CHARS = 1_000_000;
-const FIRST = ["prompt", "text", "texts", "input_image", "input_video", "mask", "padding", "control_image", "reference_images", "last_image", "motion_video", "input_audio", "target_voice_path", "language_id", "quality", "size", "duration_seconds", "num_images", "seed"];
+const FIRST = ["prompt", "text", "texts", "shots", "input_image", "input_video", "mask", "padding", "control_image", "reference_images", "elements", "last_image", "motion_video", "input_audio", "target_voice_path", "language_id", "quality", "size", "duration_seconds", "num_images", "seed"];
 /** Fields of any job, which say where and when it runs. */
 const OF_JOB = ["server_id", "pin", "prefer_seconds", "priority", "deadline_seconds", "start_within_seconds", "callback_url", "labels"];
-const ELSEWHERE = ["modality", "model"];
+const ELSEWHERE = ["modality", "model", "image_model"];
 /** What a model must be able to do for a field to be there. */
 const NEEDS = {
   image: { input_image: ["image-to-image", "references"], mask: ["mask"], padding: ["mask"], control_image: ["control"], control_kind: ["control"], control_as_given: ["control"], control_scale: ["control"], strength: ["image-to-image"], reference_images: ["references"], elements: ["references"], negative_prompt: ["negative-prompt"] },
@@ -23,25 +23,52 @@ const NEEDS = {
   "remove-background": { input_video: ["films"] },
   embedding: { input_image: ["pictures"] },
   music: { lyrics: ["lyrics"] },
+  storyboard: { input_image: ["image-to-video"], elements: ["image-to-video"], negative_prompt: ["negative-prompt"] },
+  "storyboard.shots": { image: ["image-to-video"], continues: ["image-to-video"] },
 };
 const LABELS = {
   num_images: "Images", num_inference_steps: "Steps", guidance_scale: "Guidance", output_format: "Format", input_image: "Image",
   reference_images: "References", input_audio: "Recording", target_voice_path: "Voice", language_id: "Language", duration_seconds: "Seconds", server_id: "Server",
   callback_url: "Webhook", logo_url: "Logo", cfg_weight: "Guidance", max_new_tokens: "Longest", profile_id: "Profile",
+  element_input_urls: "Pictures", element_input_video_urls: "Film",
 };
+/** Labels of one form alone, or of the rows of one of its fields. */
+const OWN_LABELS = { storyboard: { prompt: "All shots", input_image: "First frame" }, "storyboard.shots": { image: "First frame" } };
+/** Fields of a row that its first one has not, and those that another field of the row rules out. */
+const NOT_FIRST = ["continues"];
+const RULED_OUT = { image: "continues" };
+
+/** A schema without references to others. */
+function resolved(document, { $ref: reference, ...schema }) {
+  if (reference) return resolved(document, { ...document.components.schemas[reference.split("/").pop()], ...schema });
+  if (schema.anyOf) schema.anyOf = schema.anyOf.map((one) => resolved(document, one));
+  if (schema.items) schema.items = resolved(document, schema.items);
+  if (schema.properties) schema.properties = Object.fromEntries(Object.entries(schema.properties).map(([name, one]) => [name, resolved(document, one)]));
+  return schema;
+}
+
+/** What the form of a submit route is made of; null for a route without a body of fields. */
+function formOf(document, path, name, rest = {}) {
+  const { post } = document.paths[path];
+  const body = post?.requestBody?.content?.["application/json"]?.schema;
+  const reference = body?.$ref ?? body?.allOf?.[0]?.$ref;
+  if (!reference) return null;
+  const schema = resolved(document, { $ref: reference });
+  return { name, title: TITLES[name] ?? words(name), path, schema, summary: post.summary, models: name, estimate: "/estimates/v1", isChain: false, ...rest };
+}
 
 /** Every modality: its name, title, path, and the schema of its parameters. */
 export function modalitiesOf(document) {
-  return Object.entries(document.paths).flatMap(([path, operations]) => {
+  return Object.keys(document.paths).flatMap((path) => {
     const name = SUBMIT.exec(path)?.[1];
-    const body = operations.post?.requestBody?.content?.["application/json"]?.schema;
-    const reference = body?.$ref ?? body?.allOf?.[0]?.$ref;
-    if (!name || !reference) return [];
-    const named = (one) => (one.$ref ? document.components.schemas[one.$ref.split("/").pop()] : one);
-    const found = named({ $ref: reference });
-    const properties = Object.fromEntries(Object.entries(found.properties).map(([field, one]) => [field, one.anyOf ? { ...one, anyOf: one.anyOf.map(named) } : one]));
-    return [{ name, title: TITLES[name] ?? words(name), path, schema: { ...found, properties }, summary: operations.post.summary }];
+    return (name && formOf(document, path, name)) || [];
   });
+}
+
+/** Every form: those of the modalities, and that of storyboards, which `models` of videos make and whose answer is a chain. */
+export function formsOf(document) {
+  const storyboard = formOf(document, "/storyboards/v1", "storyboard", { models: "video", estimate: "/storyboards/v1/estimate", isChain: true });
+  return [...modalitiesOf(document), storyboard];
 }
 
 /** The schema of a value that may be left out, and whether it may be null. */
@@ -63,6 +90,7 @@ export function widgetOf(schema) {
   if (schema.type === "boolean") return "switch";
   if (schema.type === "integer" || schema.type === "number") return "number";
   if (schema.type === "object") return schema.properties ? "numbers" : "labels";
+  if (schema.type === "array" && schema.items?.properties) return "rows";
   if (schema.type === "array" && schema.items?.type === "string") return schema.items.pattern?.startsWith("^#") ? "list" : "lines";
   if (schema.type === "array") return "json";
   if (schema.pattern?.startsWith("^#")) return "color";
@@ -71,7 +99,7 @@ export function widgetOf(schema) {
 
 /**
  * The fields of a modality for a model (null: any), in the order of the form. Each has a name, a label, a description, a
- * widget, a group (main, more, job) and limits.
+ * widget, a group (main, more, job) and limits; one of rows has the `fields` of a row.
  */
 export function fieldsOf(modality, model) {
   const { properties, required = [] } = modality.schema;
@@ -84,7 +112,9 @@ export function fieldsOf(modality, model) {
     const schema = plain(raw);
     const widget = name === "callback_url" ? "text" : widgetOf(schema);
     const group = OF_JOB.includes(name) || name === "profile_id" ? "job" : FIRST.includes(name) || required.includes(name) ? "main" : "more";
-    return [limited({ name, label: LABELS[name] ?? words(name), description: raw.description ?? "", widget, group, schema, isRequired: required.includes(name), default: raw.default ?? null }, model)];
+    const label = OWN_LABELS[modality.name]?.[name] ?? LABELS[name] ?? words(name);
+    const fields = widget === "rows" ? fieldsOf({ name: `${modality.name}.${name}`, schema: schema.items }, model) : [];
+    return [limited({ name, label, description: raw.description ?? "", widget, group, schema, fields, isRequired: required.includes(name), default: raw.default ?? null }, model)];
   });
   if (hasSize) fields.push({ name: "size", label: "Size", description: "", widget: "size", group: "main", schema: { width: properties.width, height: properties.height }, sizes: sizesOf(model, properties), default: nativeSizes(model)[0] ?? null });
   const place = (field) => (FIRST.includes(field.name) ? FIRST.indexOf(field.name) : FIRST.length);
@@ -97,6 +127,7 @@ function limited(field, model) {
   if (!limits) return field;
   if (["prompt", "text"].includes(field.name)) return { ...field, most: Math.min(field.schema.maxLength, field.name === "prompt" ? limits.max_prompt_chars : Infinity) };
   if (field.name === "reference_images") return { ...field, most: limits.max_references };
+  if (field.name === "shots") return { ...field, most: limits.max_shots };
   if (field.name === "duration_seconds") {
     const schema = { ...field.schema, minimum: limits.min_seconds, maximum: limits.max_seconds };
     return limits.durations.length ? { ...field, widget: "choice", schema: { ...schema, enum: limits.durations } } : { ...field, schema };
@@ -134,10 +165,24 @@ export function sizesOf(model, properties) {
   });
 }
 
+/** A row of a list: an id that stays when rows move, and the values of its fields. */
+export const newRow = (values = {}) => ({ id: crypto.getRandomValues(new Uint32Array(1))[0].toString(36), values });
+
+/** Values of a form that was not touched: a list that needs a row has one. */
+export const firstValues = (fields) => Object.fromEntries(fields.filter((field) => field.widget === "rows" && field.isRequired).map((field) => [field.name, [newRow()]]));
+
+/** The fields that a row has at its place, from 0, with what is in it. */
+export const fieldsOfRow = (field, values, place) => {
+  const isThere = (name) => place > 0 || !NOT_FIRST.includes(name);
+  return field.fields.filter(({ name }) => isThere(name) && !(isThere(RULED_OUT[name]) && values[RULED_OUT[name]]));
+};
+
 /** The body of a request: what was given, without what is empty; the size is the model's own while none is chosen. */
 export function bodyOf(values, fields) {
   const body = {};
-  if (values.model) body.model = values.model;
+  for (const name of ["model", "image_model"]) {
+    if (values[name]) body[name] = values[name];
+  }
   for (const field of fields) {
     const value = values[field.name];
     if (field.widget === "size") {
@@ -148,6 +193,8 @@ export function bodyOf(values, fields) {
     } else if (field.widget === "media-list") {
       const ids = (value ?? []).map((one) => one.id).filter(Boolean);
       if (ids.length) body[field.name] = ids;
+    } else if (field.widget === "rows") {
+      if (value?.length) body[field.name] = value.map((row, place) => bodyOf(row.values, fieldsOfRow(field, row.values, place)));
     } else if (Array.isArray(value) || (value && typeof value === "object")) {
       if (Object.keys(value).length) body[field.name] = value;
     } else if (value !== undefined && value !== null && value !== "") {
@@ -155,6 +202,19 @@ export function bodyOf(values, fields) {
     }
   }
   return body;
+}
+
+/** Whether a body has all that its fields need. */
+export const isWhole = (body, fields) => fields.every((field) => {
+  const value = body[field.name];
+  if (value === undefined) return !field.isRequired;
+  return field.widget !== "rows" || value.every((row) => isWhole(row, field.fields));
+});
+
+/** Whether a file of a value is on its way. */
+export function isUploading(value) {
+  if (!value || typeof value !== "object") return false;
+  return value.progress === "Uploading…" || Object.values(value).some(isUploading);
 }
 
 /** Values of the form of a request that was sent; what is media is known by its id alone. */
@@ -170,6 +230,8 @@ export function valuesOf(params, fields) {
       values[field.name] = { id: value, name: value };
     } else if (field.widget === "media-list") {
       values[field.name] = value.map((id) => ({ id, name: id }));
+    } else if (field.widget === "rows") {
+      values[field.name] = value.map((row) => newRow(valuesOf(row, field.fields)));
     } else {
       values[field.name] = value;
     }

@@ -17,10 +17,11 @@ function python(value, indent) {
 /** The request in each language, by its name; `modality` is the one of the form, `body` its JSON. */
 export function snippets(modality, body) {
   const url = getPublicUrl();
+  const wait = modality.isChain ? "" : "?wait=60";
   const json = JSON.stringify(body, null, 2);
   const pythonLines = Object.entries(body).map(([name, value]) => `        ${JSON.stringify(name)}: ${python(value, "        ")},`);
   return {
-    curl: `curl -sS "${url}${modality.path}?wait=60" \\
+    curl: `curl -sS "${url}${modality.path}${wait}" \\
   -H "X-API-Key: $ATELIER_API_KEY" \\
   -H "Content-Type: application/json" \\
   -d ${quoted(json)}
@@ -31,8 +32,7 @@ import httpx
 
 answer = httpx.post(
     "${url}${modality.path}",
-    params={"wait": 60},
-    headers={"X-API-Key": os.environ["ATELIER_API_KEY"]},
+${modality.isChain ? "" : '    params={"wait": 60},\n'}    headers={"X-API-Key": os.environ["ATELIER_API_KEY"]},
     json={
 ${pythonLines.join("\n")}
     },
@@ -41,7 +41,7 @@ ${pythonLines.join("\n")}
 answer.raise_for_status()
 print(answer.json())
 `,
-    TypeScript: `const answer = await fetch("${url}${modality.path}?wait=60", {
+    TypeScript: `const answer = await fetch("${url}${modality.path}${wait}", {
   method: "POST",
   headers: { "X-API-Key": process.env.ATELIER_API_KEY!, "Content-Type": "application/json" },
   body: JSON.stringify(${json.replaceAll("\n", "\n  ")}),

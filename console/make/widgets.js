@@ -7,16 +7,15 @@ import { mediaKind } from "./fields.js";
 
 export const fieldId = (name) => `field-${name}`;
 
-/** A field with its label, its description and its problem. */
-export function Field({ field, value, onChange, error }) {
-  const id = fieldId(field.name);
+/** A field with its label, its description and its problem; one of a row has an id of its own. */
+export function Field({ field, value, onChange, error, id = fieldId(field.name) }) {
   if (field.widget === "media" || field.widget === "media-list") {
     const many = field.widget === "media-list";
     const accept = field.name === "input_audio" ? "audio/*,video/*" : `${mediaKind(field.name)}/*`;
     return html`<${DropField} ...${{ id, value, onChange, many, error, accept }} label=${field.label} hint=${field.isRequired ? "needed" : many ? `up to ${field.most ?? field.schema.maxItems}` : "optional"} most=${field.most ?? field.schema.maxItems} note=${firstSentence(field.description)} />`;
   }
   if (field.widget === "switch") {
-    return html`<div><label class="switch" for=${id}><input id=${id} type="checkbox" checked=${value ?? field.default} aria-describedby=${`${id}-note`} onChange=${(event) => onChange(event.target.checked === field.default ? undefined : event.target.checked)} />${field.label}</label><${FieldNote} ...${{ field, error }} /></div>`;
+    return html`<div><label class="switch" for=${id}><input id=${id} type="checkbox" checked=${value ?? field.default} aria-describedby=${`${id}-note`} onChange=${(event) => onChange(event.target.checked === field.default ? undefined : event.target.checked)} />${field.label}</label><${FieldNote} ...${{ id, field, error }} /></div>`;
   }
   const Widget = WIDGETS[field.widget] ?? Line;
   const isGroup = ["size", "numbers"].includes(field.widget) || (field.widget === "choice" && field.schema.enum.length <= 4);
@@ -25,17 +24,16 @@ export function Field({ field, value, onChange, error }) {
   return html`<div>
     ${isGroup ? html`<span class="label" id=${`${id}-label`}>${head}</span>` : html`<label for=${id}>${head}</label>`}
     <${Widget} ...${{ field, value, onChange, id }} isWrong=${Boolean(error)} />
-    <${FieldNote} ...${{ field, error }} />
+    <${FieldNote} ...${{ id, field, error }} />
   </div>`;
 }
 
 /** What a media field is for; the ways to name a file, which follow in its description, are those of every such field. */
 const firstSentence = (text) => text.split(/(?<=\.) /)[0];
 
-function FieldNote({ field, error }) {
-  const id = `${fieldId(field.name)}-note`;
-  if (error) return html`<p id=${id} class="field-error" role="alert">${error}</p>`;
-  return html`<p id=${id} class="quiet tiny">${field.description}</p>`;
+export function FieldNote({ id, field, error }) {
+  if (error) return html`<p id=${`${id}-note`} class="field-error" role="alert">${error}</p>`;
+  return html`<p id=${`${id}-note`} class="quiet tiny">${field.description}</p>`;
 }
 
 const shared = (field, id, isWrong) => ({ id, "aria-describedby": `${id}-note`, "aria-invalid": isWrong ? "true" : undefined });

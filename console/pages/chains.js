@@ -2,9 +2,10 @@
 import { html } from "../html.js";
 import { root } from "../api.js";
 import { to } from "../router.js";
-import { Empty, JobState, Loading, ProblemNote, State, isOver } from "../parts/state.js";
+import { Empty, JobState, Loading, ProblemNote, isOver } from "../parts/state.js";
 import { usePages } from "../parts/paging.js";
-import { ago, moment, words } from "../format.js";
+import { StepName, StepState, namesOf } from "../parts/steps.js";
+import { ago, moment } from "../format.js";
 
 export default function Chains({ me }) {
   const { items, error, isReady, isLoading, next, more, reload } = usePages("/chains/v1?limit=20", (data) => data.chains, (chain) => chain.chain_id, (data) => (data?.chains.some((chain) => !isOver(chain)) ? 2 : 10));
@@ -12,7 +13,7 @@ export default function Chains({ me }) {
     <${ProblemNote} error=${error} retry=${reload} />
     ${!isReady && !error && html`<${Loading} />`}
     ${isReady && items.length === 0 && html`<${Empty} title="No chains yet">
-      A chain makes one job’s output the input of another; a storyboard is one of several shots. <code>POST /chains/v1</code> and <code>POST /storyboards/v1</code> make them: <a href=${`${root}/schema`}>the reference</a> has examples.
+      A chain makes one job’s output the input of another; a storyboard is one of several shots: <a href=${to("/make/storyboard")}>make one</a>. <code>POST /chains/v1</code> makes others: <a href=${`${root}/schema`}>the reference</a> has examples.
     <//>`}
     ${items.map((chain) => html`<article key=${chain.chain_id} class="chain" aria-label=${chain.chain_id}>
       <h2><a href=${to(`/chains/${chain.chain_id}`)}>${namesOf(chain)}</a></h2>
@@ -21,16 +22,3 @@ export default function Chains({ me }) {
     </article>`)}
     ${next && html`<p class="more"><span></span><button class="btn" disabled=${isLoading} onClick=${more}>Older</button></p>`}`;
 }
-
-/** The steps of a chain in words; one that has only its number for a name is called by what it makes. */
-export const namesOf = (chain) => chain.steps.map((step) => (/^\d+$/.test(step.name) && step.job ? words(step.job.modality).toLowerCase() : step.name)).join(", ");
-
-/** The state of a step: that of its job, or what it waits for. */
-export function StepState({ step }) {
-  if (!step.job) return html`<${State} kind="off">Deleted<//>`;
-  if (step.job.status === "pending" && step.waits_for.length) return html`<${State} kind="wait">Waits for ${step.waits_for.join(", ")}<//>`;
-  return html`<${JobState} job=${step.job} />`;
-}
-
-/** The name of a step, as a link to its job while that is there. */
-export const StepName = ({ step }) => (step.job ? html`<a href=${to(`/jobs/${step.job.job_id}`)}>${step.name}</a>` : step.name);

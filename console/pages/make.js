@@ -9,14 +9,16 @@ import { useJob } from "../parts/follow.js";
 import { bytes } from "../format.js";
 import { useModalities } from "../parts/document.js";
 import { noteOriginal, useOriginal } from "../parts/original.js";
-import { bodyOf, fieldsOf, valuesOf } from "../make/fields.js";
-import { Field, fieldId } from "../make/widgets.js";
+import { bodyOf, fieldsOf, firstValues, isUploading as isOnItsWay, isWhole, valuesOf } from "../make/fields.js";
+import { FormField } from "../make/rows.js";
+import { fieldId } from "../make/widgets.js";
 import { Estimate, useEstimate } from "../make/estimate.js";
 import { snippets } from "../make/snippet.js";
+import { CancelChain, ChainFacts, Outcome, Steps, useChain } from "../make/chain.js";
 import { JobFacts, Stage } from "../make/stage.js";
 import { Session, noteJob } from "../make/session.js";
 
-const draftKey = (name) => `atelier-draft-${name}`;
+const draftKey = (name) => `atelier-form-${name}`;
 
 function readDraft(name) {
   try {
@@ -28,9 +30,8 @@ function readDraft(name) {
 
 /** The links of pictures that were chosen in this tab end with it. */
 function writeDraft(name, values) {
-  const bare = (value) => (value?.url?.startsWith("blob:") ? { ...value, url: "" } : value);
-  const kept = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, Array.isArray(value) ? value.map(bare) : bare(value)]));
-  sessionStorage.setItem(draftKey(name), JSON.stringify(kept));
+  const bare = (key, value) => (key === "url" && String(value).startsWith("blob:") ? "" : value);
+  sessionStorage.setItem(draftKey(name), JSON.stringify(values, bare));
 }
 
 export default function Make({ id, query, me }) {
@@ -46,23 +47,28 @@ export default function Make({ id, query, me }) {
         ${modalities.map((one) => html`<a key=${one.name} href=${to(`/make/${one.name}`)} aria-current=${one === modality ? "page" : undefined}>${one.title}</a>`)}
       </nav>
     </div>
-    <${Bench} key=${modality.name} ...${{ modality, query, me }} models=${models.data.models.filter((model) => model.modality === modality.name)} />`;
+    <${Bench} key=${modality.name} ...${{ modality, query, me }} all=${models.data.models} />`;
 }
 
-function Bench({ modality, models, query, me }) {
-  const [values, setValues] = useState(() => ({ ...readDraft(modality.name), ...fromQuery(query, modality) }));
+function Bench({ modality, all, query, me }) {
+  const [values, setValues] = useState(() => ({ ...firstValues(fieldsOf(modality, null)), ...readDraft(modality.name), ...fromQuery(query, modality) }));
   const [problem, setProblem] = useState(null);
   const [isSending, setSending] = useState(false);
+  const models = all.filter((one) => one.modality === modality.models);
   const model = models.find((one) => one.id === values.model) ?? null;
-  const effective = model ?? models.find((one) => one.default && one.available) ?? models.find((one) => one.available) ?? null;
+  const ready = models.find((one) => one.default && one.available) ?? models.find((one) => one.available) ?? null;
+  // Which model makes a chain follows from all of its steps: the estimate says it, and no limits are known before.
+  const effective = model ?? (modality.isChain ? null : ready);
   const fields = useMemo(() => fieldsOf(modality, effective), [modality, effective]);
   const body = bodyOf(values, fields);
-  const isMissing = fields.some((field) => field.isRequired && body[field.name] === undefined) || Object.keys(body).every((name) => name === "model");
-  const isUploading = fields.some((field) => [values[field.name]].flat().some((one) => one?.progress === "Uploading…"));
+  const isMissing = !isWhole(body, fields) || Object.keys(body).every((name) => name === "model");
+  const isUploading = fields.some((field) => isOnItsWay(values[field.name]));
   const isWriter = me.granted.includes("jobs:write");
   const estimated = useEstimate(modality, body, !isMissing && !isUploading && isWriter);
   const jobId = query.get("job");
   const { job, preview, error: jobError, reload } = useJob(jobId);
+  const chainId = jobId ? null : query.get("chain");
+  const { data: chain, error: chainError, reload: reloadChain } = useChain(chainId);
   const original = useOriginal(job);
   const form = useRef(null);
 
@@ -100,29 +106,32 @@ function Bench({ modality, models, query, me }) {
     setProblem(null);
     try {
       const made = await post(modality.path, body, { "idempotency-key": idempotencyKey() });
-      noteJob(made.job_id);
-      noteOriginal(made.job_id, values.input_image);
-      setQuery({ job: made.job_id, from: null }, { replace: false });
+      const jobId = made.job_id ?? made.steps.at(-1).job.job_id;
+      noteJob(jobId);
+      if (!modality.isChain) noteOriginal(jobId, values.input_image);
+      setQuery({ job: made.job_id, chain: made.chain_id, from: null }, { replace: false });
     } catch (failed) {
       setProblem(failed);
-      document.getElementById(fieldId(failed.field))?.focus();
+      const element = [failed.path, failed.path.replace(/\[\d+\]$/, ""), failed.field].map((path) => document.getElementById(fieldId(path))).find(Boolean);
+      element?.focus();
     }
     setSending(false);
   }
   /** Send the form as it is after the changes of this event. */
   const submit = () => setTimeout(() => form.current?.requestSubmit());
   const set = (name) => (value) => {
-    setValues((known) => ({ ...known, [name]: value }));
+    setValues((known) => ({ ...known, [name]: typeof value === "function" ? value(known[name]) : value }));
     if (problem?.field === name) setProblem(null);
   };
   const errorOf = (name) => (problem?.field === name || (name === "size" && ["width", "height"].includes(problem?.field)) ? problem.message : "");
-  const group = (name) => fields.filter((field) => field.group === name).map((field) => html`<${Field} key=${field.name} field=${field} value=${values[field.name]} onChange=${set(field.name)} error=${errorOf(field.name)} />`);
+  const group = (name) => fields.filter((field) => field.group === name).map((field) => html`<${FormField} key=${field.name} field=${field} value=${values[field.name]} onChange=${set(field.name)} problem=${errorOf(field.name) ? problem : null} />`);
   const isShownAtField = problem && fields.some((field) => errorOf(field.name));
   const more = fields.filter((field) => field.group === "more");
 
   return html`<div class="bench">
     <form class="form" aria-label="Request" ref=${form} onSubmit=${send} novalidate>
       <${ModelField} ...${{ models, model, effective }} onChange=${set("model")} error=${errorOf("model")} />
+      ${modality.schema.properties.image_model && html`<${ModelField} name="image_model" label="First frames by" models=${all.filter((one) => one.modality === "image")} model=${all.find((one) => one.id === values.image_model) ?? null} effective=${null} onChange=${set("image_model")} error=${errorOf("image_model")} />`}
       ${group("main")}
       ${more.length > 0 && html`<details open=${more.some((field) => errorOf(field.name))}><summary>More: ${more.slice(0, 3).map((field) => field.label.toLowerCase()).join(", ")}…</summary><div class="form">${group("more")}</div></details>`}
       <details open=${Boolean(problem && fields.some((field) => field.group === "job" && errorOf(field.name)))}><summary>Where, when, labels</summary><div class="form">${group("job")}</div></details>
@@ -135,15 +144,18 @@ function Bench({ modality, models, query, me }) {
       </div>
     </form>
     <section class="stage" aria-label="Result">
-      ${models.length === 0 || !effective ? html`<${NoModel} models=${models} me=${me} modality=${modality} />` : null}
+      ${!(effective ?? ready) ? html`<${NoModel} models=${models} me=${me} modality=${modality} />` : null}
       ${jobError && html`<${ProblemNote} error=${jobError} retry=${reload} />`}
       ${job && html`<${Stage} ...${{ job, preview, original, me }} again=${() => { setValues((known) => ({ ...known, seed: undefined })); submit(); }} />`}
-      ${!jobId && effective && html`<${Empty} title="Nothing made here yet">Fill in the form and press <kbd>Ctrl ↵</kbd>. The job goes on when you close this page, and its address shows it again.<//>`}
+      ${chainError && html`<${ProblemNote} error=${chainError} retry=${reloadChain} />`}
+      ${chain && html`<div class="result"><${Outcome} chain=${chain} /><div class="acts"><${CancelChain} ...${{ chain, me }} reload=${reloadChain} /></div><${Steps} chain=${chain} /></div>`}
+      ${!jobId && !chainId && (effective ?? ready) && html`<${Empty} title="Nothing made here yet">Fill in the form and press <kbd>Ctrl ↵</kbd>. The job goes on when you close this page, and its address shows it again.<//>`}
       <${Session} current=${jobId} />
     </section>
     <aside class="slip" aria-label="Request and facts">
       <${Snippet} texts=${snippets(modality, body)} />
       ${job && html`<${JobFacts} job=${job} />`}
+      ${chain && html`<${ChainFacts} chain=${chain} />`}
     </aside>
   </div>`;
 }
@@ -153,7 +165,7 @@ function fromQuery(query, modality) {
   const found = {};
   for (const field of fieldsOf(modality, null)) {
     const value = query.get(field.name);
-    if (value === null) continue;
+    if (value === null || field.widget === "rows") continue;
     if (field.widget === "media") found[field.name] = { id: value, name: value };
     else if (field.widget === "media-list") found[field.name] = [{ id: value, name: value }];
     else if (["list", "lines"].includes(field.widget)) found[field.name] = query.getAll(field.name);
@@ -164,16 +176,16 @@ function fromQuery(query, modality) {
   return found;
 }
 
-function ModelField({ models, model, effective, onChange, error }) {
+function ModelField({ name = "model", label = "Model", models, model, effective, onChange, error }) {
   const words = (one) => `${one.title}${one.tier === "demo" ? " (demo)" : ""}${one.available ? "" : ": no server has it"}`;
   const shown = model ?? effective;
   return html`<div>
-    <label for=${fieldId("model")}>Model <small>${shown ? shown.licence.name : ""}</small></label>
-    <select id=${fieldId("model")} class="in" value=${model?.id ?? ""} onChange=${(event) => onChange(event.target.value)} aria-invalid=${error ? "true" : undefined} aria-describedby="model-note">
-      <option value="" selected=${!model}>${effective ? `Default: ${effective.title}` : "Default"}</option>
+    <label for=${fieldId(name)}>${label} <small>${shown ? shown.licence.name : ""}</small></label>
+    <select id=${fieldId(name)} class="in" value=${model?.id ?? ""} onChange=${(event) => onChange(event.target.value)} aria-invalid=${error ? "true" : undefined} aria-describedby=${`${name}-note`}>
+      <option value="" selected=${!model}>${effective ? `Default: ${effective.title}` : models.some((one) => one.available) ? "The service chooses" : "Default"}</option>
       ${models.map((one) => html`<option key=${one.id} value=${one.id} selected=${one === model}>${words(one)}</option>`)}
     </select>
-    <p id="model-note" class=${error ? "field-error" : "quiet tiny"}>${error || (shown?.vram_bytes ? `Takes ${bytes(shown.vram_bytes)} on the device` : "")}</p>
+    <p id=${`${name}-note`} class=${error ? "field-error" : "quiet tiny"}>${error || (shown?.vram_bytes ? `Takes ${bytes(shown.vram_bytes)} on the device` : "")}</p>
   </div>`;
 }
 

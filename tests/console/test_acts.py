@@ -34,6 +34,19 @@ def make_a_picture(page: Any, stack: Service) -> None:
     assert 64 == page.evaluate("document.querySelector('.plate img').naturalWidth")
 
 
+def make_a_storyboard(page: Any, stack: Service) -> None:
+    """Of two shots, of which one is taken out."""
+    page.goto("/console/make/storyboard")
+    page.get_by_role("group", name="Shot 1").get_by_label("Prompt").fill("side=64 zoom in")
+    page.get_by_role("button", name="Add a shot").click()
+    page.get_by_role("group", name="Shot 2").get_by_label("Prompt").fill("pan to the right")
+    page.get_by_text("5 jobs by").wait_for()
+    page.get_by_role("button", name="Remove shot 2").click()
+    page.get_by_text("2 jobs by").wait_for()
+    page.get_by_role("button", name="Make storyboard").click()
+    page.locator(".plate img").wait_for()
+
+
 def cancel_what_is_selected(page: Any, stack: Service) -> None:
     batch = secrets.token_hex(4)
     job_id = stack.submit("compute=60 steps=600", labels={"batch": batch})
@@ -233,6 +246,7 @@ def make_with_a_model(page: Any, stack: Service) -> None:
 ACTS: dict[str, Act] = {
     "sign-in": sign_out_and_in,
     "make": make_a_picture,
+    "storyboard": make_a_storyboard,
     "jobs": cancel_what_is_selected,
     "job": run_a_failed_job_again,
     "library": find_and_tag,

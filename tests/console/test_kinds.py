@@ -86,6 +86,21 @@ def test_a_film(open_page, picture):
     page.locator(".film-strip").wait_for()
 
 
+def test_a_film_of_two_shots(open_page):
+    page = open_page("/make/storyboard?prompt=a+red+circle+on+white,")
+    for place, prompt in ((1, "zoom in"), (2, "pan to the right")):
+        page.get_by_role("group", name=f"Shot {place}").get_by_label("Prompt").fill(prompt)
+        page.get_by_role("group", name=f"Shot {place}").get_by_label("Seconds").fill("0.5")
+        if place == 1:
+            page.get_by_role("button", name="Add a shot").click()
+    page.get_by_label("Continues").check()
+    page.get_by_role("button", name="Make storyboard").click()
+    page.locator(".plate video").wait_for(timeout=MADE_MS)
+    page.locator(".plate video").evaluate("film => { film.muted = true; return film.play(); }")
+    moves(page, ".plate video")
+    assert 1 == page.locator(".plate video").evaluate("film => film.duration")
+
+
 def test_a_recording(open_page):
     page = make(open_page, "speech", "Make speech", text="Hello from the console.")
     page.locator(".plate audio").wait_for(timeout=MADE_MS)

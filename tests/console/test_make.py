@@ -64,6 +64,43 @@ def test_from_the_form_to_the_library_and_away(open_page, stack, faults):
     assert 404 == stack.client.get(f"/jobs/v1/{job_id}").status_code
 
 
+@pytest.mark.contract("F37")
+def test_shots_are_arranged_and_become_a_chain(open_page, stack):
+    """Added, moved by keys and by dragging, and removed; the chain is followed to what its last step made."""
+    page = open_page("/make/storyboard")
+    page.set_viewport_size({"width": 1440, "height": 2600})  # a page that scrolls would move under what is dragged
+    shot = {place: page.get_by_role("group", name=f"Shot {place}") for place in (1, 2, 3)}
+    shot[1].get_by_label("Prompt").fill("zoom in")
+    for prompt in ("pan to the right", "side=64 zoom out"):
+        page.get_by_role("button", name="Add a shot").press("Enter")
+        page.keyboard.type(prompt)
+    shot[2].get_by_label("Continues").check()
+    assert 0 == shot[2].get_by_label("First frame").count()
+    shot[3].get_by_label("Seconds").fill("0.5")
+    shot[3].get_by_role("button", name="Move shot 3 earlier").press("Enter")
+    page.keyboard.press("Enter")
+    assert "Move shot 1 later" == page.evaluate("document.activeElement.ariaLabel")
+    page.locator(".item-head").nth(2).drag_to(page.locator(".item-head").nth(1))
+    page.get_by_role("tab", name="JSON").click()
+    shots = json.loads(page.get_by_role("tabpanel").inner_text())["shots"]
+    assert [
+        {"prompt": "side=64 zoom out", "duration_seconds": 0.5},
+        {"prompt": "pan to the right", "continues": True},
+        {"prompt": "zoom in"},
+    ] == shots
+    for _ in range(2):
+        shot[2].get_by_role("button", name="Remove shot 2").press("Enter")
+    page.get_by_text("2 jobs by").wait_for()
+    page.get_by_role("button", name="Make storyboard").click()
+    page.wait_for_url(re.compile(r"chain=chn_"))
+    page.locator(".plate img").wait_for()
+    assert 64 == page.evaluate("document.querySelector('.plate img').naturalWidth")
+    page.get_by_role("link", name=re.compile("^chn_")).click()
+    steps = page.get_by_role("region", name="Steps")
+    assert 2 == steps.get_by_text("Done").count()
+    assert ["picture-1", "shot-1"] == steps.get_by_role("link").all_inner_texts()
+
+
 def test_a_page_has_no_fault_of_accessibility(open_page, violations):
     page = open_page()
     page.get_by_label("Prompt", exact=False).first.wait_for()
@@ -108,6 +145,19 @@ class TestMake:
             page.get_by_role("button", name="Make image").click()
             page.locator("#field-deadline_seconds[aria-invalid=true]").wait_for()
         assert "field-deadline_seconds" == page.evaluate("document.activeElement.id")
+
+    def test_a_problem_of_a_shot_is_at_its_field(self, open_page, faults):
+        page = open_page("/make/storyboard?model=chaos-video")
+        for place in (1, 2):
+            page.get_by_role("group", name=f"Shot {place}").get_by_label("Prompt").fill("zoom in")
+            page.get_by_role("button", name="Add a shot").click()
+        page.get_by_role("button", name="Remove shot 3").click()
+        seconds = page.get_by_role("group", name="Shot 2").get_by_label("Seconds")
+        with excused(faults, "422"):
+            seconds.fill("9")
+            page.get_by_role("button", name="Make storyboard").click()
+            page.locator("[id='field-shots[1].duration_seconds'][aria-invalid=true]").wait_for()
+        assert "field-shots[1].duration_seconds" == page.evaluate("document.activeElement.id")
 
     def test_a_job_is_cancelled(self, open_page, stack):
         page = open_page("/make/image")

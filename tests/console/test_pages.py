@@ -8,6 +8,7 @@ from tests.support.wait import until
 PAGES = {
     "make": "/make/image",
     "make-speech": "/make/speech",
+    "make-storyboard": "/make/storyboard",
     "jobs": "/jobs",
     "job": "/jobs/{job_id}",
     "chains": "/chains",

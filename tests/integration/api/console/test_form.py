@@ -11,7 +11,7 @@ from jobs.params.registry import MODALITIES
 
 FORM = """
 import { readFileSync } from "node:fs";
-const { bodyOf, fieldsOf, mediaKind, modalitiesOf, usesOf, valuesOf } = await import(process.argv[1]);
+const { bodyOf, fieldsOf, formsOf, isWhole, mediaKind, modalitiesOf, usesOf, valuesOf } = await import(process.argv[1]);
 const { document, models } = JSON.parse(readFileSync(0, "utf-8"));
 const modalities = modalitiesOf(document);
 const formOf = (modality, model) => fieldsOf(modality, model).map((one) => ({ ...one, kind: mediaKind(one.name) }));
@@ -24,8 +24,15 @@ const params = { model: "chaos", prompt: "a tree", width: 512, height: 256, seed
   reference_images: ["inp_1"] };
 const again = bodyOf(valuesOf(params, fields), fields);
 const untouched = Object.fromEntries(Object.entries(forms.image).map(([id, own]) => [id, bodyOf({}, own)]));
+const storyboard = formsOf(document).at(-1);
+const board = Object.fromEntries([null, ...models.filter((model) => model.modality === storyboard.models)]
+  .map((model) => [model?.id ?? "", fieldsOf(storyboard, model)]));
+const shots = [{ prompt: "a", continues: true }, { prompt: "b", image: "inp_1" },
+  { prompt: "c", image: "inp_2", continues: true }];
+const sent = bodyOf(valuesOf({ shots, width: 320, height: 256 }, board[""]), board[""]);
+const whole = [sent, { shots: [{}] }, {}].map((body) => isWhole(body, board[""]));
 const uses = usesOf(modalities, "image").map((use) => `${use.modality.name} ${use.field.name}`);
-console.log(JSON.stringify({ forms, again, untouched, uses }));
+console.log(JSON.stringify({ forms, again, untouched, uses, board, sent, whole }));
 """
 WORDS = """
 const { backendWords, secondsBound, storedWords } = await import(process.argv[1]);
@@ -118,7 +125,7 @@ def test_a_field_is_there_for_models_that_use_it(form):
         images["chaos-edit"]["padding"]["schema"]["properties"]["left"]["maximum"],
     )
     assert {"chaos-edit", ""} == {model_id for model_id, fields in images.items() if "mask" in fields}
-    assert "json" == images["chaos-edit"]["elements"]["widget"]
+    assert "rows" == images["chaos-edit"]["elements"]["widget"]
     assert {"elements", "loras"}.isdisjoint(images["chaos"])
 
 
@@ -179,6 +186,24 @@ def test_a_request_becomes_the_form_and_the_request_again(form):
         "seed": 7,
         "reference_images": ["inp_1"],
     } == form()["again"]
+
+
+def test_a_storyboard_has_a_small_form_for_each_shot(form):
+    made = form(without=("image-to-video",))
+    fields, blind = named(made["board"][""]), named(made["board"]["chaos-video"])
+    assert ["prompt", "shots", "input_image", "elements", "quality", "size", "seed"] == list(fields)[:7]
+    widgets = {"prompt": "long-text", "duration_seconds": "number", "image": "media", "continues": "switch"}
+    assert widgets == {field["name"]: field["widget"] for field in fields["shots"]["fields"]}
+    assert ["prompt", "duration_seconds"] == [field["name"] for field in blind["shots"]["fields"]]
+    assert (12, 5) == (blind["shots"]["most"], named(blind["shots"]["fields"])["duration_seconds"]["schema"]["maximum"])
+
+
+def test_shots_are_sent_without_what_does_not_apply(form):
+    """The first has none to continue, and one that continues begins with no other picture."""
+    made = form()
+    shots = [{"prompt": "a"}, {"prompt": "b", "image": "inp_1"}, {"prompt": "c", "continues": True}]
+    assert {"shots": shots, "width": 320, "height": 256} == made["sent"]
+    assert [True, False, False] == made["whole"]
 
 
 def test_structs_and_bounds_are_said_in_words(node):
