@@ -65,11 +65,15 @@ export function modalitiesOf(document) {
   });
 }
 
-/** Every form: those of the modalities, and that of storyboards, which `models` of videos make and whose answer is a chain. */
+/** Every form: those of the modalities, and those whose answer is a chain: storyboards, which `models` of videos make, and any chain. */
 export function formsOf(document) {
   const storyboard = formOf(document, "/storyboards/v1", "storyboard", { models: "video", estimate: "/storyboards/v1/estimate", isChain: true });
-  return [...modalitiesOf(document), storyboard];
+  const chain = formOf(document, "/chains/v1", "chain", { models: null, estimate: null, isChain: true });
+  return [...modalitiesOf(document), storyboard, chain];
 }
+
+/** The model that makes what names none; null while no server has one. */
+export const defaultModel = (models) => models.find((one) => one.default && one.available) ?? models.find((one) => one.available) ?? null;
 
 /** The schema of a value that may be left out, and whether it may be null. */
 function plain(schema) {
@@ -168,11 +172,15 @@ export function sizesOf(model, properties) {
 /** A row of a list: an id that stays when rows move, and the values of its fields. */
 export const newRow = (values = {}) => ({ id: crypto.getRandomValues(new Uint32Array(1))[0].toString(36), values });
 
+/** Values with one that is given, or that a function makes of the one before. */
+export const changed = (values, name, given) => ({ ...values, [name]: typeof given === "function" ? given(values[name]) : given });
+
 /** Values of a form that was not touched: a list that needs a row has one. */
-export const firstValues = (fields) => Object.fromEntries(fields.filter((field) => field.widget === "rows" && field.isRequired).map((field) => [field.name, [newRow()]]));
+export const firstValues = (fields) => Object.fromEntries(fields.filter((field) => field.widget === "rows" && field.isRequired).map((field) => [field.name, [newRow(field.first?.([]))]]));
 
 /** The fields that a row has at its place, from 0, with what is in it. */
 export const fieldsOfRow = (field, values, place) => {
+  if (field.rowFields) return field.rowFields(values);
   const isThere = (name) => place > 0 || !NOT_FIRST.includes(name);
   return field.fields.filter(({ name }) => isThere(name) && !(isThere(RULED_OUT[name]) && values[RULED_OUT[name]]));
 };
@@ -194,7 +202,8 @@ export function bodyOf(values, fields) {
       const ids = (value ?? []).map((one) => one.id).filter(Boolean);
       if (ids.length) body[field.name] = ids;
     } else if (field.widget === "rows") {
-      if (value?.length) body[field.name] = value.map((row, place) => bodyOf(row.values, fieldsOfRow(field, row.values, place)));
+      const rows = field.sent?.(value ?? []) ?? value ?? [];
+      if (rows.length) body[field.name] = rows.map((row, place) => bodyOf(row.values, fieldsOfRow(field, row.values, place)));
     } else if (Array.isArray(value) || (value && typeof value === "object")) {
       if (Object.keys(value).length) body[field.name] = value;
     } else if (value !== undefined && value !== null && value !== "") {
@@ -208,7 +217,7 @@ export function bodyOf(values, fields) {
 export const isWhole = (body, fields) => fields.every((field) => {
   const value = body[field.name];
   if (value === undefined) return !field.isRequired;
-  return field.widget !== "rows" || value.every((row) => isWhole(row, field.fields));
+  return field.widget !== "rows" || value.every((row, place) => isWhole(row, fieldsOfRow(field, row, place)));
 });
 
 /** Whether a file of a value is on its way. */

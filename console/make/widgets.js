@@ -8,11 +8,11 @@ import { mediaKind } from "./fields.js";
 export const fieldId = (name) => `field-${name}`;
 
 /** A field with its label, its description and its problem; one of a row has an id of its own. */
-export function Field({ field, value, onChange, error, id = fieldId(field.name) }) {
+export function Field({ field, value, onChange, error, id = fieldId(field.name), sources }) {
   if (field.widget === "media" || field.widget === "media-list") {
     const many = field.widget === "media-list";
     const accept = field.name === "input_audio" ? "audio/*,video/*" : `${mediaKind(field.name)}/*`;
-    return html`<${DropField} ...${{ id, value, onChange, many, error, accept }} label=${field.label} hint=${field.isRequired ? "needed" : many ? `up to ${field.most ?? field.schema.maxItems}` : "optional"} most=${field.most ?? field.schema.maxItems} note=${firstSentence(field.description)} />`;
+    return html`<${DropField} ...${{ id, value, onChange, many, error, accept, sources }} label=${field.label} hint=${field.isRequired ? "needed" : many ? `up to ${field.most ?? field.schema.maxItems}` : "optional"} most=${field.most ?? field.schema.maxItems} note=${firstSentence(field.description)} />`;
   }
   if (field.widget === "switch") {
     return html`<div><label class="switch" for=${id}><input id=${id} type="checkbox" checked=${value ?? field.default} aria-describedby=${`${id}-note`} onChange=${(event) => onChange(event.target.checked === field.default ? undefined : event.target.checked)} />${field.label}</label><${FieldNote} ...${{ id, field, error }} /></div>`;
@@ -76,6 +76,15 @@ function Choice({ field, value, onChange, id, isWrong }) {
   return html`<select ...${shared(field, id, isWrong)} class="in" value=${chosen ?? ""} onChange=${(event) => set(options.find((one) => String(one) === event.target.value))}>
     ${chosen === null && html`<option value="">the model's</option>`}
     ${options.map((one) => html`<option key=${one} value=${one} selected=${one === chosen}>${one}</option>`)}
+  </select>`;
+}
+
+/** One of `[value, title]` pairs; `empty` is what none is called. */
+function Menu({ field, value: given, onChange, id, isWrong }) {
+  const value = field.schema.enum.some(([one]) => one === given) ? given : undefined;
+  return html`<select ...${shared(field, id, isWrong)} class="in" value=${value ?? ""} onChange=${(event) => onChange(event.target.value || undefined)}>
+    ${field.empty && html`<option value="" selected=${!value}>${field.empty}</option>`}
+    ${field.schema.enum.map(([one, title]) => html`<option key=${one} value=${one} selected=${one === value}>${title}</option>`)}
   </select>`;
 }
 
@@ -160,4 +169,4 @@ function Numbers({ field, value, onChange, id, isWrong }) {
   </div>`;
 }
 
-const WIDGETS = { "long-text": LongText, number: NumberLine, choice: Choice, size: Size, color: Color, list: List, lines: Lines, json: Json, labels: Labels, numbers: Numbers };
+const WIDGETS = { "long-text": LongText, menu: Menu, number: NumberLine, choice: Choice, size: Size, color: Color, list: List, lines: Lines, json: Json, labels: Labels, numbers: Numbers };

@@ -1,6 +1,5 @@
 /** Chains and storyboards: jobs of which one's output is another's input, each with the state of its steps. */
 import { html } from "../html.js";
-import { root } from "../api.js";
 import { to } from "../router.js";
 import { Empty, JobState, Loading, ProblemNote, isOver } from "../parts/state.js";
 import { usePages } from "../parts/paging.js";
@@ -13,7 +12,7 @@ export default function Chains({ me }) {
     <${ProblemNote} error=${error} retry=${reload} />
     ${!isReady && !error && html`<${Loading} />`}
     ${isReady && items.length === 0 && html`<${Empty} title="No chains yet">
-      A chain makes one job’s output the input of another; a storyboard is one of several shots: <a href=${to("/make/storyboard")}>make one</a>. <code>POST /chains/v1</code> makes others: <a href=${`${root}/schema`}>the reference</a> has examples.
+      A chain makes one job’s output the input of another; a storyboard is one of several shots. Make <a href=${to("/make/chain")}>a chain</a> or <a href=${to("/make/storyboard")}>a storyboard</a>.
     <//>`}
     ${items.map((chain) => html`<article key=${chain.chain_id} class="chain" aria-label=${chain.chain_id}>
       <h2><a href=${to(`/chains/${chain.chain_id}`)}>${namesOf(chain)}</a></h2>

@@ -9,8 +9,9 @@ import { useJob } from "../parts/follow.js";
 import { bytes } from "../format.js";
 import { useModalities } from "../parts/document.js";
 import { noteOriginal, useOriginal } from "../parts/original.js";
-import { bodyOf, fieldsOf, firstValues, isUploading as isOnItsWay, isWhole, valuesOf } from "../make/fields.js";
+import { bodyOf, changed, defaultModel, fieldsOf, firstValues, isUploading as isOnItsWay, isWhole, valuesOf } from "../make/fields.js";
 import { FormField } from "../make/rows.js";
+import { stepsField } from "../make/steps.js";
 import { fieldId } from "../make/widgets.js";
 import { Estimate, useEstimate } from "../make/estimate.js";
 import { snippets } from "../make/snippet.js";
@@ -26,6 +27,11 @@ function readDraft(name) {
   } catch {
     return {};
   }
+}
+
+/** The fields of a form for a model; those of a chain's steps are of all forms. */
+function fieldsFor(modality, model, forms, all) {
+  return fieldsOf(modality, model).map((field) => (field.name === "steps" ? stepsField({ ...field, widget: "rows" }, forms, all) : field));
 }
 
 /** The links of pictures that were chosen in this tab end with it. */
@@ -47,24 +53,25 @@ export default function Make({ id, query, me }) {
         ${modalities.map((one) => html`<a key=${one.name} href=${to(`/make/${one.name}`)} aria-current=${one === modality ? "page" : undefined}>${one.title}</a>`)}
       </nav>
     </div>
-    <${Bench} key=${modality.name} ...${{ modality, query, me }} all=${models.data.models} />`;
+    <${Bench} key=${modality.name} ...${{ modality, query, me }} forms=${modalities} all=${models.data.models} />`;
 }
 
-function Bench({ modality, all, query, me }) {
-  const [values, setValues] = useState(() => ({ ...firstValues(fieldsOf(modality, null)), ...readDraft(modality.name), ...fromQuery(query, modality) }));
+function Bench({ modality, forms, all, query, me }) {
+  const [values, setValues] = useState(() => ({ ...firstValues(fieldsFor(modality, null, forms, all)), ...readDraft(modality.name), ...fromQuery(query, modality) }));
   const [problem, setProblem] = useState(null);
   const [isSending, setSending] = useState(false);
   const models = all.filter((one) => one.modality === modality.models);
   const model = models.find((one) => one.id === values.model) ?? null;
-  const ready = models.find((one) => one.default && one.available) ?? models.find((one) => one.available) ?? null;
+  const ready = defaultModel(models);
   // Which model makes a chain follows from all of its steps: the estimate says it, and no limits are known before.
   const effective = model ?? (modality.isChain ? null : ready);
-  const fields = useMemo(() => fieldsOf(modality, effective), [modality, effective]);
+  const isServed = Boolean(effective ?? ready) || !modality.models;
+  const fields = useMemo(() => fieldsFor(modality, effective, forms, all), [modality, effective, forms, all]);
   const body = bodyOf(values, fields);
   const isMissing = !isWhole(body, fields) || Object.keys(body).every((name) => name === "model");
   const isUploading = fields.some((field) => isOnItsWay(values[field.name]));
   const isWriter = me.granted.includes("jobs:write");
-  const estimated = useEstimate(modality, body, !isMissing && !isUploading && isWriter);
+  const estimated = useEstimate(modality, body, modality.estimate && !isMissing && !isUploading && isWriter);
   const jobId = query.get("job");
   const { job, preview, error: jobError, reload } = useJob(jobId);
   const chainId = jobId ? null : query.get("chain");
@@ -120,7 +127,7 @@ function Bench({ modality, all, query, me }) {
   /** Send the form as it is after the changes of this event. */
   const submit = () => setTimeout(() => form.current?.requestSubmit());
   const set = (name) => (value) => {
-    setValues((known) => ({ ...known, [name]: typeof value === "function" ? value(known[name]) : value }));
+    setValues((known) => changed(known, name, value));
     if (problem?.field === name) setProblem(null);
   };
   const errorOf = (name) => (problem?.field === name || (name === "size" && ["width", "height"].includes(problem?.field)) ? problem.message : "");
@@ -130,13 +137,13 @@ function Bench({ modality, all, query, me }) {
 
   return html`<div class="bench">
     <form class="form" aria-label="Request" ref=${form} onSubmit=${send} novalidate>
-      <${ModelField} ...${{ models, model, effective }} onChange=${set("model")} error=${errorOf("model")} />
+      ${modality.models && html`<${ModelField} ...${{ models, model, effective }} onChange=${set("model")} error=${errorOf("model")} />`}
       ${modality.schema.properties.image_model && html`<${ModelField} name="image_model" label="First frames by" models=${all.filter((one) => one.modality === "image")} model=${all.find((one) => one.id === values.image_model) ?? null} effective=${null} onChange=${set("image_model")} error=${errorOf("image_model")} />`}
       ${group("main")}
       ${more.length > 0 && html`<details open=${more.some((field) => errorOf(field.name))}><summary>More: ${more.slice(0, 3).map((field) => field.label.toLowerCase()).join(", ")}…</summary><div class="form">${group("more")}</div></details>`}
       <details open=${Boolean(problem && fields.some((field) => field.group === "job" && errorOf(field.name)))}><summary>Where, when, labels</summary><div class="form">${group("job")}</div></details>
       <div class="send">
-        <${Estimate} ...${estimated} />
+        ${modality.estimate && html`<${Estimate} ...${estimated} />`}
         ${problem && !isShownAtField && html`<${ProblemNote} error=${problem} />`}
         ${isWriter
           ? html`<button class="btn go" disabled=${isSending || isUploading}>${isUploading ? "Uploading…" : `Make ${/^[A-Z0-9]+$/.test(modality.title) ? modality.title : modality.title.toLowerCase()}`} <kbd>Ctrl ↵</kbd></button>`
@@ -144,12 +151,12 @@ function Bench({ modality, all, query, me }) {
       </div>
     </form>
     <section class="stage" aria-label="Result">
-      ${!(effective ?? ready) ? html`<${NoModel} models=${models} me=${me} modality=${modality} />` : null}
+      ${!isServed && html`<${NoModel} models=${models} me=${me} modality=${modality} />`}
       ${jobError && html`<${ProblemNote} error=${jobError} retry=${reload} />`}
       ${job && html`<${Stage} ...${{ job, preview, original, me }} again=${() => { setValues((known) => ({ ...known, seed: undefined })); submit(); }} />`}
       ${chainError && html`<${ProblemNote} error=${chainError} retry=${reloadChain} />`}
       ${chain && html`<div class="result"><${Outcome} chain=${chain} /><div class="acts"><${CancelChain} ...${{ chain, me }} reload=${reloadChain} /></div><${Steps} chain=${chain} /></div>`}
-      ${!jobId && !chainId && (effective ?? ready) && html`<${Empty} title="Nothing made here yet">Fill in the form and press <kbd>Ctrl ↵</kbd>. The job goes on when you close this page, and its address shows it again.<//>`}
+      ${!jobId && !chainId && isServed && html`<${Empty} title="Nothing made here yet">Fill in the form and press <kbd>Ctrl ↵</kbd>. The job goes on when you close this page, and its address shows it again.<//>`}
       <${Session} current=${jobId} />
     </section>
     <aside class="slip" aria-label="Request and facts">

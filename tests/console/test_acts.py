@@ -47,6 +47,22 @@ def make_a_storyboard(page: Any, stack: Service) -> None:
     page.locator(".plate img").wait_for()
 
 
+def make_a_chain(page: Any, stack: Service) -> None:
+    """A picture and its cut-out; the first step is named after the second one took what it makes."""
+    page.goto("/console/make/chain")
+    first, second = (page.get_by_role("group", name=f"Step {place}") for place in (1, 2))
+    first.get_by_label("Prompt", exact=True).fill("side=64")
+    page.get_by_role("button", name="Add a step").click()
+    second.get_by_label("Makes", exact=True).select_option("Cut-out")
+    second.get_by_label("Image: what a step makes", exact=True).select_option("What step-1 makes")
+    first.get_by_label("Name", exact=True).fill("picture")
+    second.locator(".files").get_by_text("What picture makes").wait_for()
+    page.get_by_role("button", name="Make chain").click()
+    page.locator(".plate img").wait_for()
+    steps = page.get_by_role("region", name="Steps")
+    assert ["picture", "step-2"] == steps.get_by_role("link").all_inner_texts()
+
+
 def cancel_what_is_selected(page: Any, stack: Service) -> None:
     batch = secrets.token_hex(4)
     job_id = stack.submit("compute=60 steps=600", labels={"batch": batch})
@@ -187,7 +203,7 @@ def make_and_revoke_a_key(page: Any, stack: Service) -> None:
     name = f"Shop {secrets.token_hex(4)}"
     page.goto("/console/keys")
     page.get_by_role("button", name="Make a key").click()
-    page.get_by_role("dialog").get_by_label("Name").fill(name)
+    page.get_by_role("dialog").get_by_label("Name", exact=True).fill(name)
     page.get_by_role("dialog").get_by_label("It may").select_option("read")
     page.get_by_role("dialog").get_by_role("button", name="Make").click()
     key = page.locator("[data-secret]").inner_text()
@@ -247,6 +263,7 @@ ACTS: dict[str, Act] = {
     "sign-in": sign_out_and_in,
     "make": make_a_picture,
     "storyboard": make_a_storyboard,
+    "make-chain": make_a_chain,
     "jobs": cancel_what_is_selected,
     "job": run_a_failed_job_again,
     "library": find_and_tag,

@@ -97,7 +97,7 @@ def test_shots_are_arranged_and_become_a_chain(open_page, stack):
     assert 64 == page.evaluate("document.querySelector('.plate img').naturalWidth")
     page.get_by_role("link", name=re.compile("^chn_")).click()
     steps = page.get_by_role("region", name="Steps")
-    assert 2 == steps.get_by_text("Done").count()
+    steps.get_by_text("Done").nth(1).wait_for()
     assert ["picture-1", "shot-1"] == steps.get_by_role("link").all_inner_texts()
 
 

@@ -9,6 +9,7 @@ PAGES = {
     "make": "/make/image",
     "make-speech": "/make/speech",
     "make-storyboard": "/make/storyboard",
+    "make-chain": "/make/chain",
     "jobs": "/jobs",
     "job": "/jobs/{job_id}",
     "chains": "/chains",

@@ -11,7 +11,8 @@ from jobs.params.registry import MODALITIES
 
 FORM = """
 import { readFileSync } from "node:fs";
-const { bodyOf, fieldsOf, formsOf, isWhole, mediaKind, modalitiesOf, usesOf, valuesOf } = await import(process.argv[1]);
+const { bodyOf, fieldsOf, firstValues, formsOf, isWhole, mediaKind, modalitiesOf, usesOf, valuesOf } = await import(process.argv[1]);
+const { stepsField } = await import(new URL("steps.js", process.argv[1]));
 const { document, models } = JSON.parse(readFileSync(0, "utf-8"));
 const modalities = modalitiesOf(document);
 const formOf = (modality, model) => fieldsOf(modality, model).map((one) => ({ ...one, kind: mediaKind(one.name) }));
@@ -24,15 +25,22 @@ const params = { model: "chaos", prompt: "a tree", width: 512, height: 256, seed
   reference_images: ["inp_1"] };
 const again = bodyOf(valuesOf(params, fields), fields);
 const untouched = Object.fromEntries(Object.entries(forms.image).map(([id, own]) => [id, bodyOf({}, own)]));
-const storyboard = formsOf(document).at(-1);
+const storyboard = formsOf(document).find((one) => one.name === "storyboard");
 const board = Object.fromEntries([null, ...models.filter((model) => model.modality === storyboard.models)]
   .map((model) => [model?.id ?? "", fieldsOf(storyboard, model)]));
 const shots = [{ prompt: "a", continues: true }, { prompt: "b", image: "inp_1" },
   { prompt: "c", image: "inp_2", continues: true }];
 const sent = bodyOf(valuesOf({ shots, width: 320, height: 256 }, board[""]), board[""]);
 const whole = [sent, { shots: [{}] }, {}].map((body) => isWhole(body, board[""]));
+const chain = fieldsOf(formsOf(document).at(-1), null)
+  .map((one) => (one.name === "steps" ? stepsField({ ...one, widget: "rows" }, formsOf(document), models) : one));
+const { steps: [first] } = firstValues(chain);
+const [source] = chain[0].earlier([first], 1);
+const second = { id: "second", values: { modality: "remove-background", model: "chaos", input_image: source } };
+first.values = { ...first.values, name: "picture", prompt: "a" };
+const chained = bodyOf({ steps: [first, second] }, chain);
 const uses = usesOf(modalities, "image").map((use) => `${use.modality.name} ${use.field.name}`);
-console.log(JSON.stringify({ forms, again, untouched, uses, board, sent, whole }));
+console.log(JSON.stringify({ forms, again, untouched, uses, board, sent, whole, source, chained }));
 """
 WORDS = """
 const { backendWords, secondsBound, storedWords } = await import(process.argv[1]);
@@ -204,6 +212,16 @@ def test_shots_are_sent_without_what_does_not_apply(form):
     shots = [{"prompt": "a"}, {"prompt": "b", "image": "inp_1"}, {"prompt": "c", "continues": True}]
     assert {"shots": shots, "width": 320, "height": 256} == made["sent"]
     assert [True, False, False] == made["whole"]
+
+
+def test_a_step_takes_what_another_makes_by_its_name_then(form):
+    """A step that was named afterwards; and a model of another modality is not sent."""
+    made = form()
+    assert "step:step-1" == made["source"]["id"]
+    assert [
+        {"modality": "image", "name": "picture", "prompt": "a"},
+        {"modality": "remove-background", "input_image": "step:picture"},
+    ] == made["chained"]["steps"]
 
 
 def test_structs_and_bounds_are_said_in_words(node):
