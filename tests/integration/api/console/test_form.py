@@ -11,7 +11,8 @@ from jobs.params.registry import MODALITIES
 
 FORM = """
 import { readFileSync } from "node:fs";
-const { bodyOf, fieldsOf, firstValues, formsOf, isWhole, mediaKind, modalitiesOf, usesOf, valuesOf } = await import(process.argv[1]);
+const { bodyOf, fieldsOf, firstValues, formsOf, isWhole, mediaKind, modalitiesOf, usesOf, valuesOf } =
+  await import(process.argv[1]);
 const { stepsField } = await import(new URL("steps.js", process.argv[1]));
 const { document, models } = JSON.parse(readFileSync(0, "utf-8"));
 const modalities = modalitiesOf(document);
