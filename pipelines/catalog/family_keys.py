@@ -29,6 +29,7 @@ FAMILIES_OF: dict[str, tuple[str, ...]] = {
     "preprocessors": DIFFUSERS,
     "quality": DIFFUSERS,
     "quantization": DIFFUSERS,
+    "schedule": (VIDEO,),
     "variant": (*DIFFUSERS, "rembg"),
     "vocabulary": ("demo-sound", "demo-music", CAMERA),
     "voices": ("kokoro",),

@@ -166,11 +166,30 @@ class License(Entry, frozen=True, kw_only=True):
     url: Name
 
 
+Sigma = Annotated[float, Meta(gt=0, le=1)]
+
+
+class Schedule(Entry, frozen=True, kw_only=True):
+    """The steps of a model or a LoRA that was distilled to these alone; a request for another number gets them too.
+
+    `sigmas` are the share of noise before each step, falling from 1; after the last one there is none. With
+    `stochastic` each step but the last adds new noise to what it foretells (DMD); without, it is Euler's.
+    """
+
+    sigmas: Annotated[tuple[Sigma, ...], Meta(min_length=1, max_length=100)]
+    stochastic: bool = False
+
+    def __post_init__(self) -> None:
+        if list(self.sigmas) != sorted({*self.sigmas}, reverse=True):
+            raise ValueError("`sigmas` must fall")
+
+
 class Lora(Entry, frozen=True, kw_only=True):
     """Low-rank weights that a quality preset or a request adds to the model: `file` within `source`, `scale` times.
 
     They lie beside the model's own folder, in a folder named like `Bundle.key`. `scheduler` overrides values of the
-    scheduler's configuration while the LoRA is on, since a LoRA for few steps is distilled on a schedule of its own.
+    scheduler's configuration while the LoRA is on, since a LoRA for few steps is distilled on a schedule of its own;
+    `schedule` replaces the scheduler.
 
     Of a model with one transformer for much noise and one for little (Wan2.2 A14B), `file` is for both, or for the
     first where there is a `low_noise_file` for the second.
@@ -181,8 +200,18 @@ class Lora(Entry, frozen=True, kw_only=True):
     low_noise_file: Name | None = None
     scale: float = 1.0
     scheduler: dict[str, float] = {}
+    schedule: Schedule | None = None
     licence: License | None = None
     """Its own terms; `None`: those of the model."""
+
+    def __post_init__(self) -> None:
+        if self.scheduler and self.schedule is not None:
+            raise ValueError("`scheduler` and `schedule` exclude each other")
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether it was distilled on steps of its own."""
+        return bool(self.scheduler) or self.schedule is not None
 
 
 class ControlNet(Entry, frozen=True, kw_only=True):
@@ -447,6 +476,8 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     unsupported: Unsupported = Unsupported()
     defaults: Defaults = Defaults()
     quality: dict[Quality, Preset] = {}
+    schedule: Schedule | None = None
+    """The steps of a distilled model; `None`: those of its scheduler. `diffusers-video` only."""
     loras: dict[ModelId, Lora] = {}
     controlnet: ControlNet | None = None
     preprocessors: dict[PreprocessorName, Preprocessor] = {}
@@ -584,11 +615,25 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         return round(self.price_of(params) - rates.per_gpu_second * saved, PRICE_DIGITS)
 
     def steps_of(self, params: object) -> int | None:
-        """Return the denoising steps of a request: its own, its preset's, the model's; None is the pipeline's own."""
+        """Return the denoising steps of a request: its own, its preset's, the model's; None is the pipeline's own.
+
+        A schedule has as many as it has.
+        """
+        schedule = self.schedule_of(params)
+        if schedule is not None:
+            return len(schedule.sigmas)
         preset = self.quality.get(getattr(params, "quality", "standard"), Preset())
         asked = getattr(params, "num_inference_steps", None)
         steps = (asked, preset.num_inference_steps, self.defaults.num_inference_steps)
         return next((value for value in steps if value is not None), None)
+
+    def schedule_of(self, params: object) -> Schedule | None:
+        """Return the schedule of a request: that of its first LoRA with steps of its own, else the model's."""
+        preset = self.quality.get(getattr(params, "quality", "standard"), Preset())
+        names = (preset.lora, *(one.lora for one in getattr(params, "loras", ())))
+        loras = (self.loras[name] for name in names if name in self.loras)
+        found = next((lora for lora in loras if lora.has_steps), None)
+        return self.schedule if found is None else found.schedule
 
     def size_of(self, params: object) -> tuple[int, int]:
         """Return width and height of a request: its own, its preset's where it names none; 0 without a size.

@@ -13,7 +13,7 @@ from typing import Any
 import diffusers
 import torch
 import transformers
-from diffusers import AutoencoderKLWan, DiffusionPipeline, ModelMixin
+from diffusers import AutoencoderKLWan, Cosmos3OmniPipeline, DiffusionPipeline, ModelMixin, WanPipeline
 from transformers import PreTrainedModel, Qwen2_5_VLProcessor, Qwen2VLProcessor
 
 from core.errors.failures import ModelLoadFailed
@@ -34,6 +34,8 @@ _PIPELINES_OWN = ("ace_step",)
 """Folders of diffusers with a pipeline and parts of its own, as `model_index.json` names them."""
 _GUARDED = ("Cosmos3OmniPipeline",)
 """Pipelines that would fetch a guardrail of their own at their first start, unless it is switched off."""
+_RENAMED: dict[str, Any] = {"WanDMDPipeline": WanPipeline, "Cosmos3OmniDiffusersPipeline": Cosmos3OmniPipeline}
+"""Pipelines by the names that others than diffusers publish them under."""
 _FULL_PRECISION = (AutoencoderKLWan,)
 """Models that are always loaded in float32: Wan's autoencoder is published so, and bfloat16 shows in its output."""
 
@@ -61,9 +63,11 @@ def load_diffusers(directory: Path, dtype: torch.dtype, loader: WeightLoader, sp
     parts: dict[str, Any] = {
         name: _load_part(directory / name, class_, dtype, loader, spec) for name, class_ in found.items()
     }
-    if _index(directory).get("_class_name") in _GUARDED:
+    name = _index(directory).get("_class_name", "")
+    class_ = _RENAMED.get(name, DiffusionPipeline)
+    if name in _GUARDED or class_.__name__ in _GUARDED:
         parts["enable_safety_checker"] = False
-    pipe: Any = DiffusionPipeline.from_pretrained(
+    pipe: Any = class_.from_pretrained(
         directory, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False, **parts
     )  # type: ignore[no-untyped-call]
     pipe.set_progress_bar_config(disable=True)

@@ -53,12 +53,15 @@ def _adapters(preset: Preset, params: ImageParams | VideoParams) -> Adapters:
 def ignored_field_warnings(spec: ModelSpec, params: ImageParams | VideoParams, usable: frozenset[str]) -> Iterator[str]:
     """Yield a warning for each ignored field.
 
-    These are the fields of `OPTIONAL` that the caller has set and that are not in `usable`, and a `quality` that the
-    model has no preset for.
+    These are the fields of `OPTIONAL` that the caller has set and that are not in `usable`, a number of steps that a
+    schedule does not have, and a `quality` that the model has no preset for.
     """
     for name in OPTIONAL:
         if getattr(params, name) not in (None, "") and name not in usable:
             yield f"{spec.id} does not use `{name}`; it was ignored"
+    schedule, asked = spec.schedule_of(params), params.num_inference_steps
+    if schedule is not None and asked not in (None, len(schedule.sigmas)):
+        yield f"{spec.id} makes {len(schedule.sigmas)} steps here; `num_inference_steps` was ignored"
     if params.quality != "standard" and params.quality not in spec.quality:
         yield f"{spec.id} has no preset {params.quality!r}; its standard one was used"
 

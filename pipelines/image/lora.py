@@ -9,7 +9,8 @@ from torch import nn
 
 from core.errors.failures import ModelLoadFailed
 from core.errors.fields import NotThisModel
-from pipelines.catalog.spec import Lora, ModelSpec
+from pipelines.catalog.spec import Lora, ModelSpec, Schedule
+from pipelines.diffusion.fixed_schedule import FixedSchedule
 from pipelines.diffusion.sampling_settings import Adapters
 
 Noise = Literal["high", "low"]
@@ -54,17 +55,21 @@ def _files(pipe: Any, lora: Lora) -> dict[Noise, str]:
 
 
 def schedulers(pipe: Any, spec: ModelSpec) -> dict[str | None, Any]:
-    """Return the model's own scheduler under `None`, and each LoRA's scheduler under its name.
+    """Return the model's scheduler under `None`, and each LoRA's scheduler under its name.
 
     Raises `ModelLoadFailed` for a value that this kind of scheduler does not have: diffusers only logs that.
     """
     own = pipe.scheduler
-    made: dict[str | None, Any] = {None: own}
+
+    def fixed(schedule: Schedule | None) -> Any:
+        return own if schedule is None else FixedSchedule(schedule, own.config.num_train_timesteps)
+
+    made: dict[str | None, Any] = {None: fixed(spec.schedule)}
     for name, lora in spec.loras.items():
         unknown = sorted(lora.scheduler.keys() - own.config.keys())
         if unknown:
             raise ModelLoadFailed(f"the LoRA {name!r} sets {unknown[0]}, which {type(own).__name__} does not have")
-        made[name] = type(own).from_config(own.config, **lora.scheduler) if lora.scheduler else own
+        made[name] = type(own).from_config(own.config, **lora.scheduler) if lora.scheduler else fixed(lora.schedule)
     return made
 
 
@@ -86,7 +91,7 @@ def use_loras(pipe: Any, spec: ModelSpec, loras: Adapters) -> None:
 
 def scheduled(spec: ModelSpec, loras: Adapters) -> str | None:
     """Return the first of these LoRAs that was distilled on a schedule of its own, which the job has then."""
-    return next((name for name, _ in loras if name in spec.loras and spec.loras[name].scheduler), None)
+    return next((name for name, _ in loras if name in spec.loras and spec.loras[name].has_steps), None)
 
 
 def layers_in(file: Path) -> int:

@@ -31,6 +31,7 @@ from pipelines.diffusion.acceleration import Acceleration, precision
 from pipelines.diffusion.checkpoint import load_diffusers, loader_for, resident_modules
 from pipelines.diffusion.context_parallel import check_context_parallel, divides, shared_steps
 from pipelines.diffusion.decode_retry import clear_vae_cache, decode_retried
+from pipelines.diffusion.fixed_schedule import FixedSchedule
 from pipelines.diffusion.prompt_cache import PromptCache
 from pipelines.diffusion.sampling_settings import SamplingSettings, choose
 from pipelines.diffusion.warmup import PROMPT, STEPS, minimal_inputs
@@ -209,6 +210,9 @@ class DiffusersVideo:
         """Make one clip; without `is_decoded` its frames are latents."""
         pipe, ctx, reuse, loras = self._pipe(inputs), run.ctx, run.settings.reuse, run.settings.loras
         pipe.scheduler = self.schedulers[scheduled(self.spec, loras)]
+        generator = torch.Generator("cpu").manual_seed(ctx.seed + number)
+        if isinstance(pipe.scheduler, FixedSchedule):
+            pipe.scheduler.generator = generator
         compiles = self.acceleration.compiles(pipe, reuse, loras)
         progress = StepProgress(ctx, number, len(run.clips), compiles)
         drawing = drawing_for(pipe, run.size.make, [ctx])
@@ -217,7 +221,7 @@ class DiffusersVideo:
         progress.begin()
         call = run.arguments | {
             "num_frames": run.clips[number],
-            "generator": torch.Generator("cpu").manual_seed(ctx.seed + number),
+            "generator": generator,
             "callback_on_step_end": progress.on_step_end,
             "output_type": "pt" if is_decoded else "latent",
         }

@@ -25,6 +25,7 @@ STORED: dict[str, dict[str, str]] = {
     "z-image-turbo": {"transformer": "float32"},
     "wan2.2-ti2v-5b": {"transformer": "float32", "vae": "float32"},
     "wan2.2-i2v-a14b": {"transformer": "float32", "vae": "float32"},
+    "fastwan2.2-ti2v-5b": {"vae": "float32"},
     "wan2.1-vace-1.3b": {"transformer": "float32", "vae": "float32"},
     "eomt-large": {"": "float32"},
     "grounded-sam-2.1": {"": "float32"},
@@ -52,6 +53,7 @@ _SPEECH = {"s3gen": "float32", "ve.": "float32"}
 KEPT: dict[str, dict[str, str]] = {
     "wan2.2-ti2v-5b": {"vae": "float32"},
     "wan2.2-i2v-a14b": {"vae": "float32"},
+    "fastwan2.2-ti2v-5b": {"vae": "float32"},
     "wan2.1-vace-1.3b": {"vae": "float32"},
     "cosmos3-nano": {"vae": "float32"},
     "chatterbox": _SPEECH,

@@ -52,6 +52,13 @@ def save(name: str, folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def save_fastwan(folder: Path) -> Path:
+    """Build and save FastWan: Wan2.2-TI2V-5B under the name of a pipeline that diffusers does not have."""
+    index = save("wan22", folder) / "model_index.json"
+    index.write_text(index.read_text("utf-8").replace('"WanPipeline"', '"WanDMDPipeline"'), "utf-8")
+    return folder
+
+
 def components(folder: Path) -> dict[str, list[str | None]]:
     """Component folders and their classes, as `model_index.json` has them."""
     index = json.loads((folder / "model_index.json").read_text("utf-8"))
