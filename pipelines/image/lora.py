@@ -1,16 +1,17 @@
-"""LoRAs of the catalog on a diffusers pipeline: loaded once, switched per job."""
+"""LoRAs of the catalog on a diffusers pipeline: loaded once, switched per job; and the schedules of distilled models."""
 
 import re
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
 from safetensors import safe_open
 from torch import nn
 
 from core.errors.failures import ModelLoadFailed
 from core.errors.fields import NotThisModel
 from pipelines.catalog.spec import Lora, ModelSpec, Schedule
-from pipelines.diffusion.fixed_schedule import FixedSchedule
 from pipelines.diffusion.sampling_settings import Adapters
 
 Noise = Literal["high", "low"]
@@ -20,6 +21,28 @@ little."""
 
 _DOWN = re.compile(r"(lora_A|lora_down|lora\.down)(\.default)?\.weight$")
 """The first of the two matrices of every LoRA layer, by the names of the common trainers."""
+
+
+class FixedSchedule(FlowMatchEulerDiscreteScheduler):
+    """Steps through the sigmas of a `Schedule`, whatever number of steps a pipeline asks for.
+
+    Wan's pipelines give no generator to a step, so that of the run is put into `generator`. Latents keep their
+    precision: diffusers would round them to that of the transformer after each step.
+    """
+
+    def __init__(self, schedule: Schedule, num_train_timesteps: int) -> None:
+        super().__init__(num_train_timesteps=num_train_timesteps, stochastic_sampling=schedule.stochastic)  # type: ignore[no-untyped-call]
+        self.given = list(schedule.sigmas)
+        self.generator: torch.Generator | None = None
+
+    def set_timesteps(self, num_inference_steps: int | None = None, device: Any = None, **_: Any) -> None:
+        """Set the steps: those that are given."""
+        super().set_timesteps(sigmas=self.given, device=device)  # type: ignore[no-untyped-call]
+
+    def step(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, **options: Any) -> Any:
+        """Make a step; see the class of diffusers."""
+        options = {"generator": self.generator} | options
+        return super().step(model_output.to(sample.dtype), timestep, sample, **options)  # type: ignore[no-untyped-call]
 
 
 def load_loras(pipe: Any, spec: ModelSpec, weights: Path) -> None:

@@ -31,13 +31,12 @@ from pipelines.diffusion.acceleration import Acceleration, precision
 from pipelines.diffusion.checkpoint import load_diffusers, loader_for, resident_modules
 from pipelines.diffusion.context_parallel import check_context_parallel, divides, shared_steps
 from pipelines.diffusion.decode_retry import clear_vae_cache, decode_retried
-from pipelines.diffusion.fixed_schedule import FixedSchedule
 from pipelines.diffusion.prompt_cache import PromptCache
 from pipelines.diffusion.sampling_settings import SamplingSettings, choose
 from pipelines.diffusion.warmup import PROMPT, STEPS, minimal_inputs
 from pipelines.image.arguments import cover
 from pipelines.image.inputs import read_image
-from pipelines.image.lora import load_loras, scheduled, schedulers, use_loras
+from pipelines.image.lora import FixedSchedule, load_loras, scheduled, schedulers, use_loras
 from pipelines.image.lora_files import loaded_files, name_files
 from pipelines.image.progress import StepProgress
 from pipelines.image.size import SizePlan, plan_size

@@ -27,6 +27,7 @@ GIVEN = {
     'preprocessors = { depth = { source = { path = "depth" } } }',
     "quality": "quality = { fast = { num_inference_steps = 4 } }",
     "quantization": 'quantization = "float8"',
+    "schedule": "schedule = { sigmas = [1.0, 0.5] }",
     "variant": 'variant = "fp16"',
     "vocabulary": 'vocabulary = { rain = ["shower"] }',
     "voices": 'voices = { jf_alpha = "Alpha" }',
