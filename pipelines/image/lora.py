@@ -1,4 +1,4 @@
-"""LoRAs of the catalog on a diffusers pipeline: loaded once, switched per job; and the schedules of distilled models."""
+"""LoRAs of the catalog on a diffusers pipeline: loaded once, switched per job; and schedules of distilled models."""
 
 import re
 from pathlib import Path
