@@ -69,7 +69,7 @@ def load_diffusers(directory: Path, dtype: torch.dtype, loader: WeightLoader, sp
         parts["enable_safety_checker"] = False
     pipe: Any = class_.from_pretrained(
         directory, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False, **parts
-    )  # type: ignore[no-untyped-call]
+    )
     pipe.set_progress_bar_config(disable=True)
     return pipe.to(loader.device)
 

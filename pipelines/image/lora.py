@@ -37,12 +37,12 @@ class FixedSchedule(FlowMatchEulerDiscreteScheduler):
 
     def set_timesteps(self, num_inference_steps: int | None = None, device: Any = None, **_: Any) -> None:
         """Set the steps: those that are given."""
-        super().set_timesteps(sigmas=self.given, device=device)  # type: ignore[no-untyped-call]
+        super().set_timesteps(sigmas=self.given, device=device)  # type: ignore[misc]
 
     def step(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, **options: Any) -> Any:
         """Make a step; see the class of diffusers."""
         options = {"generator": self.generator} | options
-        return super().step(model_output.to(sample.dtype), timestep, sample, **options)  # type: ignore[no-untyped-call]
+        return super().step(model_output.to(sample.dtype), timestep, sample, **options)  # type: ignore[misc]
 
 
 def load_loras(pipe: Any, spec: ModelSpec, weights: Path) -> None:
