@@ -12,10 +12,10 @@ from api.follow.notifier import Notifier
 from api.http.auth import Caller
 from api.http.database import Database
 from api.submit.groups import Place, at, check_together
+from api.submit.helper_models import beside_helpers
 from api.submit.idempotency import claim_key, find_repeated
 from api.submit.media_intake import MediaIntake
 from api.submit.model_choice import choose_model, modality_of
-from api.submit.prompt_enhancement import beside_text
 from api.submit.service import Submission, accepted, facts_of, refusals, with_input_rules
 from api.submit.validation import IdempotencyKey, check_url
 from core.errors.fields import InvalidRequest
@@ -171,7 +171,7 @@ class ChainSubmissions:
                 spec = await choose_model(
                     connection, self._catalog, each.params, asked.origin.dialect, each.caller.tenant
                 )
-                job = await beside_text(connection, self._catalog, self._new_job(each, spec))
+                job = await beside_helpers(connection, self._catalog, self._new_job(each, spec))
             given = with_input_rules(sources[number], spec)
             seconds += job.deadline
             wait = None

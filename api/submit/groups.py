@@ -10,11 +10,11 @@ from api.follow.job_lookup import stored_keys
 from api.follow.notifier import Notifier
 from api.http.database import Database
 from api.submit.data_urls import is_data_url
+from api.submit.helper_models import beside_helpers
 from api.submit.idempotency import claim_key, find_repeated
 from api.submit.media_intake import MediaIntake, needs_store
 from api.submit.model_choice import choose_model
 from api.submit.profiles import with_profile
-from api.submit.prompt_enhancement import beside_text
 from api.submit.service import (
     Submission,
     SubmittedJob,
@@ -125,7 +125,7 @@ class GroupSubmissions:
             facts = facts_of(each, params, self._settings)
             job = new_job(offers=[Offer(spec.id, spec.price_of(params))], spill_seconds=spill_seconds, **facts)
             with at(place(number)):
-                added.append(await beside_text(connection, self._catalog, job))
+                added.append(await beside_helpers(connection, self._catalog, job))
             inputs.append(with_input_rules(sources[number], spec))
         rows = (await connection.execute(submit(*added))).all()
         for each, found in zip(submissions, inputs, strict=True):

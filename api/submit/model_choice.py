@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.submit.helper_models import HelperRanks, rank_helpers
 from core.errors.fields import InvalidRequest, NoCapableModel, NotThisModel
 from core.errors.unavailable import NoModelAvailable
 from core.errors.unknown import UnknownServer
@@ -26,7 +27,8 @@ async def choose_model(
     """Return the model that `params` name in `dialect`, or else the default model; a tenant's servers alone count.
 
     The default is the first one in catalog order that a live server serves and that supports the request. For a strict
-    `server_id` only the models of that server count, alive or not; for a preferred one its models come first.
+    `server_id` only the models of that server count, alive or not; for a preferred one its models come first. Where
+    some models need another one for the request, those whose servers have it come first, as `HelperRanks` says.
 
     Raises `UnknownModel`, `UnknownServer`, `NoModelAvailable`, `NoCapableModel`, and what `check_model` and
     `default_model` raise.
@@ -41,14 +43,15 @@ async def choose_model(
             return spec
         served = (await connection.execute(served_models(tenant))).scalars().all()
         raise _refusal(catalog, unmet, params, modality, served, named=spec)
+    ranks = await rank_helpers(connection, catalog, params, tenant)
     if server is not None and params.pin == "strict":
         others_are = "this server does not serve"
         return default_model(
-            catalog, modality, server.serves, params, ignores_unsupported=ignores, others_are=others_are
+            catalog, modality, server.serves, params, ranks=ranks, ignores_unsupported=ignores, others_are=others_are
         )
     preferred = server.serves if server is not None and server.alive else ()
     served = (await connection.execute(served_models(tenant))).scalars().all()
-    return default_model(catalog, modality, served, params, preferred, ignores_unsupported=ignores)
+    return default_model(catalog, modality, served, params, preferred, ranks=ranks, ignores_unsupported=ignores)
 
 
 def models_without_server(catalog: Catalog, params: AnyParams, dialect: str) -> list[ModelSpec]:
@@ -72,6 +75,7 @@ def default_model(
     params: AnyParams,
     preferred: Collection[str] = (),
     *,
+    ranks: HelperRanks | None = None,
     ignores_unsupported: bool = False,
     others_are: str = UNSERVED,
 ) -> ModelSpec:
@@ -83,6 +87,8 @@ def default_model(
     """
     offered = [spec for spec in catalog.of(modality) if spec.id in served]
     offered.sort(key=lambda spec: spec.id not in preferred)
+    if ranks is not None:
+        offered.sort(key=lambda spec: (ranks.lacks(spec), spec.id not in preferred, ranks.is_second(spec)))
     for spec in offered:
         if supports(spec, params, ignores_unsupported=ignores_unsupported):
             return spec

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.follow.notifier import Notifier
 from api.http.auth import Caller
 from api.http.database import Database
-from api.submit.prompt_enhancement import asked_server, choose_beside_text, enhances_prompt
+from api.submit.helper_models import asked_server, choose_server, model_with_needs
 from api.submit.service import SubmittedJob, accepted, refusals
 from core.errors.conflicts import InputsForgotten, JobNotFailed, PromptForgotten
 from core.errors.unknown import UnknownJob
@@ -32,7 +32,7 @@ class Redrives:
         """Return the new job of a failed one, or the one that was made of it before: each is done again once.
 
         The caller's key pays for it. Raises `MalformedId`, `UnknownJob`, `JobNotFailed`, `PromptForgotten`,
-        `InputsForgotten`, `NoCapableModel`, `BudgetExhausted` and `TooManyJobs`.
+        `InputsForgotten`, what `choose_server` raises, `BudgetExhausted` and `TooManyJobs`.
         """
         check_id("job", failed_id)
 
@@ -60,9 +60,10 @@ class Redrives:
         if pending and not await connection.scalar(count_inputs(failed.id)):
             raise InputsForgotten
         servers = None
-        if enhances_prompt(params):
-            found = (await connection.execute(serving(failed.model, failed.tenant))).all()
-            servers = choose_beside_text(asked_server(params), found, self._catalog, failed.model)
+        spec = model_with_needs(self._catalog, failed.model, params)
+        if spec is not None:
+            found = (await connection.execute(serving(spec.id, failed.tenant))).all()
+            servers = choose_server(asked_server(params), found, self._catalog, spec, params)
         await connection.execute(mark(failed.id, job_id))
         added = again(
             failed.id,

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.follow.notifier import Notifier
 from api.http.auth import Caller
 from api.http.database import Database
+from api.submit.helper_models import beside_helpers
 from api.submit.idempotency import claim_key
 from api.submit.model_choice import choose_model
 from api.submit.service import Submission, SubmittedJob, accepted, facts_of, refusals
@@ -88,6 +89,7 @@ class Reproductions:
         facts = facts_of(submission, params, self._settings) | {"seed": original.seed}
         spill_seconds = params.prefer_seconds if params.pin == "prefer" else None
         added = new_job(offers=[Offer(spec.id, spec.price_of(params))], spill_seconds=spill_seconds, **facts)
+        added = await beside_helpers(connection, self._catalog, added)
         job = job_from_row((await connection.execute(submit(added))).one())
         if sources:
             await connection.execute(add_inputs(job_id, caller.tenant, sources))

@@ -23,14 +23,14 @@ from api.http.auth import Caller
 from api.http.database import Database
 from api.http.spooled_body import SpooledBody
 from api.submit.batches import SubmitBatches
+from api.submit.helper_models import beside_helpers, refuse_helpers
 from api.submit.idempotency import claim_key, find_repeated
 from api.submit.media_intake import IngestedRequest, MediaIntake, needs_store
 from api.submit.model_choice import choose_model, models_without_server
 from api.submit.profiles import with_profile
-from api.submit.prompt_enhancement import beside_text, enhances_prompt
 from api.submit.validation import IdempotencyKey, check, draw_seed
 from core.database import state_of
-from core.errors.fields import InvalidRequest, NoModelForTask, NoSuchProfile, NotSupportedYet
+from core.errors.fields import InvalidRequest, NoModelForTask, NoSuchProfile
 from core.errors.limits import BudgetExhausted, TooManyJobs
 from core.errors.unavailable import DatabaseUnavailable
 from core.metrics import JOBS_SUBMITTED
@@ -51,6 +51,7 @@ from jobs.statements.queue.submit import (
 )
 from pipelines.catalog.input_files import file_rules
 from pipelines.catalog.loader import Catalog, ModelSpec
+from pipelines.helpers.needs import may_need_helpers
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ class Submissions:
         params = check(params, submission.caller, self._settings)
         submission = msgspec.structs.replace(submission, params=params)
         stored = dict[str, str]()
-        if params.server_id is None and not any(media_of(params)) and not enhances_prompt(params):
+        if params.server_id is None and not any(media_of(params)) and not may_need_helpers(params):
             job = await self._submit_at_once(submission)
             if job is not None:
                 return accepted(job, self._notifier)
@@ -132,13 +133,10 @@ class Submissions:
         Raises what `submit` raises for a wrong field or model; the database is not asked.
         """
         params = check(submission.params, submission.caller, self._settings)
-        if enhances_prompt(params):
-            raise NotSupportedYet(
-                "`enhance_prompt` is not supported in batches yet; leave it out.", field="$.enhance_prompt"
-            )
         job = self._offered(msgspec.structs.replace(submission, params=params))
         if job is None:
             raise NoModelForTask
+        refuse_helpers(self._catalog, job)
         return job
 
     async def _find_earlier(self, submission: Submission) -> Job | None:
@@ -210,7 +208,7 @@ class Submissions:
         offers = [Offer(spec.id, spec.price_of(params))]
         spill_seconds = params.prefer_seconds if params.pin == "prefer" else None
         added = new_job(offers=offers, spill_seconds=spill_seconds, **facts_of(submission, params, self._settings))
-        added = await beside_text(connection, self._catalog, added)
+        added = await beside_helpers(connection, self._catalog, added)
         job = job_from_row((await connection.execute(submit(added))).one())
         if ingested.sources:
             await connection.execute(add_inputs(submission.job_id, tenant, with_input_rules(ingested.sources, spec)))

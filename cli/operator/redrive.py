@@ -6,9 +6,9 @@ import msgspec
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from api.submit.prompt_enhancement import asked_server, choose_beside_text, enhances_prompt
+from api.submit.helper_models import asked_server, choose_server, model_with_needs
 from core.database import state_of
-from core.errors.fields import NoCapableModel
+from core.errors.fields import InvalidRequest
 from core.ids import new_id
 from core.settings import Settings
 from jobs.job import Job, job_from_row
@@ -48,8 +48,8 @@ def redrive_jobs(db: Engine, settings: Settings, failed: Collection[Job]) -> Ite
         try:
             with db.begin() as connection:
                 outcome = _redrive(connection, job, catalog)
-        except NoCapableModel:
-            outcome = Redriven(job=job, problem="no running server has its model and one of texts")
+        except InvalidRequest:
+            outcome = Redriven(job=job, problem="no running server has its model and what it needs beside it")
         except DBAPIError as error:
             if state_of(error) != SPENT:
                 raise
@@ -67,9 +67,10 @@ def _redrive(connection: Connection, job: Job, catalog: Catalog) -> Redriven:
     if pending and not connection.scalar(redrive.count_inputs(job.id)):
         return Redriven(job=job, problem="its inputs were removed when their retention ended")
     servers = None
-    if enhances_prompt(params):
-        found = connection.execute(serving(job.model, job.tenant)).all()
-        servers = choose_beside_text(asked_server(params), found, catalog, job.model)
+    spec = model_with_needs(catalog, job.model, params)
+    if spec is not None:
+        found = connection.execute(serving(spec.id, job.tenant)).all()
+        servers = choose_server(asked_server(params), found, catalog, spec, params)
     new_job_id = new_id("job")
     if connection.execute(redrive.mark(job.id, new_job_id)).first() is None:
         return Redriven(job=job, problem="it was deleted or redriven by another command just now")

@@ -15,7 +15,7 @@ const ELSEWHERE = ["modality", "model", "image_model"];
 /** What a model must be able to do for a field to be there. */
 const NEEDS = {
   image: { input_image: ["image-to-image", "references"], mask: ["mask"], padding: ["mask"], control_image: ["control"], control_kind: ["control"], control_as_given: ["control"], control_scale: ["control"], strength: ["image-to-image"], reference_images: ["references"], elements: ["references"], negative_prompt: ["negative-prompt"] },
-  video: { input_image: ["image-to-video"], last_image: ["first-last-frame"], reference_images: ["references"], motion_video: ["motion-control"], sound: ["sound"], negative_prompt: ["negative-prompt"] },
+  video: { input_image: ["image-to-video"], last_image: ["first-last-frame"], reference_images: ["references"], motion_video: ["motion-control"], negative_prompt: ["negative-prompt"] },
   speech: { target_voice_path: ["reference-voice"] },
   sound: { negative_prompt: ["negative-prompt"] },
   text: { images: ["vision"], input_video: ["films"] },

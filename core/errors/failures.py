@@ -47,6 +47,13 @@ class NoTextModel(JobFailed):
     )
 
 
+class NoSoundModel(JobFailed):
+    """A film whose sound is to be made apart on a server without a model for it."""
+
+    code = "no_sound_model"
+    advice = "This server has no model that makes the sound of a film; leave `sound` out, or ask the operator."
+
+
 class ModelLoadFailed(JobFailed):
     """A model that did not load."""
 

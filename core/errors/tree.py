@@ -102,6 +102,7 @@
         │   └── NotFinite                    not_finite
         ├── NoBackgroundRemoval              no_background_removal
         ├── NoTextModel                      no_text_model
+        ├── NoSoundModel                     no_sound_model
         ├── ModelLoadFailed                  model_load_failed
         ├── WeightsNotLocked                 weights_not_locked
         ├── LicenseRefused                   licence_refused

@@ -7,7 +7,7 @@ from msgspec import Meta
 from jobs.params.base import Params, Prompt, Seed
 from jobs.params.modality import ModalitySpec
 
-LONGEST_SOUND, LONGEST_MUSIC = 30.0, 600.0
+SHORTEST_SOUND, LONGEST_SOUND, LONGEST_MUSIC = 0.2, 30.0, 600.0
 """Seconds."""
 LONGEST_LYRICS = 10_000
 """Characters."""
@@ -23,7 +23,7 @@ class SoundParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
 
     prompt: Annotated[Prompt, Meta(pattern=r"\S", description="What is heard, in plain words.")]
     negative_prompt: Annotated[str, Meta(max_length=4000, description="What is not to be heard.")] | None = None
-    duration_seconds: Annotated[float, Meta(ge=0.2, le=LONGEST_SOUND, description="Seconds of sound.")] = 5.0
+    duration_seconds: Annotated[float, Meta(ge=SHORTEST_SOUND, le=LONGEST_SOUND, description="Seconds of sound.")] = 5.0
     loop: Annotated[bool, Meta(description="A sound whose end leads into its beginning without a seam.")] = False
     output_format: AudioFormat = "wav"
     num_inference_steps: Annotated[int, Meta(ge=1, le=200, description="Denoising steps.")] | None = None

@@ -75,9 +75,14 @@ def living() -> Select[Any]:
     return select(*shown).where(c.lease_until > tx_now, c.removed_at.is_(None))
 
 
+def open_to(tenant: str) -> Select[Any]:
+    """Return those of `living` that may have jobs of a tenant."""
+    return living().where(is_open_to(literal(tenant)))
+
+
 def serving(model: str, tenant: str) -> Select[Any]:
-    """Return those of `living` that serve a model to a tenant."""
-    return living().where(literal(model) == any_(servers.c.serves), is_open_to(literal(tenant)))
+    """Return those of `open_to` that serve a model."""
+    return open_to(tenant).where(literal(model) == any_(servers.c.serves))
 
 
 def _seen() -> tuple[ColumnElement[Any], ...]:

@@ -98,6 +98,11 @@ def check_finite(samples: NDArray[np.float32]) -> None:
         raise EncodeFailed("The model computed samples that are not finite; it made no audio.")
 
 
+def pcm_of(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Return samples as 16-bit PCM, clipped to -1 to 1."""
+    return np.round(np.clip(samples, -1, 1) * 32767).astype("<i2")
+
+
 def write_audio(samples: NDArray[np.float32], rate: int, name: str, folder: Path) -> tuple[Output, Output]:
     """Write `0.<name>` in `folder`, a key of `FORMATS`, and the waveform as `1.png`.
 
@@ -124,10 +129,6 @@ def _has_channels(samples: NDArray[np.float32], most: int) -> bool:
     return samples.size > 0 and (samples.ndim == 1 or (samples.ndim == 2 and samples.shape[1] <= most))
 
 
-def _pcm(samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    return np.round(np.clip(samples, -1, 1) * 32767).astype("<i2")
-
-
 @contextmanager
 def _encode_errors(name: str) -> Iterator[None]:
     try:
@@ -146,7 +147,7 @@ class _Wav:
         file.write(self._header(_UNKNOWN, _UNKNOWN))
 
     def write(self, samples: NDArray[np.float32]) -> None:
-        pcm = _pcm(samples)
+        pcm = pcm_of(samples)
         self._file.write(pcm.tobytes())
         self._bytes += pcm.nbytes
 
@@ -180,7 +181,7 @@ class _Compressed:
         self._stream, self._rate, self._pts = stream, rate, 0
 
     def write(self, samples: NDArray[np.float32]) -> None:
-        pcm = np.ascontiguousarray(_pcm(samples)).reshape(1, -1)
+        pcm = np.ascontiguousarray(pcm_of(samples)).reshape(1, -1)
         with _encode_errors(self._name):
             frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout=self._layout)
             frame.sample_rate, frame.pts = self._rate, self._pts

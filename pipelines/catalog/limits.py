@@ -58,8 +58,10 @@ class Unsupported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     - `prompt`: more than `max_prompt_chars`; adapted, it is cut behind the last word that fits.
     - `duration`: none of `durations`, or outside `min_seconds` to `max_seconds`; adapted, the nearest is made.
     - `size`: a size that the model does not make; adapted, the nearest is made and resized.
-    - `negative_prompt`, `quality`, `strength`, `sound`, `lyrics`: without the capability or the preset; adapted, they
-      are left out.
+    - `negative_prompt`, `quality`, `strength`, `lyrics`: without the capability or the preset; adapted, they are left
+      out.
+    - `sound`: of a video, without the capability. A model of sounds makes it apart, and it is refused where no server
+      has both; adapted, the video is silent in any case.
 
     A field that the caller leaves out is never refused.
     """

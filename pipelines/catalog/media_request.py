@@ -119,8 +119,7 @@ def plan_request(spec: ModelSpec, request: MediaRequest) -> PlannedRequest:
             fields |= {"input_image": None, "reference_images": tuple(sources)}
         elif len(sources) > 1:
             fields["last_image"] = sources[1]
-        sound = request.sound and "sound" in spec.capabilities
-        asked = VideoParams(**fields, motion_video=film, sound=sound)
+        asked = VideoParams(**fields, motion_video=film, sound=request.sound)
     for unmet in unmet_requirements(spec, asked, ignores_unsupported=True):
         raise unmet.error(_in_own_words(unmet.sentence) + ".", field=_in_own_words(unmet.field))
     settled = settle(spec, asked)
@@ -151,7 +150,7 @@ def split_sources(spec: ModelSpec, sources: Sequence[str]) -> tuple[list[str], s
 def _ignored(spec: ModelSpec, request: MediaRequest, quality: Quality | None) -> Iterator[str]:
     if quality is None:
         yield f"`quality` {request.quality!r} is not known; the standard one was used"
-    if request.sound and "sound" not in spec.capabilities:
+    if request.sound and spec.modality == "image":
         yield f"{spec.id} makes no sound; `sound` was ignored"
     if request.duration is not None and spec.modality == "image":
         yield f"{spec.id} makes pictures; `duration` was ignored"

@@ -279,7 +279,7 @@ def _unused_fields(
     """Yield the fields that the model does not use."""
     if isinstance(params, ImageParams) and params.strength is not None and _is_unchanged(spec, media):
         yield _unsupported(spec, "strength", spec.unsupported.strength)
-    if changed.get("sound") and "sound" not in spec.capabilities:
+    if changed.get("sound") and "sound" not in spec.capabilities and not spec.has_sound_apart:
         yield _unsupported(spec, "sound", spec.unsupported.sound, without=False)
     if changed.get("negative_prompt") and "negative-prompt" not in spec.capabilities:
         yield _unsupported(spec, "negative_prompt", spec.unsupported.negative_prompt)

@@ -42,7 +42,7 @@ Capability = Literal[
     "image-to-video",
     "first-last-frame",  # really ends at `last_image`
     "motion-control",  # `input_image` moves like the film in `motion_video`; both are required without other ways
-    "sound",  # a video with sound
+    "sound",  # a video with sound of its own; without it a model of sounds makes it apart
     "films",  # takes a film in `input_video` where others of its modality take a picture; sees it (texts)
     "pictures",  # makes vectors of pictures, too
     "words",  # finds what `classes` name in any words (segments); they are required
@@ -601,6 +601,12 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
             megapixels = width * height / 1e6
             price += rates.per_megapixel_step * megapixels * (self.steps_of(params) or 0) * outputs
         return round(price + rates.per_gpu_second * (rates.max_gpu_seconds or 0.0), PRICE_DIGITS)
+
+    @property
+    def has_sound_apart(self) -> bool:
+        """Whether a video with sound is made of a silent one and of what a model of sounds makes beside it."""
+        is_silent = self.modality == "video" and "sound" not in self.capabilities
+        return is_silent and self.unsupported.sound == "refuse"
 
     def makes_sound(self, params: object) -> bool:
         """Return whether a job with these parameters has a video with sound: asked for, of a model that makes it."""

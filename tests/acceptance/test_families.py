@@ -25,13 +25,21 @@ from PIL import Image, ImageChops, ImageDraw
 from api.dialects.openai.images import VARIATION
 from core.broker.clients import broker_client
 from jobs.job import JobStatus
+from jobs.params.sound import SoundParams
 from jobs.params.video import VideoParams
 from jobs.step_previews import preview_channel
 from pipelines.image.arguments import CONTROL_MODES
 from pipelines.preprocessors.canny import draw_edges
-from pipelines.runtime.protocol import RawOutput
+from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.video.encode import encode
-from tests.support.checkpoints import tiny_checkpoints, tiny_controlnets, tiny_preprocessors, tiny_triposg, tiny_videos
+from tests.support.checkpoints import (
+    tiny_checkpoints,
+    tiny_controlnets,
+    tiny_moss,
+    tiny_preprocessors,
+    tiny_triposg,
+    tiny_videos,
+)
 from tests.support.checkpoints.image_runs import (
     CHANGES,
     PROMPT,
@@ -43,7 +51,7 @@ from tests.support.checkpoints.image_runs import (
     transparent,
     white,
 )
-from tests.support.checkpoints.specs import entry
+from tests.support.checkpoints.specs import entry, spec
 from tests.support.checkpoints.tiny_loras import WAN_LAYERS, ZIMAGE_LAYERS, save_lora
 from tests.support.checkpoints.video_runs import of_pictures
 from tests.support.faults.faults import engine_of, frozen
@@ -101,6 +109,13 @@ LARGE: dict[str, dict[str, Any]] = {
 PREVIEWED = 100
 """Steps of a picture that is made for about a second, so that previews of it are seen."""
 SLOW_IMAGES = "zimage-slow"
+MOSS = {
+    "family": "tests.support.checkpoints.tiny_moss:TinyMoss",
+    "modality": "sound",
+    "limits": {"max_seconds": 2.0},
+    "defaults": {"num_inference_steps": 4},
+}
+"""What makes the sound of silent films."""
 PAIR = "wan22-pair"
 """Films that two processes compute together."""
 SLOW_MESHES = "triposg-slow"
@@ -206,6 +221,7 @@ def catalog(full: bool, digests: Sequence[str]) -> str:
             limits={"max_references": 8},
         ),
     ]
+    movers.append(entry("moss", **MOSS))
     joiners = [entry("film-join", family="film-join", modality="join", source=None)]
     return "\n".join(images + films + meshes + movers + joiners)
 
@@ -219,6 +235,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Path:
     for name in ("zimage", "sdxl") if full else ("zimage",):
         tiny_controlnets.save(name, folder)
     tiny_preprocessors.save(folder)
+    tiny_moss.fetch(tiny_moss.save(folder / "moss"))
     save_lora(folder / "style" / STYLE, ZIMAGE_LAYERS, alpha=False)
     save_lora(folder / OWN, ZIMAGE_LAYERS, alpha=False, seed=1)
     save_lora(folder / OF_FILMS, WAN_LAYERS, alpha=True)
@@ -783,6 +800,30 @@ class TestFilms:
         assert 2 == len(samples)
         assert 0.01 < samples.std()
 
+    @pytest.mark.contract("B10", "B57")
+    def test_a_silent_model_has_its_sound_made_apart(self, families: Service, weights: Path) -> None:
+        """By the model of sounds of the same server: its samples are those of the family called directly."""
+        asked = {"width": 64, "height": 64, "duration_seconds": 0.5, "seed": 7}
+        jobs = [submit(families, "video", "wan22", **asked, sound=sound) for sound in (False, True)]
+        silent, heard = (download(families, job_id) for job_id in jobs)
+
+        frames = [decode_video(each, "mp4").frames for each in (silent, heard)]
+        assert np.array_equal(*frames)
+        moss = tiny_moss.TinyMoss(spec(id="moss", **MOSS), weights / "moss", "cpu")
+        seconds = len(frames[0]) / 24
+        context = RunContext(seed=7, progress=lambda fraction, stage: None, warn=lambda text: None)
+        alone = moss.run(SoundParams(prompt=PROMPT, duration_seconds=seconds), Inputs(), context)
+        wave = (alone.arrays["samples"] * np.float32(32767)).round().astype(np.int16)
+        assert (round(seconds * 48_000),) == wave.shape
+        black = np.zeros((len(frames[0]), 96, 64), np.uint8)
+        assert sound_packets(film(families, black, 24, sound=np.stack([wave, wave], 1))) == sound_packets(heard)
+        status = families.client.get(f"/jobs/v1/{jobs[1]}").json()
+        assert "sound made apart: moss" in status["warnings"][0]
+        manifest = families.client.get(f"/jobs/v1/{jobs[1]}/manifest").json()
+        assert {"wan22", "moss"} <= {one["bundle"] for one in manifest["weights"]}
+        again = families.client.post(f"/jobs/v1/{jobs[1]}/reproduce").raise_for_status().json()["job_id"]
+        assert heard == download(families, again)
+
     @pytest.mark.parametrize(
         ("name", "stills", "references"),
         [
@@ -887,11 +928,19 @@ def clip(families: Service, count: int = 12, name: str = "mp4") -> str:
     return f"data:video/{name};base64,{base64.b64encode(data).decode()}"
 
 
-def film(families: Service, frames: NDArray[np.uint8], fps: int, name: str = "mp4") -> bytes:
+def film(
+    families: Service, frames: NDArray[np.uint8], fps: int, name: str = "mp4", **sound: NDArray[np.int16]
+) -> bytes:
     """These planes as a file."""
-    raw = RawOutput(arrays={"frames": frames}, metadata={"fps": fps})
+    raw = RawOutput(arrays={"frames": frames, **sound}, metadata={"fps": fps})
     (output,) = encode(raw, VideoParams(output_format=name), families.folder).files
     return (families.folder / output.path).read_bytes()
+
+
+def sound_packets(file: bytes) -> list[bytes]:
+    """The sound of a film as it is encoded."""
+    with av.open(BytesIO(file)) as container:
+        return [bytes(packet) for packet in container.demux(audio=0)]
 
 
 def problem(families: Service, job_id: str) -> tuple[str, str]:

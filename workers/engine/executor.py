@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from core.errors.failures import GpuOutOfMemory, NoBackgroundRemoval, NoTextModel
+from core.errors.failures import GpuOutOfMemory, NoBackgroundRemoval, NoSoundModel, NoTextModel
 from jobs.job import REVISED_PROMPT
 from jobs.manifests.environment import BundleWeights
 from jobs.params.base import Params, read_params
@@ -21,8 +21,9 @@ from pipelines.branding.finish import SUBJECT
 from pipelines.branding.guidance import for_model, with_palette, with_subject
 from pipelines.catalog.elements import resolve_elements
 from pipelines.catalog.requirements import SettledParams, settle
-from pipelines.catalog.spec import Stage
+from pipelines.catalog.spec import ModelSpec, Stage
 from pipelines.catalog.variants import model_of, variant_id
+from pipelines.helpers.needs import needs_of
 from pipelines.image.batching import images_at_once
 from pipelines.runtime.protocol import (
     Inputs,
@@ -32,6 +33,7 @@ from pipelines.runtime.protocol import (
     save_raw,
 )
 from pipelines.runtime.torch_errors import is_out_of_memory
+from pipelines.sound.apart import SHARE, before_sound, with_sound
 from pipelines.text.enhancement import enhance_prompt
 from workers.engine.auto_cutout import after_cutouts, cut_out, find_opaque
 from workers.engine.model_loader import ModelLoader
@@ -188,8 +190,10 @@ class RequestExecutor:
                 self._residency.release(variant)
         return made
 
-    def _retry_after_oom(self, model: str, work: Callable[[], None]) -> None:
-        """Call `work` again while memory runs out and another model can leave: same seed, same quality.
+    def _retry_after_oom(self, model: str, work: Callable[[], T]) -> T:
+        """Return what `work` returns. It is called again while memory runs out and another model can leave.
+
+        The seed and the quality stay the same.
 
         It is called at least twice, since the first time caches may have been in its way.
         """
@@ -216,7 +220,7 @@ class RequestExecutor:
             for warning in settled[-1].warnings:
                 ctx.warn(warning)
         if len(jobs) == 1:
-            outputs = [self._run_settled(*jobs[0], settled[0].params)]
+            outputs = [self._run_with_sound(*jobs[0], settled[0].params)]
         else:
             outputs = self._run_shared(jobs, [each.params for each in settled])
         return [_said(raw, each) for raw, each in zip(outputs, settled, strict=True)]
@@ -228,7 +232,7 @@ class RequestExecutor:
         """
         if not isinstance(params, ImageParams | VideoParams) or not params.enhance_prompt:
             return params
-        writer = self._loader.first("text", [model.id for model in self._residency.models])
+        writer = self._loader.first("text", self._resident())
         if writer is None:
             raise NoTextModel
         with self._residency.using(writer.id, lambda: ctx.progress(0.0, "load")) as used:
@@ -247,6 +251,37 @@ class RequestExecutor:
             return outputs
 
         return self._with_model(first, ctx, job_size(params[0], 0), len(jobs), run)
+
+    def _run_with_sound(self, request: Compute, ctx: RunContext, params: Params) -> RawOutput:
+        """Return the output; a film whose own model makes no sound has that of another one, where it is asked for.
+
+        That is one that makes what the prompt says, and one in memory rather than another; one of the demo comes last.
+        Raises `NoSoundModel`.
+        """
+        needs = needs_of(self._loader.spec(request.model), params)
+        need = next((need for need in needs if need.modality == "sound"), None)
+        if need is None:
+            return self._run_settled(request, ctx, params)
+        makers = sorted(self._loader.offered("sound", self._resident()), key=lambda spec: spec.tier == "demo")
+        if not makers:
+            raise NoSoundModel
+        silent = msgspec.structs.replace(params, sound=False)
+        maker = next((spec for spec in makers if need.unmet(spec) is None), None)
+        if maker is None:  # the prompt is another one by now, which a text model wrote
+            warning = f"{makers[0].id} makes no sound of this prompt; the video is silent"
+            ctx.warn(warning)
+            raw = self._run_settled(request, ctx, silent)
+            return msgspec.structs.replace(raw, warnings=(warning, *raw.warnings))
+        film = self._run_settled(request, before_sound(ctx), silent)
+        return self._retry_after_oom(maker.id, lambda: self._add_sound(film, maker, need.prompt, ctx))
+
+    def _add_sound(self, film: RawOutput, maker: ModelSpec, prompt: str, ctx: RunContext) -> RawOutput:
+        with self._residency.using(maker.id, lambda: ctx.progress(1 - SHARE, "load"), job_size=1) as used:
+            self._note_weights(maker.id)
+            return with_sound(film, used.pipeline, maker, prompt, ctx)
+
+    def _resident(self) -> list[str]:
+        return [model.id for model in self._residency.models]
 
     def _run_settled(self, request: Compute, ctx: RunContext, params: Params) -> RawOutput:
         inputs = Inputs({name: Path(file) for name, file in request.inputs.items()})

@@ -114,14 +114,18 @@ class ModelLoader:
         """Return the catalog entry of a model. Raises `UnknownModel`."""
         return self._catalog.get(model_id)
 
-    def first(self, modality: Modality, resident: Collection[str] = ()) -> ModelSpec | None:
-        """Return the first model of a modality that can be loaded here, one of those in memory before others.
+    def offered(self, modality: Modality, resident: Collection[str] = ()) -> list[ModelSpec]:
+        """Return the models of a modality that can be loaded here, those in memory before others.
 
         Those of texts that answer a few templates alone do not count.
         """
         able = servable(self._catalog, self._locks(), self._weights, self._allowed)
         offered = [spec for spec in able if spec.modality == modality and not spec.templates]
-        return min(offered, key=lambda spec: spec.id not in resident, default=None)
+        return sorted(offered, key=lambda spec: spec.id not in resident)
+
+    def first(self, modality: Modality, resident: Collection[str] = ()) -> ModelSpec | None:
+        """Return the first of `offered`."""
+        return next(iter(self.offered(modality, resident)), None)
 
     def check_fit(self, model_id: str, inputs: Mapping[str, Path]) -> None:
         """Raise `LoraNotCompatible` for a LoRA among the inputs of a job that is for another model; loads nothing."""

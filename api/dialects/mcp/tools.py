@@ -38,6 +38,7 @@ from api.http.database import Database
 from api.http.strict_json import StrictRequest
 from api.operations.job_control import JobControl
 from api.submit.endpoint import SubmitEndpoint
+from api.submit.helper_models import models_beside
 from core.errors.fields import NoModelForTask
 from core.storage.store import Store
 from jobs.job import JobStatus
@@ -45,6 +46,7 @@ from jobs.params.registry import Modality
 from jobs.params.requests.origin import Origin
 from jobs.statements.queue.look import JobView
 from jobs.statements.queue.submit import served_models
+from jobs.statements.servers import open_to
 from pipelines.catalog.aliases import Aliases
 from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import ModelSpec
@@ -152,9 +154,15 @@ class MediaTools:
         for spec in self._catalog.models:
             if spec.id in served:
                 defaults.setdefault(spec.modality, spec.id)
+        servers = await self._database.rows(open_to(request.user.tenant))
         choices = [
             model_choice(
-                spec, available=spec.id in served, default=spec.id in defaults.values(), settings=self._settings
+                spec,
+                available=spec.id in served,
+                default=spec.id in defaults.values(),
+                has_sound="sound" in spec.capabilities
+                or (spec.has_sound_apart and bool(models_beside(spec, servers, self._catalog, "sound"))),
+                settings=self._settings,
             )
             for spec in self._catalog.models
             if (counts := counts_of(spec)) and asked.generation_type in (None, *counts)

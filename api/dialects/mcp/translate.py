@@ -272,8 +272,10 @@ def generation_estimate(shown: EstimateAnswer, name: GenerationType) -> Generati
     )
 
 
-def model_choice(spec: ModelSpec, *, available: bool, default: bool, settings: Settings) -> ModelChoice:
-    """Return a model as the list shows it."""
+def model_choice(
+    spec: ModelSpec, *, available: bool, default: bool, has_sound: bool, settings: Settings
+) -> ModelChoice:
+    """Return a model as the list shows it; `has_sound` where it makes videos with sound, of its own or apart."""
     counts, is_video, is_timed = counts_of(spec), spec.modality == "video", spec.modality in TIMED
     source: MediaType = "audio" if spec.modality in AUDIO else "image"
     films: list[MediaType] = ["video"] if "motion-control" in spec.capabilities else []
@@ -294,7 +296,7 @@ def model_choice(spec: ModelSpec, *, available: bool, default: bool, settings: S
         estimated_time_seconds=spec.estimated_seconds,
         capabilities=ModelAbilities(
             negative_prompt="negative-prompt" in spec.capabilities,
-            sound="sound" in spec.capabilities,
+            sound=has_sound,
             qualities=["standard", *(word for word in spec.quality if word != "standard")],
             max_prompt_chars=spec.limits.max_prompt_chars,
             durations=list(spec.limits.durations) if is_timed else [],

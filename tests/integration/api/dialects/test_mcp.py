@@ -114,6 +114,25 @@ async def test_hosts_send_nulls_and_numbers_as_text(api, server, worker, key):
     assert 7 == worker.claim().seed
 
 
+@pytest.mark.contract("B10", "B57")
+async def test_a_film_has_sound_where_a_model_makes_it(api, rows, client, key):
+    film = {"prompt": "rain", "model": "chaos-video-two", "sound": True}
+    async with agent(api.url, key) as tools:
+        rows.server("films", serves=["chaos-video-two"])
+        silent = await call(tools, "generate_media", **film)
+        before = await call(tools, "get_models")
+        rows.server("both", serves=["chaos-video-two", "chaos-sound"])
+        heard = await call(tools, "generate_media", **film)
+        after = await call(tools, "get_models")
+    (warning,) = silent["warnings"]
+    assert "chaos-video-two makes no sound" in warning
+    assert [] == heard["warnings"]
+    servers = [client.get(f"/jobs/v1/{each['generation_id']}").json()["server_id"] for each in (silent, heard)]
+    assert [None, "both"] == servers
+    models = [{one["id"]: one for one in shown["models"]}["chaos-video-two"] for shown in (before, after)]
+    assert [False, True] == [one["capabilities"]["sound"] for one in models]
+
+
 async def test_a_generation_is_cancelled_and_one_that_is_left_goes_on(api, rows, server, worker, key):
     async with agent(api.url, key) as client:
         started = await call(client, "generate_media", **STAR)

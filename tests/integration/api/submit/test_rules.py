@@ -206,13 +206,25 @@ def test_sound_is_of_models_that_make_it_and_costs_more(client):
         assert 202 == answer.status_code, answer.text
         assert price == client.get(f"/jobs/v1/{answer.json()['job_id']}").json()["price_usd"]
     refused = client.post("/generate/video/v1", json={"model": "film", "sound": True})
-    assert (422, "$.sound") == (refused.status_code, refused.json()["field"])
+    problem = refused.json()
+    assert (422, "no_capable_model", "$.sound") == (refused.status_code, problem["code"], problem["field"])
     assert (
-        "`sound` is not supported by film; remove it, or choose loud, which no running server serves yet."
-        == refused.json()["detail"]
+        "`sound` needs a model of `sound` on a server of film, and no running one has both; leave it out, choose loud, "
+        "or ask the operator for one." == problem["detail"]
     )
     models = {model["id"]: model for model in client.get("/models/v1").json()["models"]}
     assert ("sound" in models["loud"]["capabilities"], 0.25) == (True, models["loud"]["rates"]["sound_per_second"])
+
+
+def test_a_sound_beside_a_film_is_one_that_its_model_makes(client, rows):
+    rows.server("both", serves=["film", "chime"])
+    asked = {"model": "film", "sound": True}
+    refused = client.post("/generate/video/v1", json=asked | {"prompt": "a purple idea"})
+    assert (422, "$.prompt") == (refused.status_code, refused.json()["field"])
+    assert refused.json()["detail"].startswith(
+        "For `sound`: `prompt` must name something that chime makes: bell or rain"
+    )
+    assert 202 == client.post("/generate/video/v1", json=asked | {"prompt": "rain"}).status_code
 
 
 @pytest.mark.parametrize(

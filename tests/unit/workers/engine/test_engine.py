@@ -13,8 +13,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from core.errors.failures import GpuOutOfMemory, NoTextModel, NotFinite
+from core.errors.failures import GpuOutOfMemory, NoSoundModel, NoTextModel, NotFinite
 from jobs.manifests.environment import BundleWeights
+from jobs.params.sound import SoundParams
 from pipelines.catalog.spec import BatchLimits
 from pipelines.runtime import nvml
 from pipelines.runtime.device_memory import memory_used
@@ -39,6 +40,7 @@ from workers.ipc.messages import (
     HashedFiles,
     Interrupt,
     Inventory,
+    StageProgress,
     Stopped,
     Sweep,
 )
@@ -64,6 +66,7 @@ class Device:
         self.is_gone = False
         self.batch = BatchLimits()
         self.writer: Any = None
+        self.makers: list[Any] = []
 
     def memory_used(self) -> int:
         if self.is_gone:
@@ -79,6 +82,9 @@ class Device:
 
     def first(self, modality: str, resident: Any = ()) -> Any:
         return self.writer if modality == "text" else None
+
+    def offered(self, modality: str, resident: Any = ()) -> list[Any]:
+        return self.makers if modality == "sound" else []
 
     def spec(self, model: str) -> Any:
         return spec(id=model, batch={"images": self.batch.images}, quality={"fast": {"quantization": "float8"}})
@@ -160,6 +166,62 @@ def test_a_prompt_is_enhanced_by_a_text_model_of_the_server(device: Device, tmp_
     assert (["writer", "m"], "a red mug") == (models.used, made[-1].prompt)
     assert "a red mug" == load_raw(tmp_path / "raw").metadata["revised_prompt"]
     assert ["m", "writer"] == sorted(one.bundle for one in channel.messages[-1].weights)
+
+
+def film_or_sound(params: Any, inputs: Any, ctx: RunContext) -> RawOutput:
+    """Twelve gray frames at 24 a second, which report as all do; and a sound of one channel, longer than they are."""
+    ctx.progress(0.5, "step")
+    ctx.progress(0.9, "encode")
+    if isinstance(params, SoundParams):
+        wave = np.linspace(-1, 1, 48_000, dtype=np.float32)
+        return RawOutput(arrays={"samples": wave}, metadata={"seed": ctx.seed, "sample_rate": 48_000})
+    assert not params.sound
+    return RawOutput(arrays={"frames": np.full((12, 12, 8), 128, np.uint8)}, metadata={"seed": ctx.seed, "fps": 24})
+
+
+@pytest.mark.contract("B10")
+def test_a_silent_film_has_its_sound_made_apart(
+    device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "spec", lambda model: spec(id=model, modality="video", capabilities=["text-to-video"]))
+    channel: Any = Sent()
+    asked = msgspec.structs.replace(
+        job(tmp_path, sound=True), modality="video", params={"modality": "video", "prompt": "x", "sound": True}
+    )
+    Engine(channel, device, Models(film_or_sound))._handle(asked)  # type: ignore[arg-type]
+    assert NoSoundModel.code == channel.messages[-1].error.code
+    bell = spec(id="bell", modality="sound", family="demo-sound", vocabulary={"bell": []})
+    demo, maker = spec(id="demo", modality="sound", tier="demo"), spec(id="maker", modality="sound")
+    device.makers = [bell, demo, maker]
+    models = Models(film_or_sound)
+    Engine(channel, device, models)._handle(asked)  # type: ignore[arg-type]
+    raw = load_raw(tmp_path / "raw")
+    assert ["m", "maker"] == models.used
+    assert (24_000, 2) == raw.arrays["sound"].shape
+    assert (-32767, -1) == (raw.arrays["sound"][0, 0], raw.arrays["sound"][-1, 1])
+    assert raw.warnings[0].startswith("sound made apart: maker")
+    assert ["m", "maker"] == sorted(one.bundle for one in channel.messages[-1].weights)
+    reports = [(one.fraction, one.stage) for one in channel.messages if isinstance(one, StageProgress)]
+    assert [(0.45, "step"), (0.81, "prepare"), (0.95, "step"), (0.99, "encode")] == [
+        (round(fraction, 3), stage) for fraction, stage in reports
+    ]
+
+
+def test_a_film_is_silent_where_no_model_makes_its_sound(
+    device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "spec", lambda model: spec(id=model, modality="video", capabilities=["text-to-video"]))
+    device.makers = [spec(id="bell", modality="sound", family="demo-sound", vocabulary={"bell": []})]
+    channel: Any = Sent()
+    asked = msgspec.structs.replace(
+        job(tmp_path), modality="video", params={"modality": "video", "prompt": "x", "sound": True}
+    )
+    Engine(channel, device, Models(film_or_sound))._handle(asked)  # type: ignore[arg-type]
+    raw = load_raw(tmp_path / "raw")
+    assert ("sound" in raw.arrays, ("bell makes no sound of this prompt; the video is silent",)) == (
+        False,
+        raw.warnings,
+    )
 
 
 @pytest.mark.parametrize(("asked", "used"), [({}, "m"), ({"quality": "fast"}, "m+float8"), ({"quality": "ultra"}, "m")])

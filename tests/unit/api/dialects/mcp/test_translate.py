@@ -25,7 +25,7 @@ def test_one_source_or_several(sources):
 def test_ratio_duration_and_quality_are_those_of_the_model():
     planned = plan("wan2.2-ti2v-5b", aspect_ratio="9:16", duration="3s", sound=True)
     assert (512, 896, 3.0) == (planned.params.width, planned.params.height, planned.params.duration_seconds)
-    assert ("text-to-video", True) == (planned.generation_type, "sound" in planned.warnings[0])
+    assert ("text-to-video", True, ()) == (planned.generation_type, planned.params.sound, planned.warnings)
 
 
 def test_other_models_do_one_thing():
@@ -87,9 +87,11 @@ def test_how_many_sources_a_model_takes(model, name, counts):
 
 
 def test_a_model_as_agents_see_it():
-    choice = model_choice(CATALOG.get("wan2.2-ti2v-5b"), available=True, default=True, settings=Settings())
+    shown = {"available": True, "default": True, "has_sound": True, "settings": Settings()}
+    choice = model_choice(CATALOG.get("wan2.2-ti2v-5b"), **shown)
     assert (["text-to-video", "image-to-video"], ["image"]) == (choice.generation_types, choice.input_media_types)
     assert (True, 10.0) == (choice.capabilities.negative_prompt, choice.capabilities.max_duration_seconds)
+    assert choice.capabilities.sound
 
 
 def test_when_to_look_again():

@@ -1,4 +1,4 @@
-"""Jobs whose prompt a text model writes anew, among servers of which not all have one."""
+"""Jobs that need a model beside their own, among servers of which not all have one."""
 
 import pytest
 
@@ -71,3 +71,43 @@ def test_a_chain_may_have_one(client, rows):
     assert 202 == client.post("/chains/v1", json={"steps": steps}).status_code
     steps[0]["server_id"] = "both"
     assert 202 == client.post("/chains/v1", json={"steps": steps}).status_code
+
+
+FILM, FILM_ROUTE = "chaos-video-two", "/generate/video/v1"
+SOUNDS = (FILM, "chaos-sound")
+
+
+@pytest.mark.contract("B10")
+def test_a_silent_film_gets_its_sound_where_both_are(client, rows):
+    rows.server("films", serves=[FILM])
+    rows.server("both", serves=SOUNDS)
+    body = {"model": FILM, "prompt": "rain"}
+    silent, loud = (client.post(FILM_ROUTE, json=body | {"sound": sound}).json()["job_id"] for sound in (False, True))
+    assert [None, "both"] == [client.get(f"/jobs/v1/{each}").json()["server_id"] for each in (silent, loud)]
+
+
+def test_a_silent_film_is_refused_without_a_sound_model(client, rows):
+    rows.server("films", serves=[FILM])
+    rows.server("sounds", serves=["chaos-sound"])
+    answer = client.post(FILM_ROUTE, json={"model": FILM, "prompt": "rain", "sound": True})
+    problem = answer.json()
+    assert (422, "no_capable_model", "$.sound") == (answer.status_code, problem["code"], problem["field"])
+    assert f"`sound` needs a model of `sound` on a server of {FILM}" in problem["detail"]
+
+
+def test_the_default_is_one_that_has_it_beside(client, rows):
+    """The first of the catalog can be made nowhere with sound."""
+    rows.server("films", serves=["chaos-video", FILM])
+    rows.server("both", serves=SOUNDS)
+    answer = client.post(FILM_ROUTE, json={"prompt": "rain", "sound": True, "input_image": "https://example.org/a.png"})
+    assert (202, FILM) == (answer.status_code, client.get(f"/jobs/v1/{answer.json()['job_id']}").json()["model"])
+
+
+def test_a_sound_and_a_better_prompt_are_on_one_server(client, rows):
+    body = {"model": FILM, "prompt": "rain", "sound": True, "enhance_prompt": True}
+    rows.server("texts", serves=[FILM, "chaos-text"])
+    rows.server("sounds", serves=SOUNDS)
+    assert 422 == client.post(FILM_ROUTE, json=body).status_code
+    rows.server("all", serves=[*SOUNDS, "chaos-text"])
+    answer = client.post(FILM_ROUTE, json=body)
+    assert "all" == client.get(f"/jobs/v1/{answer.json()['job_id']}").json()["server_id"]

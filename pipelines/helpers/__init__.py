@@ -1,0 +1,1 @@
+"""Models that a job needs beside its own: which those are, and which of them would do."""
