@@ -205,7 +205,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "ModelUnsupported.size": "Of another size than it makes.",
     "ModelUnsupported.negative_prompt": "Of a negative prompt, where it has none.",
     "ModelUnsupported.quality": "Of a quality that it has no preset for.",
-    "ModelUnsupported.sound": "Of a video with sound, where it makes none.",
+    "ModelUnsupported.sound": "Of a video with sound, where it makes none; refuse has a model of sounds make it apart.",
     "ModelUnsupported.lyrics": "Of lyrics, where it does not sing.",
     "ModelUnsupported.strength": "Of a strength, where it starts from no image.",
     "ModelPreset.width": "The width of a request that names no size; null leaves it.",

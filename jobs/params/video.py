@@ -54,7 +54,9 @@ class VideoParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     width: Side = 896
     height: Side = 512
     duration_seconds: Annotated[float, Meta(ge=0.1, le=10, description="Seconds of video.")] = 2.0
-    sound: Annotated[bool, Meta(description="A video with sound, for a model that makes it.")] = False
+    sound: Annotated[bool, Meta(description="A video with sound, of its own or made apart by a model of sounds.")] = (
+        False
+    )
     num_inference_steps: Annotated[int, Meta(ge=1, le=200, description="Denoising steps.")] | None = None
     guidance_scale: Annotated[float, Meta(ge=0, le=30, description="Adherence to the prompt.")] | None = None
     seed: Seed = 42

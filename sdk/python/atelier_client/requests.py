@@ -215,7 +215,7 @@ class VideoRequest(TypedDict, total=False):
     duration_seconds: float
     """Seconds of video."""
     sound: bool
-    """A video with sound, for a model that makes it."""
+    """A video with sound, of its own or made apart by a model of sounds."""
     num_inference_steps: int | None
     """Denoising steps."""
     guidance_scale: float | None

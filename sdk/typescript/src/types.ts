@@ -186,7 +186,7 @@ export interface VideoParams extends CommonParams {
   height?: number;
   /** Seconds of video. */
   duration_seconds?: number;
-  /** A video with sound, for a model that makes it. */
+  /** A video with sound, of its own or made apart by a model of sounds. */
   sound?: boolean;
   /** Denoising steps. */
   num_inference_steps?: number;
