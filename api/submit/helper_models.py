@@ -14,10 +14,10 @@ from jobs.params.requests.origin import IGNORE_UNSUPPORTED
 from jobs.statements.queue.redrive import ServerChoice
 from jobs.statements.queue.submit import NewJob
 from jobs.statements.servers import open_to, serving
+from pipelines.catalog.helpers.needs import HelperNeed, may_need_helpers, needs_of
 from pipelines.catalog.loader import Catalog
 from pipelines.catalog.requirements import supports
 from pipelines.catalog.spec import ModelSpec
-from pipelines.helpers.needs import Need, may_need_helpers, needs_of
 
 SILENT = "{model} makes no sound, and no running server has a model beside it that makes this one; `sound` was ignored"
 
@@ -123,12 +123,14 @@ def _offered(choice: ServerChoice, found: Sequence[Row[Any]]) -> list[Row[Any]]:
     return [each for each in found if each.server_id == choice.server or not (_is_bound(choice) or each.dedicated)]
 
 
-def _has(server: Row[Any], catalog: Catalog, needs: Sequence[Need]) -> bool:
+def _has(server: Row[Any], catalog: Catalog, needs: Sequence[HelperNeed]) -> bool:
     """Return whether a server has a model for every need; a remote backend is asked for none."""
     return not server.remote and all(_served_for(need, catalog, [server]) for need in needs)
 
 
-def _served_for(need: Need, catalog: Catalog, servers: Sequence[Row[Any]], *, fit: bool = True) -> list[ModelSpec]:
+def _served_for(
+    need: HelperNeed, catalog: Catalog, servers: Sequence[Row[Any]], *, fit: bool = True
+) -> list[ModelSpec]:
     """Return the models for a need that the servers have: those that do what it asks for, or the others."""
     served = {model for each in servers for model in each.serves}
     offered = (spec for spec in catalog.of(need.modality) if spec.id in served and not spec.templates)
@@ -146,7 +148,7 @@ def _silent_if_need_be(job: NewJob, spec: ModelSpec, catalog: Catalog, offered: 
 
 
 def _refusal(
-    catalog: Catalog, spec: ModelSpec, params: AnyParams, needs: Sequence[Need], offered: Sequence[Row[Any]]
+    catalog: Catalog, spec: ModelSpec, params: AnyParams, needs: Sequence[HelperNeed], offered: Sequence[Row[Any]]
 ) -> InvalidRequest:
     """Return why no server can make a job that needs other models than its own."""
     local = [each for each in offered if not each.remote]

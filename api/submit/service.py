@@ -49,9 +49,9 @@ from jobs.statements.queue.submit import (
     new_job,
     submit,
 )
+from pipelines.catalog.helpers.needs import may_need_helpers
 from pipelines.catalog.input_files import file_rules
 from pipelines.catalog.loader import Catalog, ModelSpec
-from pipelines.helpers.needs import may_need_helpers
 
 log = logging.getLogger(__name__)
 

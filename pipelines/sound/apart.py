@@ -6,9 +6,9 @@ import soxr
 from numpy.typing import NDArray
 
 from pipelines.audio.files import pcm_of, read_samples
+from pipelines.catalog.helpers.needs import sound_request
 from pipelines.catalog.requirements import settle
 from pipelines.catalog.spec import ModelSpec, Stage
-from pipelines.helpers.needs import sound_request
 from pipelines.runtime.protocol import Inputs, Pipeline, RawOutput, RunContext
 from pipelines.sound.synthesis import RATE
 

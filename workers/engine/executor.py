@@ -20,10 +20,10 @@ from jobs.server_commands import Preload, Unload
 from pipelines.branding.finish import SUBJECT
 from pipelines.branding.guidance import for_model, with_palette, with_subject
 from pipelines.catalog.elements import resolve_elements
+from pipelines.catalog.helpers.needs import needs_of
 from pipelines.catalog.requirements import SettledParams, settle
 from pipelines.catalog.spec import ModelSpec, Stage
 from pipelines.catalog.variants import model_of, variant_id
-from pipelines.helpers.needs import needs_of
 from pipelines.image.batching import images_at_once
 from pipelines.runtime.protocol import (
     Inputs,

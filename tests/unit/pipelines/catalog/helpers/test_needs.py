@@ -4,7 +4,7 @@ import pytest
 
 from jobs.params.image import ImageParams
 from jobs.params.video import VideoParams
-from pipelines.helpers.needs import Need, may_need_helpers, needs_of, sound_request
+from pipelines.catalog.helpers.needs import HelperNeed, may_need_helpers, needs_of, sound_request
 from tests.support.checkpoints.specs import spec
 
 SILENT = spec(id="silent", modality="video", capabilities=["text-to-video"])
@@ -40,7 +40,7 @@ def test_a_better_prompt_needs_one_of_texts():
     ],
 )
 def test_a_model_of_sounds_fits_by_what_it_makes(model, prompt, seconds, rule):
-    unmet = Need(modality="sound", field="sound", prompt=prompt, seconds=seconds).unmet(model)
+    unmet = HelperNeed(modality="sound", field="sound", prompt=prompt, seconds=seconds).unmet(model)
     assert rule == (unmet and unmet.sentence)
 
 

@@ -12,7 +12,7 @@ from pipelines.catalog.requirements import UnmetRequirement, unmet_requirements
 from pipelines.catalog.spec import ModelSpec
 
 
-class Need(msgspec.Struct, frozen=True, kw_only=True):
+class HelperNeed(msgspec.Struct, frozen=True, kw_only=True):
     """A model of `modality` that the same server must have, since `field` of the request asks for what it makes.
 
     Of a sound, `prompt` says what is heard, and `seconds` how long.
@@ -42,14 +42,14 @@ def may_need_helpers(params: object) -> bool:
     return bool(getattr(params, "enhance_prompt", False)) or (isinstance(params, VideoParams) and params.sound)
 
 
-def needs_of(spec: ModelSpec, params: Any) -> tuple[Need, ...]:
+def needs_of(spec: ModelSpec, params: Any) -> tuple[HelperNeed, ...]:
     """Return what a job of this model needs beside it: a text model for its prompt, one of sounds for a silent film."""
     needs = []
     if getattr(params, "enhance_prompt", False):
-        needs.append(Need(modality="text", field="enhance_prompt"))
+        needs.append(HelperNeed(modality="text", field="enhance_prompt"))
     if isinstance(params, VideoParams) and params.sound and spec.has_sound_apart:
         seconds = spec.limits.nearest_seconds(params.duration_seconds)
-        needs.append(Need(modality="sound", field="sound", prompt=params.prompt, seconds=seconds))
+        needs.append(HelperNeed(modality="sound", field="sound", prompt=params.prompt, seconds=seconds))
     return tuple(needs)
 
 
