@@ -88,7 +88,7 @@ class HelperRanks:
         self._params = params
         self._offered = _offered(asked_server(params), found)
 
-    def lacks(self, spec: ModelSpec) -> bool:
+    def is_short(self, spec: ModelSpec) -> bool:
         """Return whether no server that may take the job has the model and what it needs beside it."""
         needs = needs_of(spec, self._params)
         servers = (each for each in self._offered if spec.id in each.serves)

@@ -88,7 +88,7 @@ def default_model(
     offered = [spec for spec in catalog.of(modality) if spec.id in served]
     offered.sort(key=lambda spec: spec.id not in preferred)
     if ranks is not None:
-        offered.sort(key=lambda spec: (ranks.lacks(spec), spec.id not in preferred, ranks.is_second(spec)))
+        offered.sort(key=lambda spec: (ranks.is_short(spec), spec.id not in preferred, ranks.is_second(spec)))
     for spec in offered:
         if supports(spec, params, ignores_unsupported=ignores_unsupported):
             return spec
