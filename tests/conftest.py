@@ -6,7 +6,8 @@
 import gc
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from redis import Redis
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
 from pipelines.runtime import torchaudio_stub
+from tests.support.checkpoints.unpacked import unpacked_model
 from tests.support.runs import loggers
 from tests.support.runs.scheduling import OneStudio
 from tests.support.servers import compiled_statements
@@ -76,6 +78,12 @@ def pytest_runtestloop() -> None:
 def full(request: pytest.FixtureRequest) -> bool:
     """Whether fault tests run at the size of docs: 200 jobs rather than a few."""
     return bool(request.config.getoption("full"))
+
+
+@pytest.fixture(scope="session")
+def unpacked(full: bool) -> Callable[[str], Path]:
+    """The folder of a demo model, by its name. `make faults` has brought them all, so there a missing one fails."""
+    return partial(unpacked_model, required=full)
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,11 @@ POLL_SECONDS = 0.4
 MOST_JOBS = 100
 """Jobs of a page of the API's list, in which those of the demo are the newest."""
 LEFT_OUT: Literal["left out"] = "left out"
-BROUGHT_BY = {"transcript": "`make transcripts` brings one to a checkout"}
-"""How a model comes that setting up leaves out, by modality."""
+BROUGHT_BY = {
+    "transcript": "`make transcripts` brings one to a checkout",
+    "demo-labels": "`make descriptions` brings it to a checkout",
+}
+"""How a model comes that setting up leaves out, by its id where a job names it, else by the modality."""
 
 
 class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +80,9 @@ class DemoRun:
         made = {one.file: one for one in self._jobs}
         inputs = [made[name] for name in job.sources if name in made]
         missing = next((one for one in inputs if self._has_failed(one)), None)
-        if not {job.modality, job.fields.get("model", job.modality)} <= self._served:
-            way = BROUGHT_BY.get(job.modality, f"`{program()} weights list` shows what is fetched")
+        needed = job.fields.get("model", job.modality)
+        if not {job.modality, needed} <= self._served:
+            way = BROUGHT_BY.get(needed, f"`{program()} weights list` shows what is fetched")
             self._end(job, LEFT_OUT, error=f"no server here has a model for it; {way}")
         elif missing is not None:
             self._end(job, LEFT_OUT, error=f"it is made of {missing.file}, which was not made")

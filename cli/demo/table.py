@@ -69,6 +69,12 @@ JOBS = (
     DemoJob("Photo, cut out", "remove-background", {"image_url": PHOTO}, "product-cutout.png"),
     DemoJob("Photo, in parts", "segment", {"input_image": PHOTO}, "product-parts.png"),
     DemoJob(
+        "Photo, described",
+        "text",
+        {"template": "description", "images": [PHOTO], "model": "demo-labels"},
+        "product.txt",
+    ),
+    DemoJob(
         "Photo on another ground",
         "remove-background",
         {"image_url": PHOTO, "background_color": "#F4D9C6", "drop_shadow": True},
@@ -93,6 +99,32 @@ JOBS = (
         "product.mp4",
     ),
     DemoJob("Film, cut out", "remove-background", {"input_video": "product.mp4"}, "product-cutout.webm"),
+    DemoJob(
+        "Film with sound",
+        "video",
+        {
+            "prompt": "pan to the right, rain and thunder",
+            "model": "demo-camera",
+            "input_image": PHOTO,
+            "sound": True,
+            "width": 320,
+            "height": 256,
+            "duration_seconds": 2.0,
+        },
+        "product-in-the-rain.mp4",
+    ),
+    DemoJob(
+        "Picture that moves as a film does",
+        "video",
+        {
+            "input_image": "a-green-ring.webp",
+            "motion_video": "product.mp4",
+            "model": "demo-motion",
+            "width": 256,
+            "height": 256,
+        },
+        "moved-ring.mp4",
+    ),
     # few pixels, since a network enlarges every frame
     DemoJob(
         "Film from words",

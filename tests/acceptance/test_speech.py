@@ -1,6 +1,8 @@
 """From a text to a recording, through every real part, with the demo voice."""
 
+from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import av
@@ -8,7 +10,6 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.support.checkpoints.kokoro import needs_kokoro
 from tests.support.service import finished
 from tests.support.service.finished import download
 from tests.support.service.service import Service
@@ -109,8 +110,11 @@ def test_what_is_heard_while_it_is_made_is_what_is_stored(
 class TestOwnVoices:
     """Of the model that has several."""
 
+    @pytest.fixture(autouse=True)
+    def weights(self, unpacked: Callable[[str], Path]) -> None:
+        unpacked("demo-kokoro")
+
     def test_a_voice_chooses_its_model(self, studio: Service) -> None:
-        needs_kokoro()
         word = {"word": "workshop", "phonemes": "ˈwɜːkʃɒp"}
         asked = {"text": "Our workshop.", "replacements": [word]}
         first, again, other = (make(studio, voice=voice, **asked) for voice in ("jm_kumo", "jm_kumo", "jf_alpha"))
@@ -122,7 +126,6 @@ class TestOwnVoices:
         assert file != download(other["result_url"])
 
     def test_each_is_listed_with_a_sample(self, studio: Service) -> None:
-        needs_kokoro()
         voices = studio.client.get("/voices/v1", params={"model": "demo-kokoro"}).json()["voices"]
         assert ["jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo"] == [v["voice"] for v in voices]
         kumo = studio.client.get("/voices/v1/builtin:demo-kokoro:jm_kumo").json()

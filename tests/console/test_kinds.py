@@ -6,9 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from pipelines.weights.verify import weights_folder
 from tests.console.conftest import excused
-from tests.support.checkpoints.smollm2 import needs_smollm2
 from tests.support.service.service import service
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
@@ -47,12 +45,6 @@ def output(stack, modality, **body):
     answer = stack.client.post(f"/generate/{modality}/v1?wait=200", json=body, timeout=250).json()
     assert "completed" == answer["status"]
     return f"output:{answer['job_id']}/0"
-
-
-def needs(folder, target):
-    """Skip the test where a demo model is not unpacked."""
-    if not (weights_folder("") / folder / "model.safetensors").is_file():
-        pytest.skip(f"{folder} is not unpacked: run `make {target}`")
 
 
 def make(open_page, path, button, **fields):
@@ -115,8 +107,8 @@ def test_a_mesh_in_its_frame(open_page, picture, faults):
         page.locator("iframe[data-state=shown]").wait_for(timeout=MADE_MS)
 
 
-def test_a_text(open_page, stack):
-    needs_smollm2()
+def test_a_text(open_page, stack, unpacked):
+    unpacked("demo-smollm2")
     page = make(open_page, "text", "Make text", prompt="What is the capital of France?", temperature=0, max_tokens=20)
     page.locator(".result .words").wait_for(timeout=MADE_MS)
     text = page.locator(".result .words").inner_text()
@@ -159,9 +151,9 @@ def test_an_avatar_clip(open_page, picture, recording):
     [("srt", r"1\n00:00:0\d,\d{3} --> 00:00:0\d,\d{3}\n"), ("json", '"task": ?"transcribe"'), ("txt", "^Please")],
     ids=["srt", "json", "txt"],
 )
-def test_a_transcript(open_page, recording, output_format, words):
+def test_a_transcript(open_page, recording, output_format, words, unpacked):
     """Subtitles and JSON as they are in the file: with their times."""
-    needs("demo-whisper-tiny-en", "transcripts")
+    unpacked("demo-whisper-tiny-en")
     page = make(open_page, "transcript", "Make transcript", input_audio=recording, output_format=output_format)
     page.locator(".result .words").wait_for(timeout=MADE_MS)
     text = page.locator(".result .words").inner_text()
@@ -169,8 +161,8 @@ def test_a_transcript(open_page, recording, output_format, words):
     assert "blue shoes" in text
 
 
-def test_vectors_of_a_text_a_line(open_page):
-    needs("demo-minilm", "setup")
+def test_vectors_of_a_text_a_line(open_page, unpacked):
+    unpacked("demo-minilm")
     page = open_page("/make/embedding")
     page.get_by_label("Texts", exact=True).fill("red running shoes, size 42\nthe annual report")
     page.get_by_role("button", name="Make vectors").click()

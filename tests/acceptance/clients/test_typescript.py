@@ -7,14 +7,13 @@ those of what the statements before have made.
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from core.signing import webhook_secret
 from pipelines.matting.evaluate import PHOTO
-from tests.support.checkpoints.smollm2 import needs_smollm2
 from tests.support.deploy.document_code import CHECKS, program, regions
 from tests.support.deploy.node_packages import RegistryAway, install
 from tests.support.paths import ROOT
@@ -135,8 +134,8 @@ def texts_of_whaletools(url: str, key: str) -> str:
 
 
 @pytest.mark.long  # the demo model writes 13 tokens a second; `test_text.py` runs them with a tiny one
-def test_the_statements_of_text(studio: Service, node: Path, tmp_path: Path) -> None:
-    needs_smollm2()
+def test_the_statements_of_text(studio: Service, node: Path, tmp_path: Path, unpacked: Callable[[str], Path]) -> None:
+    unpacked("demo-smollm2")
     assert run(node, tmp_path, texts_of_whaletools(studio.url, studio.key)).strip()
 
 

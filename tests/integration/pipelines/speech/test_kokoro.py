@@ -1,6 +1,7 @@
 """The demo voice with its real weights: what it speaks is the text, by the measures of an English sentence."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,8 @@ from pipelines.catalog.loader import load_catalog
 from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext
 from pipelines.speech.espeak_library import Espeak
 from pipelines.speech.kokoro import MOST_PHONEMES, RATE, Kokoro
-from pipelines.speech.unpack import FOLDER
 from pipelines.weights.lockfile import read_lock
 from pipelines.weights.verify import verify, weights_folder
-from tests.support.checkpoints.kokoro import needs_kokoro
 from tests.support.media.alignment import distance
 
 SPEC = load_catalog().get("demo-kokoro")
@@ -32,10 +31,10 @@ Speak = Callable[..., RawOutput]
 
 
 @pytest.fixture(scope="module")
-def kokoro() -> Kokoro:
-    needs_kokoro()
+def kokoro(unpacked: Callable[[str], Path]) -> Kokoro:
+    folder = unpacked("demo-kokoro")
     verify(SPEC, read_lock(), weights_folder(""))
-    return Kokoro(SPEC, weights_folder("") / FOLDER, "cpu")
+    return Kokoro(SPEC, folder, "cpu")
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import json
 import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,11 @@ def tiny(folder: Path) -> PictureLabels:
 
 
 @pytest.mark.long
-def test_the_mug_is_a_mug_in_its_colors(tmp_path: Path) -> None:
+def test_the_mug_is_a_mug_in_its_colors(tmp_path: Path, unpacked: Callable[[str], Path]) -> None:
     """Another layout, another order of the channels, or names of another order would say something else."""
-    if not (weights_folder("") / FOLDER / "model.safetensors").is_file():
-        pytest.skip("the demo model of descriptions is not unpacked: run `make descriptions`")
+    weights = unpacked(FOLDER)
     verify(SPEC, read_lock(), weights_folder(""))
-    model = PictureLabels(SPEC, weights_folder("") / FOLDER, "cpu")
+    model = PictureLabels(SPEC, weights, "cpu")
     photo = Image.open(MUG).convert("RGB")
     warm = Image.merge("RGB", photo.split()[::-1])
     warm.save(tmp_path / "warm.png")

@@ -20,11 +20,10 @@ from pipelines.weights.verify import verify, weights_folder
 SPEC = next(spec for spec in load_catalog().models if spec.id == FOLDER)
 
 
-def test_alike_texts_have_alike_vectors():
-    if not (weights_folder("") / FOLDER / "model.safetensors").is_file():
-        pytest.skip("the demo model of vectors is not unpacked: run `make setup`")
+def test_alike_texts_have_alike_vectors(unpacked):
+    folder = unpacked(FOLDER)
     verify(SPEC, read_lock(), weights_folder(""))
-    model = SentenceModel(SPEC, weights_folder("") / FOLDER, "cpu")
+    model = SentenceModel(SPEC, folder, "cpu")
     texts = (
         "red running shoes",
         "a pair of red sport sneakers",

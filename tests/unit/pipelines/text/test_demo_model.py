@@ -1,6 +1,7 @@
 """The demo language model: what `make setup` unpacked is what the lock says, and it answers."""
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,15 @@ from pipelines.text.transformers_text import TransformersText
 from pipelines.text.unpack import FOLDER, LICENSE, MODEL, unpack
 from pipelines.weights.lockfile import read_lock
 from pipelines.weights.verify import verify, weights_folder
-from tests.support.checkpoints.smollm2 import needs_smollm2
 
 SPEC = next(spec for spec in load_catalog().models if spec.id == "demo-smollm2")
 
 
 @pytest.fixture(scope="module")
-def writer() -> TransformersText:
-    needs_smollm2()
+def writer(unpacked: Callable[[str], Path]) -> TransformersText:
+    folder = unpacked("demo-smollm2")
     verify(SPEC, read_lock(), weights_folder(""))
-    return TransformersText(SPEC, weights_folder("") / FOLDER, "cpu")
+    return TransformersText(SPEC, folder, "cpu")
 
 
 def write(writer: TransformersText, **fields: Any) -> dict[str, Any]:

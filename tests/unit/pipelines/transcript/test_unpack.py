@@ -2,6 +2,7 @@
 
 import wave
 import zipfile
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -30,11 +31,10 @@ SENTENCES = (
 
 
 @pytest.fixture(scope="module")
-def model() -> Whisper:
-    if not (weights_folder("") / FOLDER / "model.safetensors").is_file():
-        pytest.skip("the demo model of transcripts is not unpacked: run `make transcripts`")
+def model(unpacked: Callable[[str], Path]) -> Whisper:
+    folder = unpacked(FOLDER)
     verify(SPEC, read_lock(), weights_folder(""))
-    return Whisper(SPEC, weights_folder("") / FOLDER, "cpu")
+    return Whisper(SPEC, folder, "cpu")
 
 
 def recorded(file: Path, *, times: int = 1) -> Path:
