@@ -10,25 +10,27 @@ import msgspec
 from pipelines.catalog.spec import Capability, ModelSpec
 
 IMAGE, VIDEO, CAMERA, MOTION = "diffusers-image", "diffusers-video", "demo-camera", "demo-motion"
+ANIMATE = "wan-animate"
 DIFFUSERS = (IMAGE, VIDEO)
+DENOISING = (*DIFFUSERS, ANIMATE)
 PLAIN = (
     *("chatterbox", "diffusers-music", "moss-sound", "real-esrgan", "transformers-text", "triposg", "whisper"),
     *("picture-labels", "sentence-embedding", "siglip"),
 )
 """Families whose weights may have another precision in memory, and that have nothing more to choose."""
 FAMILIES_OF: dict[str, tuple[str, ...]] = {
-    "attention": DIFFUSERS,
+    "attention": DENOISING,
     "batch": (IMAGE,),
-    "compile": DIFFUSERS,
+    "compile": DENOISING,
     "cuda_graphs": DIFFUSERS,
-    "dtype": (*DIFFUSERS, *PLAIN),
+    "dtype": (*DENOISING, *PLAIN),
     "gpus": (VIDEO,),
     "lora_files": DIFFUSERS,
     "loras": DIFFUSERS,
-    "offload_blocks": DIFFUSERS,
+    "offload_blocks": DENOISING,
     "preprocessors": DIFFUSERS,
-    "quality": DIFFUSERS,
-    "quantization": DIFFUSERS,
+    "quality": DENOISING,
+    "quantization": DENOISING,
     "schedule": (VIDEO,),
     "variant": (*DIFFUSERS, "rembg"),
     "vocabulary": ("demo-sound", "demo-music", CAMERA),
@@ -37,7 +39,7 @@ FAMILIES_OF: dict[str, tuple[str, ...]] = {
 """Keys of an entry, and the families that read them."""
 
 OTHERS_CAPABILITIES: dict[Capability, tuple[str, ...]] = {
-    "motion-control": (VIDEO, MOTION),
+    "motion-control": (VIDEO, MOTION, ANIMATE),
     "sound": (CAMERA, VIDEO),
     "word-times": ("whisper",),
 }

@@ -527,8 +527,9 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
             raise ValueError("`compile` and `offload_blocks` exclude each other")
         if self.cuda_graphs and (self.compile or self.offload_blocks):
             raise ValueError("`cuda_graphs` goes with neither `compile` nor `offload_blocks`")
-        if self.limits.clip_seconds is not None and "image-to-video" not in self.capabilities:
-            raise ValueError("`limits.clip_seconds` needs the capability `image-to-video`: clips begin with a frame")
+        if self.limits.clip_seconds is not None and not {"image-to-video", "motion-control"} & {*self.capabilities}:
+            needs = "`limits.clip_seconds` needs the capability `image-to-video` or `motion-control`"
+            raise ValueError(f"{needs}: clips begin with a frame")
         if self.gpus > 1 and self.modality != "video":
             raise ValueError("`gpus` is for videos")
         if self.gpus > 1 and (self.loras or self.lora_files):

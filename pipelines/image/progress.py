@@ -42,7 +42,11 @@ class StepProgress(msgspec.Struct, frozen=True):
         steps = max(step + 1, int(getattr(pipe, "num_timesteps", 0) or 0))
         if "latents" in tensors:
             self.on_latents(pipe, step + 1, steps, tensors["latents"])
-        part = (step + 1) / (steps + 1)
-        stage: Stage = "compile" if self.compiles else "step"
-        self.ctx.progress((self.number + part * self.size) / self.count, "decode" if step + 1 == steps else stage)
+        self.report(step + 1, steps)
         return tensors
+
+    def report(self, done: int, steps: int) -> None:
+        """Report that so many steps of so many are made. Raises what `ctx.progress` raises."""
+        part = done / (steps + 1)
+        stage: Stage = "compile" if self.compiles else "step"
+        self.ctx.progress((self.number + part * self.size) / self.count, "decode" if done == steps else stage)

@@ -22,6 +22,7 @@ class Family(msgspec.Struct, frozen=True):
 FAMILIES: dict[str, Family] = {
     "diffusers-image": Family("pipelines.image.diffusers_image", "DiffusersImage"),
     "diffusers-video": Family("pipelines.video.diffusers_video", "DiffusersVideo"),
+    "wan-animate": Family("pipelines.video.animate.family", "WanAnimate"),
     "demo-camera": Family("pipelines.video.camera", "CameraMove"),
     "demo-morph": Family("pipelines.video.morph", "Morph"),
     "demo-motion": Family("pipelines.video.motion", "FollowedMotion"),

@@ -170,7 +170,7 @@ class DiffusersVideo:
         frames, place, sounds = empty_video(ctx, frame_plan.frames, *size.asked), 0, []
         for clip in clips:
             new = clip.without_first(frame_plan.fps) if place else clip
-            self._convert(new.frames, size, frames[place : place + len(new.frames)])
+            fill_video(frames[place : place + len(new.frames)], new.frames, size, self.spec.id)
             place += len(new.frames)
             if new.sound is not None:
                 sounds.append(self._heard(new.sound, len(new.frames) / frame_plan.fps))
@@ -259,20 +259,6 @@ class DiffusersVideo:
         with minimal_inputs(self.spec) as inputs:
             self.run(VideoParams(prompt=PROMPT, num_inference_steps=STEPS, width=width, height=height), inputs, ctx)
 
-    def _convert(self, made: torch.Tensor, size: SizePlan, frames: NDArray[np.uint8]) -> None:
-        """Convert n x 3 x height x width in 0 to 1 into planes of the requested size, on the device.
-
-        Raises `NotFinite` for NaN, which would silently be black.
-        """
-        for start in range(0, len(made), CHUNK):
-            chunk = made[start : start + CHUNK].float()
-            if not torch.isfinite(chunk).all():
-                raise NotFinite(f"{self.spec.id} computed values that are not finite; it made no video.")
-            chunk = _sized(chunk, size)
-            planes = torch.empty((len(chunk), *frames.shape[1:]), dtype=torch.uint8, device=chunk.device)
-            fill_planes(planes, chunk)
-            torch.from_numpy(frames[start : start + CHUNK]).copy_(planes)
-
     def _heard(self, sound: torch.Tensor, seconds: float) -> NDArray[np.int16]:
         """Return n x 2 samples, as long as the frames: the model's are a little longer. Raises `NotFinite`."""
         wave = sound[:, : round(seconds * SOUND_RATE)].float()
@@ -356,6 +342,21 @@ def _stills(inputs: Inputs, size: Size) -> dict[str, Image.Image]:
         for argument, name in names.items()
         if name in inputs.files
     }
+
+
+def fill_video(frames: NDArray[np.uint8], made: torch.Tensor, size: SizePlan, model_id: str) -> None:
+    """Fill the planes `frames` of the requested size with n x 3 x height x width in 0 to 1, on the device of `made`.
+
+    Raises `NotFinite` for NaN, which would silently be black.
+    """
+    for start in range(0, len(made), CHUNK):
+        chunk = made[start : start + CHUNK].float()
+        if not torch.isfinite(chunk).all():
+            raise NotFinite(f"{model_id} computed values that are not finite; it made no video.")
+        chunk = _sized(chunk, size)
+        planes = torch.empty((len(chunk), *frames.shape[1:]), dtype=torch.uint8, device=chunk.device)
+        fill_planes(planes, chunk)
+        torch.from_numpy(frames[start : start + CHUNK]).copy_(planes)
 
 
 def _sized(chunk: torch.Tensor, size: SizePlan) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """The driving film of motion control: how much of it is followed, and its frames at the new rate. No torch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 from PIL import Image
@@ -19,13 +19,13 @@ def driving_clip(inputs: Inputs) -> ClipFacts | None:
     return read_facts(inputs.files[MOTION]) if MOTION in inputs.files else None
 
 
-def plan_driven(spec: ModelSpec, seconds: float, clip: ClipFacts) -> FramePlan:
+def plan_driven(spec: ModelSpec, seconds: float, clip: ClipFacts, *, goes_on: bool = False) -> FramePlan:
     """Return the frames of a video of so many seconds, or of those of its driving film; `warnings` say what differs.
 
-    It is one clip: a driving film is not followed from one clip into the next.
+    It is one clip, unless the model `goes_on` with the film from one clip into the next.
     """
     has = clip.frames / clip.fps
-    plan = plan_frames(spec, min(seconds, has, spec.limits.clip_seconds or has))
+    plan = plan_frames(spec, min(seconds, has, has if goes_on else spec.limits.clip_seconds or has))
     step = spec.limits.frame_step / plan.fps
     if has - plan.seconds > step:
         warning = f"{spec.id} follows the first {plan.seconds:.2f} s of `{MOTION}`, which has {has:.2f} s"
@@ -33,15 +33,17 @@ def plan_driven(spec: ModelSpec, seconds: float, clip: ClipFacts) -> FramePlan:
         warning = f"`{MOTION}` has {has:.2f} s; {spec.id} makes {plan.seconds:.2f} s instead of {seconds:g} s"
     else:
         return plan
-    return msgspec.structs.replace(plan, warnings=(warning,))
+    return msgspec.structs.replace(plan, warnings=(*plan.warnings, warning))
 
 
-def driving_frames(clip: ClipFacts, plan: FramePlan, size: Size) -> Iterator[Image.Image]:
-    """Yield so many frames at the plan's rate, cropped to the shape of `size`; the last one stays where they end."""
+def driving_frames(
+    clip: ClipFacts, plan: FramePlan, size: Size, fit: Callable[[Image.Image, Size], Image.Image] = cover
+) -> Iterator[Image.Image]:
+    """Yield so many frames at the plan's rate, cropped to `size` or as `fit` does it; the last one stays at the end."""
     shown = (min(clip.frames - 1, round(number * clip.fps / plan.fps)) for number in range(plan.frames))
     place = next(shown, None)
     for number, pixels in enumerate(read_frames(clip)):
-        frame = cover(Image.fromarray(pixels), size) if place == number else None
+        frame = fit(Image.fromarray(pixels), size) if place == number else None
         while frame is not None and place == number:
             yield frame
             place = next(shown, None)

@@ -71,8 +71,8 @@ def wan22() -> DiffusionPipeline:
     The autoencoder sees 2x2 pixels as one.
     """
     return WanPipeline(
-        tokenizer=_tokenizer(),
-        text_encoder=_umt5(),
+        tokenizer=tokenizer(),
+        text_encoder=umt5(),
         transformer=_transformer(in_channels=LATENTS, out_channels=LATENTS),
         vae=AutoencoderKLWan(
             base_dim=8,
@@ -100,8 +100,8 @@ def wan22a14b() -> DiffusionPipeline:
     Its index names the image-to-video pipeline.
     """
     return WanImageToVideoPipeline(
-        tokenizer=_tokenizer(),
-        text_encoder=_umt5(),
+        tokenizer=tokenizer(),
+        text_encoder=umt5(),
         transformer=_transformer(in_channels=36, out_channels=16),
         transformer_2=_transformer(in_channels=36, out_channels=16),
         vae=AutoencoderKLWan(base_dim=4, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1),
@@ -113,8 +113,8 @@ def wan22a14b() -> DiffusionPipeline:
 def vace() -> DiffusionPipeline:
     """Wan2.1-VACE-1.3B: Wan2.1 with blocks beside some of its own, which read what is known of the film."""
     return WanVACEPipeline(
-        tokenizer=_tokenizer(),
-        text_encoder=_umt5(),
+        tokenizer=tokenizer(),
+        text_encoder=umt5(),
         transformer=_transformer(
             WanVACETransformer3DModel, in_channels=16, out_channels=16, vace_layers=[0], vace_in_channels=96
         ),
@@ -161,7 +161,7 @@ def cosmos3() -> DiffusionPipeline:
 def ltx() -> DiffusionPipeline:
     """LTX-Video: T5, latents packed into tokens, 32x32 pixels and 8 frames each."""
     return LTXPipeline(
-        tokenizer=_tokenizer(),
+        tokenizer=tokenizer(),
         text_encoder=_t5(),
         transformer=LTXVideoTransformer3DModel(
             in_channels=8,
@@ -209,17 +209,17 @@ def _unipc(shift: float) -> UniPCMultistepScheduler:
     return UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift)
 
 
-def _umt5() -> UMT5EncoderModel:
-    words = len(_tokenizer())
+def umt5() -> UMT5EncoderModel:
+    words = len(tokenizer())
     return UMT5EncoderModel(UMT5Config(vocab_size=words, d_model=32, d_kv=8, d_ff=37, num_layers=2, num_heads=4))
 
 
 def _t5() -> T5EncoderModel:
-    words = len(_tokenizer())
+    words = len(tokenizer())
     return T5EncoderModel(T5Config(vocab_size=words, d_model=32, d_kv=8, d_ff=37, num_layers=2, num_heads=4))
 
 
-def _tokenizer() -> T5Tokenizer:
+def tokenizer() -> T5Tokenizer:
     special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -1.0)]
     vocabulary = special + [(letter, -2.0) for letter in LETTERS]
     return T5Tokenizer(vocab=vocabulary, extra_ids=0, model_max_length=512)

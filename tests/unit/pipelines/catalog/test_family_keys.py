@@ -50,7 +50,7 @@ MODALITIES |= {"sentence-embedding": "embedding", "siglip": "embedding"}
 MODALITIES |= {"brand-kit": "branding", "film-join": "join", "vtracer": "vectorize", "real-esrgan": "upscale"}
 MODALITIES |= {"demo-sound": "sound", "demo-music": "music", "moss-sound": "sound", "diffusers-music": "music"}
 MODALITIES |= {"demo-relief": "3d", "diffusers-video": "video", "demo-camera": "video", "demo-morph": "video"}
-MODALITIES |= {"diffusers-image": "image", "demo-motion": "video", "rife": "interpolate"}
+MODALITIES |= {"diffusers-image": "image", "demo-motion": "video", "wan-animate": "video", "rife": "interpolate"}
 
 
 def catalog(folder: Path, family: str, line: str) -> Path:
