@@ -6,7 +6,6 @@ files it does not find. Here the index says what the parts are, and where in thi
 
 import json
 import logging
-from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from diffusers import (
     WanAnimate2Transformer3DModel,
 )
 from diffusers.modular_pipelines.wan_animate_2 import denoise
-from tqdm import tqdm
 from transformers import AutoTokenizer, CLIPVisionModel, UMT5EncoderModel
 
 from core.errors.failures import ModelLoadFailed
@@ -41,7 +39,7 @@ logging.getLogger("diffusers.modular_pipelines.modular_pipeline").setLevel(
     logging.CRITICAL
 )  # writes the trace of every error, also of a job that was cancelled
 logging.getLogger("diffusers.guiders.guider_utils").setLevel(logging.ERROR)  # says of each guider that it may change
-denoise.tqdm = partial(tqdm, disable=True)  # it has no switch
+denoise.tqdm = diffusers.utils.logging.tqdm  # type: ignore[attr-defined]  # one with a switch
 
 
 def load_animate(directory: Path, dtype: torch.dtype, loader: WeightLoader, spec: ModelSpec) -> Any:
@@ -50,6 +48,7 @@ def load_animate(directory: Path, dtype: torch.dtype, loader: WeightLoader, spec
     Raises `ModelLoadFailed` for another pipeline, for a part that is not here, and for one that lacks tensors or has
     others than its configuration says; and any error of the libraries for a folder that they cannot read.
     """
+    diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     index = read_index(directory)
     pipe: Any = BLOCKS[index["_class_name"]]().init_pipeline()
@@ -107,7 +106,7 @@ def _scheduler(directory: Path, index: dict[str, Any]) -> Any:
     class_: Any = getattr(diffusers, str(named), None)
     if not (isinstance(class_, type) and issubclass(class_, SchedulerMixin)):
         raise ModelLoadFailed(f"{named} is not a scheduler of diffusers.")
-    if "generator" not in signature(class_.step).parameters:  # type: ignore[attr-defined]
+    if "generator" not in signature(class_.step).parameters:
         raise ModelLoadFailed(f"{named} makes steps without a generator, which this pipeline gives it.")
     folder = part_folder(directory, index, "scheduler")
-    return class_.from_pretrained(folder, local_files_only=True)  # type: ignore[attr-defined]
+    return class_.from_pretrained(folder, local_files_only=True)  # type: ignore[no-untyped-call]

@@ -58,7 +58,7 @@ class WanAnimate:
         self.spec = spec
         self.pipe = load_animate(weights, precision(spec, device), loader_for(spec, device, loader), spec)
         self.guider = self.pipe.guider
-        self.flex = FlexAttention(device)
+        self.flex = FlexAttention(device, is_compiled=spec.compile)
         self.acceleration = Acceleration([self.pipe], spec, device)
         self._resident = resident_modules(self.pipe, device, are_blocks_offloaded=spec.offload_blocks)
 
