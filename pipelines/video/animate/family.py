@@ -100,6 +100,8 @@ class WanAnimate:
 
     def _make(self, params: VideoParams, shown: _Shown, ctx: RunContext) -> RawOutput:
         arguments, warnings = call_arguments(self.spec, params, shown.size, shown.plan, ACCEPTS)
+        if params.motion_as_given:
+            warnings += (f"{self.spec.id} does not use `motion_as_given`; it was ignored",)
         for warning in warnings:
             ctx.warn(warning)
         guidance = arguments.pop("guidance_scale", self.guider.guidance_scale)

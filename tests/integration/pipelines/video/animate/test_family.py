@@ -131,7 +131,8 @@ class TestFilms:
 
     def test_a_short_film_is_one_segment(self, weights: Path, tmp_path: Path) -> None:
         given = shown(tmp_path, 5)
-        raw = run(loaded(weights), given)
+        raw = run(loaded(weights), given, motion_as_given=True)
+        assert "animate does not use `motion_as_given`; it was ignored" in raw.warnings
         assert np.array_equal(directly(weights, given, segment=5), raw.arrays["frames"])
 
     def test_the_distilled_model_has_no_guidance(self, weights: Path, tmp_path: Path) -> None:
