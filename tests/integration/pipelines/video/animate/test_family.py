@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
 from PIL import Image, ImageOps
 
 from core.errors.failures import ModelLoadFailed
@@ -136,14 +137,17 @@ class TestFilms:
         assert np.array_equal(directly(weights, given, segment=5), raw.arrays["frames"])
 
     def test_the_distilled_model_has_no_guidance(self, weights: Path, tmp_path: Path) -> None:
-        shutil.copytree(weights, tmp_path / "weights")
-        index = tmp_path / "weights" / "animate" / INDEX
-        index.write_text(index.read_text().replace("WanAnimate2", "WanAnimate2Distilled", 2))
-        pipeline, given = loaded(tmp_path / "weights"), shown(tmp_path, 5)
+        folder = tmp_path / "weights"
+        shutil.copytree(weights, folder)
+        index = folder / "animate" / INDEX
+        text = index.read_text().replace("WanAnimate2", "WanAnimate2Distilled", 2)
+        index.write_text(text.replace("DPMSolverMultistepScheduler", "FlowMatchEulerDiscreteScheduler"))
+        FlowMatchEulerDiscreteScheduler(shift=5.0).save_pretrained(folder / "animate" / "scheduler")
+        pipeline, given = loaded(folder), shown(tmp_path, 5)
 
         raw = run(pipeline, given)
 
-        assert np.array_equal(directly(weights, given, segment=5, guidance=1.0), raw.arrays["frames"])
+        assert np.array_equal(directly(folder, given, segment=5, guidance=1.0), raw.arrays["frames"])
         assert (1.0, "WanAnimate2DistilledModularPipeline") == (
             raw.metadata["guidance_scale"],
             type(vars(pipeline)["pipe"]).__name__,
