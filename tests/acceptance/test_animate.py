@@ -93,7 +93,7 @@ def test_a_film_is_the_one_of_diffusers(animation: Service, weights: Path, tmp_p
         planes = tiny_animate.made_directly(
             weights / "animate",
             ImageOps.fit(STILL, SIZE, Image.Resampling.LANCZOS),
-            [ImageOps.contain(frame, SIZE) for frame in film],
+            film,
             segment=5,
             steps=2,
             prompt="a",

@@ -5,10 +5,21 @@ from typing import Any
 
 from PIL import Image
 
+from pipelines.catalog.sizes import Size
 from pipelines.video.frames import FramePlan
 
 STEP = 4
 """Frames are a multiple of this, and one: so the autoencoder takes them."""
+
+
+def within(image: Image.Image, size: Size) -> Image.Image:
+    """Return a frame as large as it fits into `size`, as the pipeline itself would make it before it adds the black."""
+    width, height = size
+    if width * image.height < image.width * height:
+        made = (width, max(1, image.height * width // image.width))
+    else:
+        made = (max(1, image.width * height // image.height), height)
+    return image.resize(made, Image.Resampling.BILINEAR)
 
 
 def shown_arguments(still: Image.Image, film: Sequence[Image.Image], plan: FramePlan) -> dict[str, Any]:

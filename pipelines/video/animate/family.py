@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from core.errors.failures import ModelLoadFailed
 from jobs.params.video import VideoParams
@@ -21,7 +21,7 @@ from pipelines.image.inputs import read_image
 from pipelines.image.size import SizePlan, plan_size
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
-from pipelines.video.animate.arguments import STEP, shown_arguments
+from pipelines.video.animate.arguments import STEP, shown_arguments, within
 from pipelines.video.animate.attention import FlexAttention
 from pipelines.video.animate.checkpoint import load_animate
 from pipelines.video.animate.progress import reported_steps
@@ -83,7 +83,7 @@ class WanAnimate:
         size = self._size(params)
         plan = plan_driven(self.spec, params.duration_seconds, clip, goes_on=True)
         # Whole frames: a hand that is cut off is not followed.
-        film = [*driving_frames(clip, plan, size.make, ImageOps.contain)]
+        film = [*driving_frames(clip, plan, size.make, within)]
         still = cover(read_image(inputs.files["input_image"]), size.make)
         return self._make(params, _Shown(still, film, size, plan), ctx)
 
