@@ -33,6 +33,7 @@ STORED: dict[str, dict[str, str]] = {
     "chatterbox": {"": "float32"},
     "chatterbox-multilingual-v3": {"": "float32"},
     "chatterbox-turbo": {"": "float32"},
+    "chatterbox-nano": {"": "float32"},
     "triposg": {"": "float32"},
     "realesrgan-x4plus": {"": "float32"},
     "realesrgan-x2plus": {"": "float32"},
@@ -59,6 +60,7 @@ KEPT: dict[str, dict[str, str]] = {
     "chatterbox": _SPEECH,
     "chatterbox-multilingual-v3": _SPEECH,
     "chatterbox-turbo": _SPEECH,
+    "chatterbox-nano": _SPEECH,
 }
 """Precision in memory of parts that keep theirs whatever the entry says: `pipelines/diffusion/checkpoint.py`,
 `pipelines/speech/chatterbox/nets.py`."""

@@ -1,4 +1,4 @@
-"""The three layouts in which Chatterbox is published: their files and sampling settings. No torch."""
+"""The four layouts in which Chatterbox is published: their files and sampling settings. No torch."""
 
 from pathlib import Path
 
@@ -27,11 +27,13 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     top_k: int = 0
     closing_silence: int = 0
     """Tokens of silence after the last one."""
+    gpt: str | None = None
+    """The GPT-2 that T3 is made of, by the name of its sizes; `None`: Llama."""
 
     @property
     def is_turbo(self) -> bool:
-        """Whether it is Turbo: GPT-2 instead of Llama, no guidance, no exaggeration."""
-        return self.name == "turbo"
+        """Whether it is Turbo, or the smaller Nano: GPT-2 instead of Llama, no guidance, no exaggeration."""
+        return self.gpt is not None
 
 
 ENGLISH = Layout(
@@ -68,8 +70,10 @@ TURBO = Layout(
     top_p=0.95,
     top_k=1000,
     closing_silence=3,
+    gpt="GPT2_medium",
 )
-LAYOUTS = (TURBO, MULTILINGUAL, ENGLISH)
+NANO = msgspec.structs.replace(TURBO, name="nano", t3="t3_nano_v1.safetensors", gpt="GPT2_small")
+LAYOUTS = (TURBO, NANO, MULTILINGUAL, ENGLISH)
 
 SPEAKER = "ve.safetensors"
 CONDITIONALS = "conds.safetensors"

@@ -22,7 +22,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of pkg_resources, which Perth uses
     from chatterbox import SUPPORTED_LANGUAGES, mtl_tts, tts, tts_turbo
     from chatterbox.models.s3gen import S3Gen
-    from chatterbox.models.t3 import T3
+    from chatterbox.models.t3 import T3, llama_configs
     from chatterbox.models.t3.modules.t3_config import T3Config
     from chatterbox.models.tokenizers import EnTokenizer, MTLTokenizer
     from chatterbox.models.tokenizers.tokenizer import ChineseCangjieConverter
@@ -30,6 +30,10 @@ with warnings.catch_warnings():
 
 log = logging.getLogger(__name__)
 logging.getLogger("chatterbox").setLevel(logging.ERROR)  # it logs every forced end of a sentence
+
+GPT2_SMALL = llama_configs.GPT2_MEDIUM_CONFIG | {"n_embd": 768, "hidden_size": 768, "n_head": 12, "n_layer": 12}
+"""The sizes of Nano, which this version of the authors' package does not have; the published file is as large."""
+llama_configs.LLAMA_CONFIGS.setdefault("GPT2_small", GPT2_SMALL)
 
 TEXT_LIMIT = 2048
 """Text tokens that the networks have positions for."""
@@ -81,7 +85,7 @@ def _t3(layout: Layout, file: Path, loader: WeightLoader, dtype: torch.dtype) ->
             prepare_watched_layers(t3.tfmr)
         return t3
     config = T3Config(text_tokens_dict_size=50276)
-    config.llama_config_name = "GPT2_medium"
+    config.llama_config_name = layout.gpt
     config.speech_tokens_dict_size = 6563
     config.input_pos_emb = None
     config.speech_cond_prompt_len = 375

@@ -1,6 +1,10 @@
 """The precisions that files are published in, held against networks of the published sizes."""
 
+from typing import Any
+
 import pytest
+from accelerate import init_empty_weights
+from diffusers import ControlNetUnionModel, ZImageControlNetModel
 
 from benchmarks.families.full_size import NETWORKS, on_meta, parameters
 from pipelines.catalog.loader import load_catalog
@@ -25,6 +29,18 @@ def test_files_are_as_large_as_the_network_in_their_precision(network: str, part
     stored = {stored_precision(spec, spec.bundles[0], path) for path in sizes}
     expected = parameters(on_meta(NETWORKS[network][part])) * BYTES[stored.pop()]
     assert 0.998 < sum(size or 0 for size in sizes.values()) / expected < 1.002
+
+
+@pytest.mark.parametrize("model", ["z-image-turbo-control", "sdxl-control"])
+def test_a_configuration_makes_a_controlnet_as_large_as_its_file(model: str) -> None:
+    spec = load_catalog().get(model)
+    assert spec.controlnet is not None
+    class_ = ZImageControlNetModel if model.startswith("z-image") else ControlNetUnionModel
+    with init_empty_weights():
+        made: Any = class_.from_config(spec.controlnet.config)
+    size = read_lock().models[f"{model}+controlnet"].files[spec.controlnet.file].size
+    names = (size or 0) - 2 * parameters(made)
+    assert 0 < names < 150_000, "bytes that are left for the names of its tensors"
 
 
 @pytest.mark.long

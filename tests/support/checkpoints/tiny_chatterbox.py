@@ -1,4 +1,4 @@
-"""Chatterbox, shrunk and random, in exactly the three published layouts.
+"""Chatterbox, shrunk and random, in exactly the published layouts.
 
 Its networks take their sizes from their own modules, not from a file beside the weights. So `shrunken` makes those
 sizes small, for as long as a checkpoint is written or loaded; names of files and tensors stay what they are.
@@ -56,7 +56,8 @@ def shrunken() -> Iterator[None]:
     tokenizer = next(value for value in S3TokenizerV2.__init__.__defaults__ if hasattr(value, "n_audio_state"))
     with ExitStack() as stack:
         stack.enter_context(patch.dict(llama_configs.LLAMA_520M_CONFIG_DICT, llama))
-        stack.enter_context(patch.dict(llama_configs.GPT2_MEDIUM_CONFIG, gpt))
+        for config in (llama_configs.GPT2_MEDIUM_CONFIG, llama_configs.LLAMA_CONFIGS["GPT2_small"]):
+            stack.enter_context(patch.dict(config, gpt))
         perceiver = partial(cond_enc.Perceiver, 4, HIDDEN, HIDDEN, 2)
         stack.enter_context(patch.object(cond_enc, "Perceiver", perceiver))
         for name, smaller in (
@@ -118,7 +119,11 @@ def _multilingual(folder: Path) -> None:
     _save_pickle(nets.S3Gen().state_dict(), folder / "s3gen.pt")
 
 
-def _turbo(folder: Path) -> None:
+def _nano(folder: Path) -> None:
+    _turbo(folder, "nano", "GPT2_small")
+
+
+def _turbo(folder: Path, name: str = "turbo", sizes: str = "GPT2_medium") -> None:
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {letter: number for number, letter in enumerate([*alphabet, "<|endoftext|>"])}
     end = "<|endoftext|>"
@@ -129,16 +134,16 @@ def _turbo(folder: Path) -> None:
     (folder / "special_tokens_map.json").write_text(json.dumps({"eos_token": end}), "utf-8")
     (folder / "added_tokens.json").write_text("{}", "utf-8")
     _save(nets.VoiceEncoder(), folder / "ve.safetensors")
-    _save(_decided(nets.T3(_turbo_config())), folder / "t3_turbo_v1.safetensors")
+    _save(_decided(nets.T3(_turbo_config(sizes))), folder / f"t3_{name}_v1.safetensors")
     _save(nets.S3Gen(meanflow=True), folder / "s3gen_meanflow.safetensors")
 
 
-BUILDERS = {"english": _english, "multilingual": _multilingual, "turbo": _turbo}
+BUILDERS = {"english": _english, "multilingual": _multilingual, "turbo": _turbo, "nano": _nano}
 
 
-def _turbo_config() -> Any:
+def _turbo_config(sizes: str) -> Any:
     config = nets.T3Config(text_tokens_dict_size=50276)
-    config.llama_config_name = "GPT2_medium"
+    config.llama_config_name = sizes
     config.speech_tokens_dict_size = 6563
     config.input_pos_emb = None
     config.speech_cond_prompt_len = 375

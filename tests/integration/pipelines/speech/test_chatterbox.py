@@ -121,6 +121,7 @@ def authors_tokens(model: TinyChatterbox, text: torch.Tensor, condition: Any, ma
         pytest.param("english", 2**53 - 1, marks=pytest.mark.long),
         pytest.param("multilingual", 0, marks=pytest.mark.long),
         pytest.param("turbo", 2**53 - 1, marks=pytest.mark.long),
+        ("nano", 0),
     ],
 )
 def test_the_tokens_are_those_of_the_authors_loop(model: TinyChatterbox, weights_dir: Path, seed: int) -> None:
@@ -553,7 +554,10 @@ class TestLanguages:
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"")
-    with shrunken(), pytest.raises(ModelLoadFailed, match=r"none of t3_turbo_v1.safetensors, t3_mtl23ls_v"):
+    with (
+        shrunken(),
+        pytest.raises(ModelLoadFailed, match=r"none of t3_turbo_v1.safetensors, t3_nano_v1"),
+    ):
         TinyChatterbox(spec(id="none", modality="speech"), tmp_path, "cpu")
 
 
@@ -565,7 +569,12 @@ def test_a_missing_file_of_the_folder_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("model_id", "layout"),
-    [("chatterbox-multilingual-v3", "multilingual"), ("chatterbox", "english"), ("chatterbox-turbo", "turbo")],
+    [
+        ("chatterbox-multilingual-v3", "multilingual"),
+        ("chatterbox", "english"),
+        ("chatterbox-turbo", "turbo"),
+        ("chatterbox-nano", "nano"),
+    ],
 )
 def test_the_catalogue_fetches_what_the_layout_needs(model_id: str, layout: str, weights_dir: Path) -> None:
     included = load_catalog().get(model_id).source.include
