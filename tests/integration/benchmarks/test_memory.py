@@ -32,7 +32,7 @@ def test_files_are_as_large_as_the_network_in_their_precision(network: str, part
 
 
 @pytest.mark.parametrize("model", ["z-image-turbo-control", "sdxl-control"])
-def test_a_configuration_makes_a_controlnet_as_large_as_its_file(model: str) -> None:
+def test_a_controlnet_is_as_large_as_its_file(model: str) -> None:
     spec = load_catalog().get(model)
     assert spec.controlnet is not None
     class_ = ZImageControlNetModel if model.startswith("z-image") else ControlNetUnionModel
