@@ -14,8 +14,11 @@ from rembg.sessions.base import BaseSession  # type: ignore[import-untyped]
 
 from pipelines.cutout.cues import cues
 from pipelines.cutout.refine import enlarge, keep_main_parts, see_through, weigh_by_color
+from pipelines.cutout.sessions import CLOSE_LOOK, OPACITY
 
 MEAN, DEVIATION, SIDE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 256
+CLOSE_SIDE = 512
+"""Side of the square that the third network sees."""
 
 
 class DemoSession(BaseSession):  # type: ignore[misc]
@@ -24,16 +27,16 @@ class DemoSession(BaseSession):  # type: ignore[misc]
     The matte is not stretched to 0 to 1, so an image without an object gives an empty matte.
     """
 
-    open_opacity: Callable[[], Any]
-    """Opens the second network, which only the requests that ask for it need."""
+    open_network: Callable[[str], Any]
+    """Opens the second or third network by its name, which only the requests that ask for them need."""
 
     @cached_property
-    def opacity_session(self) -> Any:
-        """ONNX Runtime's session of the second network; it stays once it is open."""
-        return self.open_opacity()
+    def opacity_sessions(self) -> tuple[Any, Any]:
+        """ONNX Runtime's sessions of the second and the third network; they stay once they are open."""
+        return self.open_network(OPACITY), self.open_network(CLOSE_LOOK)
 
     def predict(self, img: Image.Image, *args: Any, semitransparency: bool = False, **kwargs: Any) -> list[Image.Image]:
-        """Return one matte of the size of `img`, mode L; with `semitransparency` the second network adds to it."""
+        """Return one matte of the size of `img`, mode L; with `semitransparency` two more networks add to it."""
         ((entry, colors),) = self.normalize(img, MEAN, DEVIATION, (SIDE, SIDE)).items()
         img = img.convert("RGB")
         seen = np.asarray(img.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
@@ -43,8 +46,12 @@ class DemoSession(BaseSession):  # type: ignore[misc]
         solid = enlarge(keep_main_parts(weigh_by_color(seen, matte)), img)
         if not semitransparency:
             return [Image.fromarray(solid)]
-        (opacity,) = self.opacity_session.run(None, {"planes": planes, "matte": matte[None, None]})[0]
-        opacity[1:4] *= np.float32(255 / max(1, int(seen.max())))  # `normalize` divides by the brightest
+        second, close = self.opacity_sessions
+        answer = second.run(None, {"planes": planes, "matte": matte[None, None]})[0]
+        answer[:, 1:4] *= np.float32(255 / max(1, int(seen.max())))  # `normalize` divides by the brightest
+        near = img.resize((CLOSE_SIDE, CLOSE_SIDE), Image.Resampling.LANCZOS)
+        large = np.asarray(near, np.float32).transpose(2, 0, 1)[None] / np.float32(255)
+        (opacity,) = close.run(None, {"colors": large, "answer": answer, "matte": matte[None, None]})[0]
         return [Image.fromarray(see_through(solid, opacity, img))]
 
     def _predict_matte(self, entry: str, planes: NDArray[np.float32]) -> NDArray[np.float32]:

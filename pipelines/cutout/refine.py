@@ -18,7 +18,7 @@ WINDOW, SMOOTHNESS = 3, 1e-3
 """Of the guided filter: the side of its window in pixels of the small matte, and the variance (of 0 to 1) that counts
 as flat."""
 SURE = 0.1, 0.3
-"""Below and above these shares of the second network, its opacity counts nowhere and wholly."""
+"""Below and above these shares of the third network, its opacity counts nowhere and wholly."""
 
 
 def weigh_by_color(image: Pixels, matte: Floats) -> Floats:
@@ -66,11 +66,11 @@ def enlarge(matte: Floats, image: Image.Image) -> Pixels:
 
 
 def see_through(solid: Pixels, opacity: Floats, image: Image.Image) -> Pixels:
-    """Return the matte `solid` (height x width) with the opacity of the second network where it is sure of itself.
+    """Return the matte `solid` (height x width) with the opacity of the third network where it is sure of itself.
 
     `opacity` (5, side, side) is its share, 0 to 1, and a linear function of the color, 0 to 1, around each pixel of the
-    small image: three slopes and an offset. The colors are those of the large `image` (RGB), so strands that the small
-    one lost are found again.
+    image that it saw: three slopes and an offset. The colors are those of `image` (RGB), so strands that a smaller one
+    lost are found again.
     """
     share, *slopes, found = (_resized(plane, image.size) for plane in opacity)
     colors = np.asarray(image, np.float32) / np.float32(255)

@@ -20,8 +20,8 @@ from pipelines.cutout.onnx_session import create_session
 
 DEMO = "demo-cutout"
 """Name of the session of `demo_session`."""
-OPACITY = "semitransparency/opacity.onnx"
-"""Its second network, in the folder of the first one."""
+OPACITY, CLOSE_LOOK = "semitransparency/opacity.onnx", "semitransparency/close_look.onnx"
+"""Its second and third network, in the folder of the first one."""
 REFUSED = {
     "bria-rmbg": "its license does not allow commercial use",
     "u2net_cloth_seg": "it finds three kinds of clothes, not the foreground",
@@ -50,7 +50,7 @@ def open_session(name: str, file: Path, device: str, expected_bytes: int = 0) ->
     session.model_name = name
     session.inner_session = create_session(file, device, expected_bytes)
     if name == DEMO:
-        session.open_opacity = lambda: create_session(file.parent / OPACITY, device, expected_bytes)
+        session.open_network = lambda name: create_session(file.parent / name, device, expected_bytes)
     opened: Session = session
     return opened
 

@@ -20,7 +20,7 @@ from pipelines.cutout.rembg_cutout import RembgCutout
 from pipelines.cutout.sessions import DEMO
 from pipelines.matting import partial
 from pipelines.matting.composite import Composite, held_out
-from pipelines.matting.export import MODEL, OPACITY_MODEL
+from pipelines.matting.export import CLOSE_MODEL, MODEL, OPACITY_MODEL
 from pipelines.matting.shapes import Floats
 from pipelines.runtime.protocol import Inputs, RunContext
 
@@ -84,6 +84,7 @@ class MattingScores:
     seconds_per_picture: float
     bytes: int
     bytes_of_opacity: int
+    bytes_of_close_look: int
 
 
 class Cutter:
@@ -185,6 +186,7 @@ def report(
         seconds_per_picture=round(seconds, 3),
         bytes=MODEL.stat().st_size,
         bytes_of_opacity=OPACITY_MODEL.stat().st_size,
+        bytes_of_close_look=CLOSE_MODEL.stat().st_size,
     )
 
 

@@ -13,11 +13,12 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
-from pipelines.cutout.sessions import OPACITY
+from pipelines.cutout.sessions import CLOSE_LOOK, OPACITY
+from pipelines.matting.close_look import CLOSE_SIDE, CloseAnswer, CloseLook
 from pipelines.matting.network import PLANES, SIDE, MattingNetwork, OpacityNetwork, SecondLook
 
 MODEL = Path(__file__).with_name("weights") / "matting.onnx"
-OPACITY_MODEL = MODEL.parent / OPACITY
+OPACITY_MODEL, CLOSE_MODEL = MODEL.parent / OPACITY, MODEL.parent / CLOSE_LOOK
 MIN_VALUES = 64
 """Smaller tensors stay as they are."""
 
@@ -34,11 +35,14 @@ class Matte(nn.Module):
         return torch.sigmoid(self.network(image))
 
 
-def export(network: MattingNetwork | OpacityNetwork, file: Path) -> None:
-    """Write `network` as ONNX to `file`: the matte of planes, or what `SecondLook` says of planes and a matte."""
+def export(network: MattingNetwork | OpacityNetwork | CloseLook, file: Path) -> None:
+    """Write `network` as ONNX to `file`: the matte of planes, or what `SecondLook` or `CloseAnswer` say."""
     planes, matte = torch.zeros(1, PLANES, SIDE, SIDE), torch.zeros(1, 1, SIDE, SIDE)
     if isinstance(network, OpacityNetwork):
         _write(SecondLook(network), {"planes": planes, "matte": matte}, "opacity", file)
+    elif isinstance(network, CloseLook):
+        colors, answer = torch.zeros(1, 3, CLOSE_SIDE, CLOSE_SIDE), torch.zeros(1, 5, SIDE, SIDE)
+        _write(CloseAnswer(network), {"colors": colors, "answer": answer, "matte": matte}, "opacity", file)
     else:
         _write(Matte(network), {"planes": planes}, "matte", file)
 
@@ -122,9 +126,13 @@ def _halve(model: onnx.ModelProto) -> None:
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="folder with network.pt or opacity.pt")
+    parser.add_argument("--run", type=Path, required=True, help="folder with network.pt, opacity.pt or close_look.pt")
     options = parser.parse_args()
-    for network, name, file in ((MattingNetwork(), "network", MODEL), (OpacityNetwork(), "opacity", OPACITY_MODEL)):
+    for network, name, file in (
+        (MattingNetwork(), "network", MODEL),
+        (OpacityNetwork(), "opacity", OPACITY_MODEL),
+        (CloseLook(), "close_look", CLOSE_MODEL),
+    ):
         trained = options.run / f"{name}.pt"
         if trained.exists():
             network.load_state_dict(torch.load(trained, weights_only=True))

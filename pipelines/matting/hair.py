@@ -155,6 +155,57 @@ def _tuft(rng: Rng) -> Hairy:
     return Hairy([pot], [Strands(strands, _fine(rng) * 1.5)], alike=False)
 
 
+def _wisps(rng: Rng) -> Hairy:
+    """Return a small body with few, long and fine hairs."""
+    body = [Part(ellipse(0, 0, rng.uniform(0.15, 0.5), rng.uniform(0.15, 0.5), rng.uniform(1.6, 4)))]
+    roots, angles = _outline(rng, body, int(rng.integers(30, 160)))
+    angles = angles + rng.normal(0, rng.uniform(0.2, 1.0), len(angles))
+    length, curl = rng.uniform(0.4, 1.1), rng.uniform(0.1, 1.6)
+    strands = grow(rng, roots, angles, length, curl=curl, fall=rng.uniform(0, 0.6))
+    return Hairy(body, [Strands(strands, rng.uniform(0.004, 0.01))], alike=bool(rng.random() < 0.5))
+
+
+def _mop(rng: Rng) -> Hairy:
+    """Return a thing of any outline with strands that are combed one way over it."""
+    body = shapes.TRAINING[str(rng.choice(["blob", "round", "polygon", "box", "leaf", "mug"]))](rng)
+    body = [Part(part.points * 0.6, part.width, part.hole) for part in body if not part.width][:1]
+    roots, _ = _outline(rng, body, int(rng.integers(150, 600)))
+    roots = roots * rng.uniform(0.3, 1, (len(roots), 1))
+    angles = rng.uniform(-np.pi, np.pi) + rng.normal(0, rng.uniform(0.05, 0.5), len(roots))
+    length, curl = rng.uniform(0.3, 1.1), rng.uniform(0.05, 0.8)
+    strands = grow(rng, roots, angles, length, curl=curl, fall=rng.uniform(0, 0.5))
+    return Hairy(body, [Strands(strands, _fine(rng))], alike=bool(rng.random() < 0.5))
+
+
+def _thistle(rng: Rng) -> Hairy:
+    """Return stiff spines of two lengths all around an uneven body."""
+    body = shapes.TRAINING[str(rng.choice(["blob", "polygon", "leaf"]))](rng)
+    body = [Part(part.points * 0.5, part.width, part.hole) for part in body if not part.width][:1]
+    hair = []
+    for length in rng.uniform(0.15, 0.8, 2):
+        roots, angles = _outline(rng, body, int(rng.integers(40, 250)))
+        angles = angles + rng.normal(0, rng.uniform(0.05, 0.3), len(angles))
+        hair.append(Strands(grow(rng, roots, angles, float(length), curl=rng.uniform(0, 0.2), fall=0), _fine(rng)))
+    return Hairy(body, hair, alike=bool(rng.random() < 0.5))
+
+
+def _twigs(rng: Rng) -> Hairy:
+    """Return bowed stems out of one place with finer branches along them."""
+    count = int(rng.integers(4, 16))
+    angles = -np.pi / 2 + rng.normal(0, rng.uniform(0.3, 0.9), count)
+    stems = grow(rng, np.tile([0.0, 0.7], (count, 1)), angles, rng.uniform(0.9, 1.5), curl=0.5, fall=0.1)
+    at = rng.integers(2, STEPS - 1, (count, int(rng.integers(4, 16))))
+    rows = np.arange(count)[:, None]
+    roots = stems[rows, at].reshape(-1, 2)
+    way = (stems[rows, at + 1] - stems[rows, at]).reshape(-1, 2)
+    turned = np.arctan2(way[:, 1], way[:, 0]) + rng.choice([-1.0, 1.0], len(way)) * rng.uniform(0.3, 1.0, len(way))
+    branches = grow(rng, roots, turned, rng.uniform(0.15, 0.5), curl=rng.uniform(0.1, 0.8), fall=0)
+    width = _fine(rng)
+    low = rng.uniform(0.12, 0.4)
+    pot = Part(np.array([(-low, 0.6), (low, 0.6), (low, 1), (-low, 1)]))
+    return Hairy([pot], [Strands(stems, 1.6 * width), Strands(branches, width)], alike=bool(rng.random() < 0.3))
+
+
 def _portrait(rng: Rng) -> Hairy:
     """Return head and shoulders with a cap of hair, some of which flies away."""
     wide = rng.uniform(0.28, 0.36)
@@ -208,6 +259,10 @@ TRAINING: dict[str, DrawHair] = {
     "brush": _brush,
     "feather": _feather,
     "tuft": _tuft,
+    "wisps": _wisps,
+    "mop": _mop,
+    "thistle": _thistle,
+    "twigs": _twigs,
 }
 """Hair that the network learns from."""
 

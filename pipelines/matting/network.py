@@ -67,9 +67,9 @@ class MattingNetwork(nn.Module):
         self.stem = nn.Sequential(
             nn.PixelUnshuffle(4), nn.Conv2d(16 * planes, a, 3, padding=1), nn.ReLU(), ConvBlock(a)
         )
-        self.down1 = nn.Sequential(_shrink(a, b), ConvBlock(b), ConvBlock(b))
-        self.down2 = nn.Sequential(_shrink(b, c), ConvBlock(c), ConvBlock(c))
-        self.down3 = nn.Sequential(_shrink(c, d), ConvBlock(d))
+        self.down1 = nn.Sequential(shrink(a, b), ConvBlock(b), ConvBlock(b))
+        self.down2 = nn.Sequential(shrink(b, c), ConvBlock(c), ConvBlock(c))
+        self.down3 = nn.Sequential(shrink(c, d), ConvBlock(d))
         self.place = nn.Parameter(torch.zeros(1, d, 8, 8))
         self.attention = nn.Sequential(Attention(d), Attention(d), Attention(d))
         self.up3 = nn.Conv2d(d, c, 1)
@@ -98,10 +98,10 @@ class MattingNetwork(nn.Module):
         low = low + nn.functional.interpolate(self.place, size=low.shape[-2:], mode="bilinear")
         batch, width, rows, columns = low.shape
         low = self.attention(low.flatten(2).transpose(1, 2)).transpose(1, 2).reshape(batch, width, rows, columns)
-        x = self.mid2(sixteenth + _grow(self.up3(low)))
-        x = self.mid1(eighth + _grow(self.up2(x)))
-        x = self.mid0(quarter + _grow(self.up1(x)))
-        logits: torch.Tensor = self.head(torch.cat([_grow(self.up0(x)), self.detail(image)], 1))
+        x = self.mid2(sixteenth + grow(self.up3(low)))
+        x = self.mid1(eighth + grow(self.up2(x)))
+        x = self.mid0(quarter + grow(self.up1(x)))
+        logits: torch.Tensor = self.head(torch.cat([grow(self.up0(x)), self.detail(image)], 1))
         return logits
 
 
@@ -204,9 +204,11 @@ def prepare(images: torch.Tensor) -> torch.Tensor:
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def _shrink(width: int, wider: int) -> nn.Sequential:
+def shrink(width: int, wider: int) -> nn.Sequential:
+    """Return layers that halve the side and map `width` channels to `wider`."""
     return nn.Sequential(nn.Conv2d(width, wider, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(wider), nn.ReLU())
 
 
-def _grow(x: torch.Tensor) -> torch.Tensor:
+def grow(x: torch.Tensor) -> torch.Tensor:
+    """Return (batch, channels, rows, columns) at twice the rows and columns."""
     return nn.functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

@@ -17,7 +17,7 @@ def train(rng: Rng, side: int, kind: str) -> Composite:
     family = str(rng.choice(list((hair if kind == "hair" else glass).TRAINING)))
     weights = np.array([grounds.WEIGHTS.get(name, 1.0) for name in grounds.TRAINING])
     ground = str(rng.choice(list(grounds.TRAINING), p=weights / weights.sum()))
-    return draw(rng, side, family, ground, bend=rng.random() < 0.2)
+    return draw(rng, side, family, ground, bend=rng.random() < 0.2, soft=rng.random() < 0.35)
 
 
 def held_out(kind: str, seed: int, side: int) -> Composite:
@@ -27,12 +27,15 @@ def held_out(kind: str, seed: int, side: int) -> Composite:
     return draw(rng, side, names[seed % len(names)], kinds[seed // len(names) % len(kinds)])
 
 
-def draw(rng: Rng, side: int, family: str, ground: str, *, bend: bool = False) -> Composite:
-    """Return one thing of `family` on a background of the family `ground`, bent or not."""
+def draw(rng: Rng, side: int, family: str, ground: str, *, bend: bool = False, soft: bool = False) -> Composite:
+    """Return one thing of `family` on a background of the family `ground`, bent or out of focus or not."""
     while True:
         behind = (grounds.TRAINING | grounds.HELD_OUT)[ground](rng, side)
         if bend:
             behind = grounds.bent(rng, behind)
+        if soft:
+            wide = side * rng.uniform(0.002, 0.02)
+            behind = floats(gaussian_filter(behind, (wide, wide, 0)))
         made = _clear(rng, side, family, behind) if family in CLEAR else _hairy(rng, side, family, behind)
         if made is not None:
             image, alpha = made

@@ -1,6 +1,7 @@
-"""A stock of composites for the opacity network, drawn beforehand: `python -m pipelines.matting.stock --out RUN`.
+"""A stock of composites for the opacity networks, drawn beforehand: `python -m pipelines.matting.stock --out RUN`.
 
-Drawing takes about as long as a step of training, so it is a process of its own; `train_opacity` reads what is there.
+Drawing takes about as long as a step of training, so it is a process of its own; `train_opacity` and
+`train_close` read what is there.
 """
 
 import argparse
@@ -80,12 +81,12 @@ def read(file: Path) -> list[Sample]:
 def zone(matte: torch.Tensor, kind: torch.Tensor) -> torch.Tensor:
     """Return 255 around partial opacity of hair, on and around clear things, 0 elsewhere and for opaque things."""
     wide = matte.shape[-1] // SIDE * MARGIN * 2 + 1
-    hair, glass = (_spread(where.float(), wide) for where in ((matte > 1) & (matte < 254), matte > 1))
+    hair, glass = (spread(where.float(), wide) for where in ((matte > 1) & (matte < 254), matte > 1))
     kinds = kind[:, None, None, None]
     return (torch.where(kinds == KINDS.index("glass"), glass, hair) * (kinds > 0) * 255).to(torch.uint8)
 
 
-def _spread(where: torch.Tensor, wide: int) -> torch.Tensor:
+def spread(where: torch.Tensor, wide: int) -> torch.Tensor:
     """Return the largest value within `wide` x `wide` pixels, by rows and then by columns, which is far quicker."""
     rows = nn.functional.max_pool2d(where, (wide, 1), 1, (wide // 2, 0))
     return nn.functional.max_pool2d(rows, (1, wide), 1, (0, wide // 2))
