@@ -25,7 +25,7 @@ from pipelines.matting.export import export, recover
 from pipelines.matting.network import SIDE, apply_lines
 
 
-def test_colors_inside_and_outside_are_found_though_the_opacity_is_far_too_low() -> None:
+def test_a_haze_has_the_colors_of_its_most_opaque_pixels() -> None:
     colors, opacity = torch.full((1, 3, 64, 64), 0.2), torch.full((1, 1, 64, 64), 0.03)
     colors[..., :20], opacity[..., :20] = 0.8, 0.3
 
