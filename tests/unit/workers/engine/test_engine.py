@@ -83,6 +83,9 @@ class Device:
     def first(self, modality: str, resident: Any = ()) -> Any:
         return self.writer if modality == "text" else None
 
+    def check_fit(self, model: str, inputs: Any) -> None:
+        return
+
     def offered(self, modality: str, resident: Any = ()) -> list[Any]:
         return self.makers if modality == "sound" else []
 
