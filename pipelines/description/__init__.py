@@ -1,1 +1,1 @@
-"""Descriptions without a language model: what a small network takes a picture for, and its main colors."""
+"""Descriptions without a language model: what a small network takes a picture for, its main colors, and its words."""

@@ -59,7 +59,7 @@ class PictureLabels:
         shown = [*((one,) for one in pictures), *([tuple(frames)] if frames else [])]
         lines = list[str]()
         for number, each in enumerate(shown, start=1):
-            lines.append(self._describe(each))
+            lines.append(self.answer(params, each))
             ctx.progress(number / len(shown), "step")
         text = "\n".join(lines)
         facts: dict[str, MetadataValue] = {
@@ -71,8 +71,8 @@ class PictureLabels:
         }
         return RawOutput(arrays={"text": np.frombuffer(text.encode(), np.uint8)}, metadata=facts)
 
-    def _describe(self, pictures: Sequence[Image.Image]) -> str:
-        """Return the sentence for what these pictures show together."""
+    def answer(self, params: TextParams, pictures: Sequence[Image.Image]) -> str:
+        """Return the sentence for what these pictures, RGB, show together. Raises `NotFinite`."""
         pixels = torch.stack([_square(one) for one in pictures]).to(self.device, self.dtype)
         with one_thread(self.device):
             shares = self.net(pixels).float().softmax(1).mean(0)

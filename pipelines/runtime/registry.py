@@ -40,6 +40,7 @@ FAMILIES: dict[str, Family] = {
     "film-join": Family("pipelines.join.film_join", "FilmJoin"),
     "vtracer": Family("pipelines.vectorize.tracer", "VTracer"),
     "picture-labels": Family("pipelines.description.picture_labels", "PictureLabels"),
+    "picture-words": Family("pipelines.description.picture_words", "PictureWords"),
     "rife": Family("pipelines.interpolate.rife", "Rife"),
     "real-esrgan": Family("pipelines.upscale.real_esrgan", "RealESRGAN"),
     "eomt": Family("pipelines.segment.eomt", "Eomt"),

@@ -43,7 +43,7 @@ MODALITIES = {
     "rembg": "remove-background",
     "triposg": "3d",
 }
-MODALITIES |= {"picture-labels": "text", "transformers-text": "text", "whisper": "transcript"}
+MODALITIES |= {"picture-labels": "text", "picture-words": "text", "transformers-text": "text", "whisper": "transcript"}
 MODALITIES |= {"musetalk": "avatar", "demo-avatar": "avatar"}
 MODALITIES |= {"eomt": "segment", "grounded-sam": "segment", "cutout-parts": "segment"}
 MODALITIES |= {"sentence-embedding": "embedding", "siglip": "embedding"}
