@@ -94,9 +94,12 @@ def supports(spec: ModelSpec, params: AnyParams, *, ignores_unsupported: bool = 
 
 
 def settle(spec: ModelSpec, params: Params) -> SettledParams:
-    """Return the parameters of an accepted request as the model makes them, with a warning for each difference."""
+    """Return the parameters of an accepted request as the model makes them, with a warning for each difference.
+
+    The model's caveat comes before those.
+    """
     changes: dict[str, Any] = {}
-    warnings = []
+    warnings = [] if spec.caveat is None else [spec.caveat]
     for unmet in _judge(spec, params):
         if unmet.instead is not None:
             changes |= unmet.instead

@@ -466,6 +466,8 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     voices: dict[Name, Name] = {}
     """Several voices of its own, by the name that a request has in `voice`, each with a title; the first is the default
     one."""
+    caveat: Name | None = None
+    """What to mind about all that it makes, a sentence for the warnings of each job."""
     scope: Scope | None = None
     vocabulary: dict[Name, tuple[Name, ...]] = {}
     """What a demo model makes, by a word of which a prompt must name one, each with further words for the same; empty:

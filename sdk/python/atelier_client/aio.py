@@ -19,10 +19,12 @@ from atelier_client.errors import ApiError, ApiUnavailable, JobTimeout
 from atelier_client.files import complete_file
 from atelier_client.requests import (
     AvatarRequest,
+    BrandingRequest,
     CutoutRequest,
     EmbeddingRequest,
     ImageRequest,
     InterpolateRequest,
+    JoinRequest,
     MeshRequest,
     MusicRequest,
     SegmentRequest,
@@ -122,6 +124,26 @@ class AsyncAtelier:
     ) -> wire.StatusAnswer:
         """Cut the foreground out of a picture, as `generate` does."""
         return await self.generate("remove-background", on_progress=on_progress, timeout=timeout, **fields)
+
+    async def branding(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[BrandingRequest],
+    ) -> wire.StatusAnswer:
+        """Put a logo or the colors of a palette on a picture, as `generate` does."""
+        return await self.generate("branding", on_progress=on_progress, timeout=timeout, **fields)
+
+    async def join(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[JoinRequest],
+    ) -> wire.StatusAnswer:
+        """Make one film of several, one after the other, as `generate` does."""
+        return await self.generate("join", on_progress=on_progress, timeout=timeout, **fields)
 
     async def vectorize(
         self,

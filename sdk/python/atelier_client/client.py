@@ -18,10 +18,12 @@ from atelier_client.errors import ApiError, ApiUnavailable, JobTimeout
 from atelier_client.files import complete_file
 from atelier_client.requests import (
     AvatarRequest,
+    BrandingRequest,
     CutoutRequest,
     EmbeddingRequest,
     ImageRequest,
     InterpolateRequest,
+    JoinRequest,
     MeshRequest,
     MusicRequest,
     SegmentRequest,
@@ -121,6 +123,26 @@ class Atelier:
     ) -> wire.StatusAnswer:
         """Cut the foreground out of a picture, as `generate` does."""
         return self.generate("remove-background", on_progress=on_progress, timeout=timeout, **fields)
+
+    def branding(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[BrandingRequest],
+    ) -> wire.StatusAnswer:
+        """Put a logo or the colors of a palette on a picture, as `generate` does."""
+        return self.generate("branding", on_progress=on_progress, timeout=timeout, **fields)
+
+    def join(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[JoinRequest],
+    ) -> wire.StatusAnswer:
+        """Make one film of several, one after the other, as `generate` does."""
+        return self.generate("join", on_progress=on_progress, timeout=timeout, **fields)
 
     def vectorize(
         self,

@@ -68,6 +68,40 @@ export declare class AtelierClient {
     submit<M extends Modality>(modality: M, params: ParamsOf[M], options?: SubmitOptions): Promise<Accepted>;
     /** Submit a job, wait for it and return it with its outputs. Throws `AtelierError`, also when it fails. */
     generate<M extends Modality>(modality: M, params: ParamsOf[M], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Make images, as `generate` does. */
+    image(params: ParamsOf["image"], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Make a film, as `generate` does. */
+    video(params: ParamsOf["video"], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Speak a text, as `generate` does. */
+    speech(params: ParamsOf["speech"], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Make a mesh of a picture, as `generate` does. */
+    mesh(params: ParamsOf["3d"], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Cut the foreground out of a picture or a film, as `generate` does. */
+    removeBackground(params: ParamsOf["remove-background"], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Put a logo or the colors of a palette on a picture, as `generate` does. */
+    branding(params: ParamsOf["branding"], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Make one film of several, one after the other, as `generate` does. */
+    join(params: ParamsOf["join"], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Make an SVG of a picture, as `generate` does. */
+    vectorize(params: ParamsOf["vectorize"], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Write a text; it is `outputs[0].text`. */
+    text(params: ParamsOf["text"], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Write down what is said in a recording or a film; the words are `outputs[0].text`. */
+    transcript(params: ParamsOf["transcript"], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Make vectors of texts or of a picture; they are in the file of `outputs[0]`. */
+    embedding(params: ParamsOf["embedding"], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Find the parts of a picture; `outputs[0]` is their map, `outputs[1]` what they are. */
+    segment(params: ParamsOf["segment"], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Enlarge a picture or a film, as `generate` does. */
+    upscale(params: ParamsOf["upscale"], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Make a sound effect, as `generate` does. */
+    sound(params: ParamsOf["sound"], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Make music, as `generate` does. */
+    music(params: ParamsOf["music"], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Make a face say a recording, as `generate` does. */
+    avatar(params: ParamsOf["avatar"], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Draw frames between those of a film, as `generate` does. */
+    interpolate(params: ParamsOf["interpolate"], options?: SubmitOptions & WaitOptions): Promise<Job>;
     /** Return what a job would take and cost now; nothing is submitted, and media are not read. Throws `AtelierError`. */
     estimate<M extends Modality>(modality: M, params: ParamsOf[M], options?: FollowOptions): Promise<Estimate>;
     /** Submit up to 100 jobs together, all or none. Throws `AtelierError`, with the place of the job at fault. */
@@ -78,6 +112,13 @@ export declare class AtelierClient {
     jobs(query?: JobQuery): Promise<JobPage>;
     /** Yield the events of a job until it has ended; an interrupted stream goes on after its last event. */
     subscribe(jobId: string, options?: FollowOptions): AsyncGenerator<Progress>;
+    /**
+     * Yield the sound of a speech job from its beginning, as it is made where the job has `stream`. It ends early where the job fails
+     * meanwhile; the job's status says so. Throws `AtelierError`.
+     */
+    listen(jobId: string, options?: {
+        signal?: AbortSignal;
+    }): AsyncGenerator<Uint8Array>;
     /** Wait until a job has completed and return it. Throws `AtelierError` when it fails or is cancelled, or in time. */
     wait(jobId: string, options?: WaitOptions): Promise<Job>;
     /** Cancel a job and return it; one that has ended stays as it is. */

@@ -2,7 +2,7 @@
 import { AtelierError } from "./errors.js";
 import { readEvents } from "./events.js";
 import { MediaLibrary } from "./media.js";
-import { Transport, labelFilter, pause } from "./transport.js";
+import { Transport, labelFilter, pause, piecesOf } from "./transport.js";
 const ENDED = new Set(["completed", "failed", "cancelled"]);
 const RECONNECT_MS = 1000;
 const PATIENCE_MS = 60_000;
@@ -31,6 +31,74 @@ export class AtelierClient {
     async generate(modality, params, options = {}) {
         const accepted = await this.submit(modality, params, options);
         return this.wait(accepted.job_id, options);
+    }
+    /** Make images, as `generate` does. */
+    image(params, options = {}) {
+        return this.generate("image", params, options);
+    }
+    /** Make a film, as `generate` does. */
+    video(params, options = {}) {
+        return this.generate("video", params, options);
+    }
+    /** Speak a text, as `generate` does. */
+    speech(params, options = {}) {
+        return this.generate("speech", params, options);
+    }
+    /** Make a mesh of a picture, as `generate` does. */
+    mesh(params, options = {}) {
+        return this.generate("3d", params, options);
+    }
+    /** Cut the foreground out of a picture or a film, as `generate` does. */
+    removeBackground(params, options = {}) {
+        return this.generate("remove-background", params, options);
+    }
+    /** Put a logo or the colors of a palette on a picture, as `generate` does. */
+    branding(params, options = {}) {
+        return this.generate("branding", params, options);
+    }
+    /** Make one film of several, one after the other, as `generate` does. */
+    join(params, options = {}) {
+        return this.generate("join", params, options);
+    }
+    /** Make an SVG of a picture, as `generate` does. */
+    vectorize(params, options = {}) {
+        return this.generate("vectorize", params, options);
+    }
+    /** Write a text; it is `outputs[0].text`. */
+    text(params, options = {}) {
+        return this.generate("text", params, options);
+    }
+    /** Write down what is said in a recording or a film; the words are `outputs[0].text`. */
+    transcript(params, options = {}) {
+        return this.generate("transcript", params, options);
+    }
+    /** Make vectors of texts or of a picture; they are in the file of `outputs[0]`. */
+    embedding(params, options = {}) {
+        return this.generate("embedding", params, options);
+    }
+    /** Find the parts of a picture; `outputs[0]` is their map, `outputs[1]` what they are. */
+    segment(params, options = {}) {
+        return this.generate("segment", params, options);
+    }
+    /** Enlarge a picture or a film, as `generate` does. */
+    upscale(params, options = {}) {
+        return this.generate("upscale", params, options);
+    }
+    /** Make a sound effect, as `generate` does. */
+    sound(params, options = {}) {
+        return this.generate("sound", params, options);
+    }
+    /** Make music, as `generate` does. */
+    music(params, options = {}) {
+        return this.generate("music", params, options);
+    }
+    /** Make a face say a recording, as `generate` does. */
+    avatar(params, options = {}) {
+        return this.generate("avatar", params, options);
+    }
+    /** Draw frames between those of a film, as `generate` does. */
+    interpolate(params, options = {}) {
+        return this.generate("interpolate", params, options);
     }
     /** Return what a job would take and cost now; nothing is submitted, and media are not read. Throws `AtelierError`. */
     estimate(modality, params, options = {}) {
@@ -69,7 +137,7 @@ export class AtelierClient {
                     headers["last-event-id"] = seen;
                 const path = `/jobs/v1/${encodeURIComponent(jobId)}/events`;
                 const query = options.onPreview === undefined ? {} : { previews: "true" };
-                const answer = await this.#transport.send("GET", path, { headers, query, signal: options.signal });
+                const answer = await this.#transport.send("GET", path, { headers, query, streams: true, signal: options.signal });
                 if (answer.status === 204 || answer.body === null)
                     return;
                 for await (const event of readEvents(answer.body)) {
@@ -94,6 +162,17 @@ export class AtelierClient {
             }
             await pause(RECONNECT_MS, options.signal);
         }
+    }
+    /**
+     * Yield the sound of a speech job from its beginning, as it is made where the job has `stream`. It ends early where the job fails
+     * meanwhile; the job's status says so. Throws `AtelierError`.
+     */
+    async *listen(jobId, options = {}) {
+        const path = `/jobs/v1/${encodeURIComponent(jobId)}/sound`;
+        const headers = { accept: "*/*" };
+        const answer = await this.#transport.send("GET", path, { headers, streams: true, signal: options.signal });
+        if (answer.body !== null)
+            yield* piecesOf(answer.body);
     }
     /** Wait until a job has completed and return it. Throws `AtelierError` when it fails or is cancelled, or in time. */
     async wait(jobId, options = {}) {

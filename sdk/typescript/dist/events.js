@@ -1,25 +1,17 @@
 /** Server-sent events of a fetch stream. */
+import { piecesOf } from "./transport.js";
 /** Yield the events of a `text/event-stream`; comments are left out. */
 export async function* readEvents(body) {
-    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
-    try {
-        for (;;) {
-            const { done, value } = await reader.read();
-            if (done)
-                return;
-            rest += value;
-            const blocks = rest.split(/\r\n\r\n|\n\n|\r\r/);
-            rest = blocks.pop() ?? "";
-            for (const block of blocks) {
-                const event = parse(block);
-                if (event !== undefined)
-                    yield event;
-            }
+    for await (const piece of piecesOf(body.pipeThrough(new TextDecoderStream()))) {
+        rest += piece;
+        const blocks = rest.split(/\r\n\r\n|\n\n|\r\r/);
+        rest = blocks.pop() ?? "";
+        for (const block of blocks) {
+            const event = parse(block);
+            if (event !== undefined)
+                yield event;
         }
-    }
-    finally {
-        await reader.cancel().catch(() => undefined);
     }
 }
 function parse(block) {

@@ -17,6 +17,8 @@ export interface RequestOptions {
     idempotencyKey?: string;
     /** Whether it changes nothing, whatever its method, and may be repeated. */
     repeatable?: boolean;
+    /** Whether the answer goes on as long as a job does, and so has no limit of time. */
+    streams?: boolean;
     signal?: AbortSignal;
 }
 /** Sends the requests of a client. */
@@ -37,5 +39,7 @@ export declare class Transport {
 export declare function queryOf(query: object | undefined): string;
 /** The parameters of a filter by labels. */
 export declare function labelFilter(labels?: Record<string, string>): string[];
+/** Yield the pieces of a body as they arrive; a body that is left early is cancelled. */
+export declare function piecesOf<T>(body: ReadableStream<T>): AsyncGenerator<T>;
 /** Wait; ends early, and throws, when the signal aborts. */
 export declare function pause(milliseconds: number, signal?: AbortSignal): Promise<void>;

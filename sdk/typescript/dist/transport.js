@@ -74,8 +74,7 @@ export class Transport {
         }
         if (options.idempotencyKey !== undefined)
             headers["idempotency-key"] = options.idempotencyKey;
-        const streams = headers["accept"] === "text/event-stream";
-        const limit = streams ? [] : [AbortSignal.timeout(this.#timeoutMs)];
+        const limit = options.streams ? [] : [AbortSignal.timeout(this.#timeoutMs)];
         const signals = options.signal === undefined ? limit : [...limit, options.signal];
         const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined;
         return this.#fetch(this.baseUrl + path + queryOf(options.query), { method, headers, body, signal });
@@ -96,6 +95,21 @@ export function queryOf(query) {
 /** The parameters of a filter by labels. */
 export function labelFilter(labels = {}) {
     return Object.entries(labels).map(([key, value]) => `${key}:${value}`);
+}
+/** Yield the pieces of a body as they arrive; a body that is left early is cancelled. */
+export async function* piecesOf(body) {
+    const reader = body.getReader();
+    try {
+        for (;;) {
+            const { done, value } = await reader.read();
+            if (done)
+                return;
+            yield value;
+        }
+    }
+    finally {
+        await reader.cancel().catch(() => undefined);
+    }
 }
 /** Wait; ends early, and throws, when the signal aborts. */
 export function pause(milliseconds, signal) {

@@ -74,7 +74,7 @@ function generateMethods(transport) {
     const write = async (request) => {
         if (!request.stream)
             return whole("text", request);
-        const options = { body: request, headers: { accept: "text/event-stream" }, idempotencyKey: crypto.randomUUID() };
+        const options = { body: request, headers: { accept: "text/event-stream" }, streams: true, idempotencyKey: crypto.randomUUID() };
         return chunksOf(await transport.send("POST", "/v1/generate/text", options));
     };
     return {

@@ -3,7 +3,7 @@
 import { AtelierError } from "./errors.js";
 import { readEvents } from "./events.js";
 import { MediaLibrary } from "./media.js";
-import { Transport, labelFilter, pause } from "./transport.js";
+import { Transport, labelFilter, pause, piecesOf } from "./transport.js";
 import type {
   Accepted,
   AcceptedJobs,
@@ -127,6 +127,91 @@ export class AtelierClient {
     return this.wait(accepted.job_id, options);
   }
 
+  /** Make images, as `generate` does. */
+  image(params: ParamsOf["image"], options: SubmitOptions & WaitOptions = {}): Promise<Job> {
+    return this.generate("image", params, options);
+  }
+
+  /** Make a film, as `generate` does. */
+  video(params: ParamsOf["video"], options: SubmitOptions & WaitOptions = {}): Promise<Job> {
+    return this.generate("video", params, options);
+  }
+
+  /** Speak a text, as `generate` does. */
+  speech(params: ParamsOf["speech"], options: SubmitOptions & WaitOptions = {}): Promise<Job> {
+    return this.generate("speech", params, options);
+  }
+
+  /** Make a mesh of a picture, as `generate` does. */
+  mesh(params: ParamsOf["3d"], options: SubmitOptions & WaitOptions = {}): Promise<Job> {
+    return this.generate("3d", params, options);
+  }
+
+  /** Cut the foreground out of a picture or a film, as `generate` does. */
+  removeBackground(params: ParamsOf["remove-background"], options: SubmitOptions & WaitOptions = {}): Promise<Job> {
+    return this.generate("remove-background", params, options);
+  }
+
+  /** Put a logo or the colors of a palette on a picture, as `generate` does. */
+  branding(params: ParamsOf["branding"], options: SubmitOptions & WaitOptions = {}): Promise<Job> {
+    return this.generate("branding", params, options);
+  }
+
+  /** Make one film of several, one after the other, as `generate` does. */
+  join(params: ParamsOf["join"], options: SubmitOptions & WaitOptions = {}): Promise<Job> {
+    return this.generate("join", params, options);
+  }
+
+  /** Make an SVG of a picture, as `generate` does. */
+  vectorize(params: ParamsOf["vectorize"], options: SubmitOptions & WaitOptions = {}): Promise<Job> {
+    return this.generate("vectorize", params, options);
+  }
+
+  /** Write a text; it is `outputs[0].text`. */
+  text(params: ParamsOf["text"], options: SubmitOptions & WaitOptions = {}): Promise<Job> {
+    return this.generate("text", params, options);
+  }
+
+  /** Write down what is said in a recording or a film; the words are `outputs[0].text`. */
+  transcript(params: ParamsOf["transcript"], options: SubmitOptions & WaitOptions = {}): Promise<Job> {
+    return this.generate("transcript", params, options);
+  }
+
+  /** Make vectors of texts or of a picture; they are in the file of `outputs[0]`. */
+  embedding(params: ParamsOf["embedding"], options: SubmitOptions & WaitOptions = {}): Promise<Job> {
+    return this.generate("embedding", params, options);
+  }
+
+  /** Find the parts of a picture; `outputs[0]` is their map, `outputs[1]` what they are. */
+  segment(params: ParamsOf["segment"], options: SubmitOptions & WaitOptions = {}): Promise<Job> {
+    return this.generate("segment", params, options);
+  }
+
+  /** Enlarge a picture or a film, as `generate` does. */
+  upscale(params: ParamsOf["upscale"], options: SubmitOptions & WaitOptions = {}): Promise<Job> {
+    return this.generate("upscale", params, options);
+  }
+
+  /** Make a sound effect, as `generate` does. */
+  sound(params: ParamsOf["sound"], options: SubmitOptions & WaitOptions = {}): Promise<Job> {
+    return this.generate("sound", params, options);
+  }
+
+  /** Make music, as `generate` does. */
+  music(params: ParamsOf["music"], options: SubmitOptions & WaitOptions = {}): Promise<Job> {
+    return this.generate("music", params, options);
+  }
+
+  /** Make a face say a recording, as `generate` does. */
+  avatar(params: ParamsOf["avatar"], options: SubmitOptions & WaitOptions = {}): Promise<Job> {
+    return this.generate("avatar", params, options);
+  }
+
+  /** Draw frames between those of a film, as `generate` does. */
+  interpolate(params: ParamsOf["interpolate"], options: SubmitOptions & WaitOptions = {}): Promise<Job> {
+    return this.generate("interpolate", params, options);
+  }
+
   /** Return what a job would take and cost now; nothing is submitted, and media are not read. Throws `AtelierError`. */
   estimate<M extends Modality>(modality: M, params: ParamsOf[M], options: FollowOptions = {}): Promise<Estimate> {
     return this.#transport.json<Estimate>("POST", "/estimates/v1", {
@@ -167,7 +252,7 @@ export class AtelierClient {
         if (seen !== "") headers["last-event-id"] = seen;
         const path = `/jobs/v1/${encodeURIComponent(jobId)}/events`;
         const query = options.onPreview === undefined ? {} : { previews: "true" };
-        const answer = await this.#transport.send("GET", path, { headers, query, signal: options.signal });
+        const answer = await this.#transport.send("GET", path, { headers, query, streams: true, signal: options.signal });
         if (answer.status === 204 || answer.body === null) return;
         for await (const event of readEvents(answer.body)) {
           seen = event.id || seen;
@@ -187,6 +272,17 @@ export class AtelierClient {
       }
       await pause(RECONNECT_MS, options.signal);
     }
+  }
+
+  /**
+   * Yield the sound of a speech job from its beginning, as it is made where the job has `stream`. It ends early where the job fails
+   * meanwhile; the job's status says so. Throws `AtelierError`.
+   */
+  async *listen(jobId: string, options: { signal?: AbortSignal } = {}): AsyncGenerator<Uint8Array> {
+    const path = `/jobs/v1/${encodeURIComponent(jobId)}/sound`;
+    const headers = { accept: "*/*" };
+    const answer = await this.#transport.send("GET", path, { headers, streams: true, signal: options.signal });
+    if (answer.body !== null) yield* piecesOf(answer.body);
   }
 
   /** Wait until a job has completed and return it. Throws `AtelierError` when it fails or is cancelled, or in time. */

@@ -1,5 +1,7 @@
 /** Server-sent events of a fetch stream. */
 
+import { piecesOf } from "./transport.js";
+
 export interface ServerEvent {
   id: string;
   event: string;
@@ -8,22 +10,15 @@ export interface ServerEvent {
 
 /** Yield the events of a `text/event-stream`; comments are left out. */
 export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent> {
-  const reader = body.pipeThrough(new TextDecoderStream() as unknown as TransformStream<Uint8Array, string>).getReader();
   let rest = "";
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      rest += value;
-      const blocks = rest.split(/\r\n\r\n|\n\n|\r\r/);
-      rest = blocks.pop() ?? "";
-      for (const block of blocks) {
-        const event = parse(block);
-        if (event !== undefined) yield event;
-      }
+  for await (const piece of piecesOf(body.pipeThrough(new TextDecoderStream() as unknown as TransformStream<Uint8Array, string>))) {
+    rest += piece;
+    const blocks = rest.split(/\r\n\r\n|\n\n|\r\r/);
+    rest = blocks.pop() ?? "";
+    for (const block of blocks) {
+      const event = parse(block);
+      if (event !== undefined) yield event;
     }
-  } finally {
-    await reader.cancel().catch(() => undefined);
   }
 }
 

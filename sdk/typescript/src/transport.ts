@@ -21,6 +21,8 @@ export interface RequestOptions {
   idempotencyKey?: string;
   /** Whether it changes nothing, whatever its method, and may be repeated. */
   repeatable?: boolean;
+  /** Whether the answer goes on as long as a job does, and so has no limit of time. */
+  streams?: boolean;
   signal?: AbortSignal;
 }
 
@@ -97,8 +99,7 @@ export class Transport {
       headers["content-type"] = "application/json";
     }
     if (options.idempotencyKey !== undefined) headers["idempotency-key"] = options.idempotencyKey;
-    const streams = headers["accept"] === "text/event-stream";
-    const limit = streams ? [] : [AbortSignal.timeout(this.#timeoutMs)];
+    const limit = options.streams ? [] : [AbortSignal.timeout(this.#timeoutMs)];
     const signals = options.signal === undefined ? limit : [...limit, options.signal];
     const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined;
     return this.#fetch(this.baseUrl + path + queryOf(options.query), { method, headers, body, signal });
@@ -119,6 +120,20 @@ export function queryOf(query: object | undefined): string {
 /** The parameters of a filter by labels. */
 export function labelFilter(labels: Record<string, string> = {}): string[] {
   return Object.entries(labels).map(([key, value]) => `${key}:${value}`);
+}
+
+/** Yield the pieces of a body as they arrive; a body that is left early is cancelled. */
+export async function* piecesOf<T>(body: ReadableStream<T>): AsyncGenerator<T> {
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
 }
 
 /** Wait; ends early, and throws, when the signal aborts. */

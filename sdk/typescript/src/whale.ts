@@ -283,7 +283,7 @@ function generateMethods(transport: Transport): Generate {
   /** A text, or what is added to it while it is written. */
   const write = async (request: TextRequest): Promise<unknown> => {
     if (!request.stream) return whole<Completion>("text", request);
-    const options = { body: request, headers: { accept: "text/event-stream" }, idempotencyKey: crypto.randomUUID() };
+    const options = { body: request, headers: { accept: "text/event-stream" }, streams: true, idempotencyKey: crypto.randomUUID() };
     return chunksOf(await transport.send("POST", "/v1/generate/text", options));
   };
   return {

@@ -164,7 +164,7 @@ def test_the_native_client_follows_and_downloads(studio: Service, node: Path, tm
 const client = new AtelierClient({{ url: '{studio.url}', apiKey: '{studio.key}' }});
 const seen = [];
 const size = {{ width: 64, height: 64, labels: {{ shop: 'eu' }} }};
-const job = await client.generate('image', {{ prompt: 'a red circle on white', output_format: 'png', ...size }},
+const job = await client.image({{ prompt: 'a red circle on white', output_format: 'png', ...size }},
   {{ onProgress: (event) => seen.push(event.progress) }});
 const bytes = await client.download(job.outputs[0]);
 if (bytes[1] !== 0x50 || bytes.length !== job.outputs[0].bytes) throw new Error('no PNG');
@@ -187,6 +187,21 @@ const found = await client.jobs({{ limit: 2, labels: size.labels }});
 console.log((await client.models()).length > 3, found.jobs.length, found.jobs[0].labels.shop);
 """
     assert "422 wrong_type $.prompt\ntrue 2 eu" == run(node, tmp_path, text).strip()
+
+
+@pytest.mark.contract("F39")
+def test_the_native_client_hears_speech_while_it_is_made(studio: Service, node: Path, tmp_path: Path) -> None:
+    text = f"""
+const client = new AtelierClient({{ url: '{studio.url}', apiKey: '{studio.key}' }});
+const spoken = {{ text: 'Good morning. Your order left.', stream: true, output_format: 'pcm' }};
+const {{ job_id }} = await client.submit('speech', {{ ...spoken, model: 'demo-espeak' }});
+const pieces = [];
+for await (const piece of client.listen(job_id)) pieces.push(piece);
+const stored = await client.download((await client.wait(job_id)).outputs[0]);
+const lost = await client.listen('job_nothing').next().catch((error) => error.code);
+console.log(Buffer.concat(pieces).equals(Buffer.from(stored)), stored.length > 24000, lost);
+"""
+    assert "true true unknown_job" == run(node, tmp_path, text).strip()
 
 
 @pytest.mark.contract("F39")

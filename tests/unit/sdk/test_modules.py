@@ -5,7 +5,12 @@ import sys
 
 import pytest
 
+from atelier_client import AsyncAtelier, Atelier
+from jobs.params.registry import MODALITIES
 from scripts import sdk_models, sdk_types
+
+NAMES = {"3d": "mesh"}
+"""Methods of modalities whose name is not one."""
 
 
 @pytest.mark.parametrize("name", ["models.py", "requests.py", "client.py"])
@@ -20,6 +25,15 @@ def test_a_written_module_is_current(name, tmp_path):
 def test_the_types_of_typescript_are_current(name):
     text = sdk_types.modules()[name]
     assert (sdk_types.FOLDER / name).read_text() == text, "run `python scripts/sdk_models.py`"
+
+
+@pytest.mark.parametrize("modality", [each.name for each in MODALITIES])
+def test_every_tool_has_a_method_in_both_sdks(modality):
+    name = NAMES.get(modality, modality)
+    assert all(callable(getattr(client, name.replace("-", "_"))) for client in (Atelier, AsyncAtelier))
+    first, *others = name.split("-")
+    declared = (sdk_types.FOLDER / "dist/client.d.ts").read_text()
+    assert f'{first}{"".join(map(str.title, others))}(params: ParamsOf["{modality}"]' in declared
 
 
 def test_the_package_imports_nothing_of_the_service():

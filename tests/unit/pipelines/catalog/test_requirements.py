@@ -286,6 +286,15 @@ def test_a_prompt_is_cut_behind_a_word(prompt, cut):
     )
 
 
+def test_a_caveat_comes_first():
+    model = spec(
+        id="lenient", caveat="lenient guesses", limits={"max_prompt_chars": 10}, unsupported={"prompt": "adapt"}
+    )
+    first, *others = settle(model, ImageParams(prompt="a redd circ le")).warnings
+    assert ("lenient guesses", 1) == (first, len(others))
+    assert () == settle(spec(), ImageParams(prompt="a")).warnings
+
+
 def test_a_preset_has_a_size_for_a_request_that_names_none():
     model = spec(quality={"fast": {"width": 512, "height": 384}})
     for fields, size in (({}, (512, 384)), ({"width": 640}, (640, 1024)), ({"quality": "standard"}, (1024, 1024))):
