@@ -9,8 +9,12 @@ import pytest
 import torch
 from diffusers import AceStepPipeline
 
+from jobs.params.sound import SoundParams
+from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
+from pipelines.sound.encode import encode
 from tests.support.checkpoints import tiny_ace_step, tiny_moss
-from tests.support.checkpoints.specs import entry
+from tests.support.checkpoints.specs import entry, spec
+from tests.support.checkpoints.tiny_moss import TinyMoss
 from tests.support.media.spectra import decoded_sound
 from tests.support.servers.databases import Databases
 from tests.support.service import finished
@@ -22,6 +26,15 @@ pytestmark = pytest.mark.long
 MOSS = {"model": "moss", "prompt": "a door creaks", "duration_seconds": 1.5, "num_inference_steps": 4, "seed": 3}
 SONG = {"model": "ace", "prompt": "a calm piano", "lyrics": "la la", "duration_seconds": 10, "seed": 3}
 MANY_STEPS = 150
+AS_MOSS: dict[str, Any] = {
+    "family": "tests.support.checkpoints.tiny_moss:TinyMoss",
+    "modality": "sound",
+    "capabilities": ["negative-prompt"],
+    "limits": {"max_seconds": 2.0},
+}
+"""Keys of its entry."""
+PARAMS = SoundParams(prompt="a door creaks", duration_seconds=1.5, num_inference_steps=4)
+CONTEXT = RunContext(seed=3, progress=lambda fraction, stage: None, warn=lambda text: None)
 
 
 @pytest.fixture(scope="module")
@@ -36,44 +49,43 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def audio(
     postgres: Databases, valkey: str, weights: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    moss = {
-        "family": "tests.support.checkpoints.tiny_moss:TinyMoss",
-        "modality": "sound",
-        "capabilities": ["negative-prompt"],
-        "limits": {"max_seconds": 2.0},
-    }
     ace = {
         "family": "diffusers-music",
         "modality": "music",
         "capabilities": ["lyrics"],
         "limits": {"min_seconds": 10.0, "max_seconds": 600.0, "max_lyrics_chars": 100},
     }
-    catalog = entry("moss", **moss) + entry("ace", **ace)
+    catalog = entry("moss", **AS_MOSS) + entry("ace", **ace)
     folder = tmp_path_factory.mktemp("audio")
     with model_service(folder, catalog, weights, server_id="audio", postgres=postgres, broker_url=valkey) as made:
         yield made
 
 
-def heard(status: dict[str, Any]) -> np.ndarray:
-    samples, rate = decoded_sound(finished.download(status["result_url"]))
-    assert 48_000 == rate
-    return samples
+def encoded(raw: RawOutput, folder: Path) -> bytes:
+    """The file of these samples."""
+    sound, _ = encode(raw, SoundParams(prompt="-"), folder).files
+    return (folder / sound.path).read_bytes()
 
 
-def test_a_sound_is_that_of_the_facts_written_out(audio: Service, weights: Path) -> None:
-    samples = heard(finished.make(audio, "sound", **MOSS))
+def test_a_sound_is_that_of_the_facts_written_out(audio: Service, weights: Path, tmp_path: Path) -> None:
+    """To a thousandth: the facts add up in another order than the family's layers, whose own bytes are the same."""
+    torch.set_num_threads(1)
+    file = finished.download(finished.make(audio, "sound", **MOSS)["result_url"])
+    assert encoded(TinyMoss(spec(**AS_MOSS), weights / "moss", "cpu").run(PARAMS, Inputs(), CONTEXT), tmp_path) == file
+    samples, rate = decoded_sound(file)
     facts = tiny_moss.reference(weights / "moss", MOSS["prompt"], 1.5, steps=4, guidance=4.0, seed=3).numpy()
-    assert (72_000, 1) == samples.shape
+    assert (48_000, 72_000, 1) == (rate, *samples.shape)
     assert np.abs(samples[:, 0] - facts).max() < 1e-3
 
 
-def test_a_song_is_that_of_the_pipeline_called_directly(audio: Service, weights: Path) -> None:
-    samples = heard(finished.make(audio, "music", **SONG))
+def test_a_song_has_the_bytes_of_the_pipeline_called_directly(audio: Service, weights: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(1)  # as the engine computes: with more, sums are added up in another order
+    file = finished.download(finished.make(audio, "music", **SONG)["result_url"])
     pipe: Any = AceStepPipeline.from_pretrained(weights / "ace")  # type: ignore[no-untyped-call]
     generator = torch.Generator().manual_seed(3)
     made = pipe(prompt=SONG["prompt"], lyrics="la la", audio_duration=10, generator=generator, output_type="np")
-    assert (480_000, 2) == samples.shape
-    assert np.abs(samples - made.audios[0].T).max() < 1e-3
+    raw = RawOutput(arrays={"samples": made.audios[0, :, :480_000].T}, metadata={"sample_rate": 48_000})
+    assert encoded(raw, tmp_path) == file
 
 
 @pytest.mark.parametrize(("modality", "body"), [("sound", MOSS), ("music", SONG)])

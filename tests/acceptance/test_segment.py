@@ -15,9 +15,12 @@ from transformers import EomtForUniversalSegmentation
 from transformers.models.eomt.image_processing_pil_eomt import EomtImageProcessorPil
 
 from atelier_client import Atelier
+from jobs.params.cutout import SegmentParams
 from pipelines.matting.evaluate import PHOTO, PHOTO_MASK, overlap
+from pipelines.runtime.protocol import Inputs, RunContext
+from pipelines.segment.grounded_sam import GroundedSam
 from tests.support.checkpoints import tiny_segments
-from tests.support.checkpoints.specs import entry
+from tests.support.checkpoints.specs import entry, spec
 from tests.support.media.drawings import SIZE, flat_art, png
 from tests.support.servers.databases import Databases
 from tests.support.service import finished
@@ -25,6 +28,9 @@ from tests.support.service.model_service import model_service
 from tests.support.service.service import Service
 
 LOW = 0.1
+CONTEXT = RunContext(seed=1, progress=lambda fraction, stage: None, warn=lambda text: None)
+SLOW = {"slow-eomt": ("eomt", "HamperedEomt", []), "slow-named": ("named", "HamperedGroundedSam", ["words"])}
+"""Models that take a while for each step: of which, by which family, with what it takes."""
 
 
 def source(data: bytes, media_type: str = "image/png") -> str:
@@ -73,6 +79,9 @@ def tiny(postgres: Databases, valkey: str, tmp_path_factory: pytest.TempPathFact
     tiny_segments.save_grounded_sam(folder / "weights" / "named")
     catalog = entry("eomt", family="eomt", modality="segment")
     catalog += entry("named", family="grounded-sam", modality="segment", capabilities=["words"])
+    for name, (source_of, family, able) in SLOW.items():
+        path = {"source": {"path": source_of}, "capabilities": able}
+        catalog += entry(name, family=f"tests.support.checkpoints.hampered:{family}", modality="segment", **path)
     with model_service(
         folder, catalog, folder / "weights", server_id="segments", postgres=postgres, broker_url=valkey
     ) as made:
@@ -99,12 +108,19 @@ def test_eomt_finds_what_transformers_finds(tiny: tuple[Service, Path]) -> None:
 
 
 @pytest.mark.long
-def test_a_model_of_words_finds_what_is_named(tiny: tuple[Service, Path]) -> None:
-    service, _ = tiny
+def test_a_model_of_words_finds_what_is_named(tiny: tuple[Service, Path], tmp_path: Path) -> None:
+    """What the family finds, which `tests/unit/pipelines/segment/test_grounded_sam.py` compares with transformers."""
+    service, weights = tiny
     body = {"model": "named", "input_image": source(png(flat_art())), "threshold": LOW}
-    _, found = parts(finished.make(service, "segment", **body, classes=["red disk", "box"]))
+    numbers, found = parts(finished.make(service, "segment", **body, classes=["red disk", "box"]))
     assert found
     assert {each["label"] for each in found} <= {"red disk", "box"}
+    flat_art().save(tmp_path / "art.png")
+    model = GroundedSam(spec(modality="segment", capabilities=["words"]), weights.parent / "named", "cpu")
+    params = SegmentParams(input_image="-", threshold=LOW, classes=("red disk", "box"))
+    made = model.run(params, Inputs({"input_image": tmp_path / "art.png"}), CONTEXT)
+    assert np.array_equal(made.arrays["map"], numbers)
+    assert json.loads(made.arrays["segments"].tobytes())["segments"] == found
     problem = service.client.post("/generate/segment/v1", json=body).json()
     assert ("missing_field", "$.classes") == (problem["code"], problem["field"])
 
@@ -119,8 +135,15 @@ def test_the_same_picture_gives_the_same_bytes_by_the_sdk(tiny: tuple[Service, P
 
 
 @pytest.mark.long
-def test_progress_rises_with_the_layers(tiny: tuple[Service, Path]) -> None:
+@pytest.mark.parametrize("model", ["eomt", "named"])
+def test_progress_rises_and_a_cancel_comes_between_layers(tiny: tuple[Service, Path], model: str) -> None:
+    """A tiny model is done before it can be seen at work, so it is followed and cancelled where its steps take longer.
+
+    EoMT reports before each layer, the model of words before each of its networks.
+    """
     service, _ = tiny
-    body = {"input_image": source(png(flat_art()))}
-    answer = service.client.post("/generate/segment/v1", json=body).raise_for_status()
-    finished.assert_progress_rises(service, answer.json()["job_id"])
+    body = {"model": f"slow-{model}", "input_image": source(png(flat_art())), "classes": ["red disk"]}
+    jobs = (service.client.post("/generate/segment/v1", json=body).json()["job_id"] for _ in range(2))
+    finished.assert_progress_rises(service, next(jobs))
+    finished.assert_a_cancel_ends_it(service, "segments", next(jobs))
+    assert finished.make(service, "segment", **body | {"model": model})["outputs"]
