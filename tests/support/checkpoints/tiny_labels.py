@@ -46,10 +46,10 @@ def spread(net: EfficientNetLite0) -> None:
 
 def reference(folder: Path, picture: Image.Image) -> Tensor:
     """The share of each class, 0 to 1."""
-    held = load_file(folder / "model.safetensors")
+    tensors = load_file(folder / "model.safetensors")
 
     def conv(x: Tensor, name: str, stride: int = 1, groups: int = 1) -> Tensor:
-        weight = held[f"{name}.weight"]
+        weight = tensors[f"{name}.weight"]
         beside = []
         for size in (x.shape[3], x.shape[2]):
             missing = max((-(-size // stride) - 1) * stride + weight.shape[3] - size, 0)
@@ -57,8 +57,8 @@ def reference(folder: Path, picture: Image.Image) -> Tensor:
         return functional.conv2d(functional.pad(x, beside), weight, None, stride, 0, 1, groups)
 
     def norm(x: Tensor, name: str) -> Tensor:
-        mean, deviation = held[f"{name}.running_mean"], (held[f"{name}.running_var"] + 1e-3).sqrt()
-        scale, shift = held[f"{name}.weight"] / deviation, held[f"{name}.bias"]
+        mean, deviation = tensors[f"{name}.running_mean"], (tensors[f"{name}.running_var"] + 1e-3).sqrt()
+        scale, shift = tensors[f"{name}.weight"] / deviation, tensors[f"{name}.bias"]
         return (x - mean[:, None, None]) * scale[:, None, None] + shift[:, None, None]
 
     def active(x: Tensor, name: str) -> Tensor:
@@ -70,10 +70,10 @@ def reference(folder: Path, picture: Image.Image) -> Tensor:
     for times, first in zip(TIMES, STRIDES, strict=True):
         for stride in (first, *[1] * (times - 1)):
             own, y = f"blocks.{block}", x
-            if f"{own}.expand_conv.weight" in held:
+            if f"{own}.expand_conv.weight" in tensors:
                 y = active(conv(y, f"{own}.expand_conv"), f"{own}.bn0")
             y = active(conv(y, f"{own}.depthwise_conv", stride, y.shape[1]), f"{own}.bn1")
             y = norm(conv(y, f"{own}.project_conv"), f"{own}.bn2")
             x, block = x + y if stride == 1 and x.shape == y.shape else y, block + 1
     seen = active(conv(x, "conv_head"), "bn1").mean((2, 3))
-    return functional.linear(seen, held["fc.weight"], held["fc.bias"]).softmax(1)[0]
+    return functional.linear(seen, tensors["fc.weight"], tensors["fc.bias"]).softmax(1)[0]
