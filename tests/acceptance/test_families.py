@@ -747,7 +747,12 @@ class TestEditsOfImagePipelinesClient:
         self, families: Service, client: ImagePipeline, urls: list[str]
     ) -> None:
         job = client.background.change(
-            input_image=urls[0], prompt="a beach", use_segmentation=False, num_inference_steps=1, wait=False
+            input_image=urls[0],
+            prompt="a beach",
+            subject_description="a drawing",
+            use_segmentation=False,
+            num_inference_steps=1,
+            wait=False,
         )
 
         done, made = self.ended(families, client, job)
