@@ -48,6 +48,9 @@ MODALITIES = {
     "sound",
     "transcript",
     "embedding",
+    "avatar",
+    "music",
+    "segment",
 }
 
 
