@@ -58,10 +58,11 @@ class TestRedrive:
 
     def test_a_job_goes_to_a_server_that_writes_prompts(self, run, rows, failed):
         job = failed()
-        rows.set(job, server_id="gone", params=literal({**job.params, "enhance_prompt": True}, JSONB))
-        assert "no running server has its model and one of texts" in run("jobs", "redrive").stdout
-        rows.server("plain", serves=(job.model,))
-        rows.server("new", serves=(job.model, "demo-smollm2"))
+        model = "demo-shapes"
+        rows.set(job, model=model, server_id="gone", params=literal({**job.params, "enhance_prompt": True}, JSONB))
+        assert "no running server has its model and what it needs beside it" in run("jobs", "redrive").stdout
+        rows.server("plain", serves=(model,))
+        rows.server("new", serves=(model, "demo-smollm2"))
         run("jobs", "redrive")
         assert "new" == self.new_job(rows, job).server_id
 
