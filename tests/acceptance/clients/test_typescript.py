@@ -201,7 +201,7 @@ const stored = await client.download((await client.wait(job_id)).outputs[0]);
 const lost = await client.listen('job_nothing').next().catch((error) => error.code);
 console.log(Buffer.concat(pieces).equals(Buffer.from(stored)), stored.length > 24000, lost);
 """
-    assert "true true unknown_job" == run(node, tmp_path, text).strip()
+    assert "true true malformed_id" == run(node, tmp_path, text).strip()
 
 
 @pytest.mark.contract("F39")
