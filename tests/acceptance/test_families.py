@@ -743,24 +743,6 @@ class TestEditsOfImagePipelinesClient:
         assert (64, 64, 3) == made.shape
         assert "image/webp" == done.result_mime_type
 
-    def test_a_background_is_changed_by_the_model_that_edits(
-        self, families: Service, client: ImagePipeline, urls: list[str]
-    ) -> None:
-        job = client.background.change(
-            input_image=urls[0],
-            prompt="a beach",
-            subject_description="a drawing",
-            use_segmentation=False,
-            num_inference_steps=1,
-            wait=False,
-        )
-
-        done, made = self.ended(families, client, job)
-
-        asked = families.client.get(f"/jobs/v1/{done.job_id}/request").json()["params"]
-        assert (1, None) == (len(asked["reference_images"]), asked["subject_image"])
-        assert (1024, 1024, 3) == made.shape
-
 
 class TestFilms:
     @pytest.mark.matrix
