@@ -157,6 +157,12 @@ class TestChatterbox:
 
 
 @pytest.mark.long
+def test_its_progress_rises_with_the_tokens(speakers: Service) -> None:
+    job = submit(speakers, model="turbo", max_new_tokens=400, text="All work and no play. " * 20)
+    finished.assert_progress_rises(speakers, job)
+
+
+@pytest.mark.long
 def test_the_first_sound_comes_in_a_quarter_of_the_time(speakers: Service) -> None:
     """Ratio 13, as `benchmarks.spoken` measures it: 8 s of speech, the median of three after one."""
     seconds = import_module("benchmarks.spoken").seconds

@@ -885,6 +885,18 @@ class TestMeshes:
         download(families, mesh(families, image_path=cutout))
         until(lambda: "triposg" not in resident(), 10, "the model to leave")
 
+    @pytest.mark.long
+    def test_the_same_seed_gives_the_same_bytes(self, families: Service) -> None:
+        first, again, other = (
+            download(families, mesh(families, image_path=data_url(ball()), seed=seed)) for seed in (5, 5, 6)
+        )
+        assert first == again
+        assert first != other
+
+    @pytest.mark.long
+    def test_progress_rises_with_its_steps(self, families: Service) -> None:
+        finished.assert_progress_rises(families, mesh(families, model=SLOW_MESHES, image_path=data_url(ball())))
+
     def test_a_cancel_stops_it(self, families: Service) -> None:
         job_id = mesh(families, model=SLOW_MESHES, image_path=data_url(ball()))
         finished.assert_a_cancel_ends_it(families, "families", job_id)
@@ -1045,11 +1057,14 @@ class TestFilmInputs:
 
 
 @pytest.mark.matrix
-@pytest.mark.parametrize("name", [*IMAGES, *FILMS])
+@pytest.mark.parametrize("name", [*IMAGES, *FILMS, *GUIDED])
 class TestEveryFamily:
     def ask(self, families: Service, name: str, **fields: Any) -> str:
         if name in FILMS:
             return submit(families, "video", name, width=64, height=64, duration_seconds=0.4, **fields)
+        if name in GUIDED:
+            pictures = {"input_image": data_url(drawing(1))}
+            return submit(families, "video", name, width=64, height=64, duration_seconds=0.5, **pictures, **fields)
         given = {"reference_images": [data_url(drawing(1))]} if name == "qwenedit" else {}
         return submit(families, "image", name, width=64, height=64, **given, **fields)
 

@@ -30,6 +30,15 @@ def test_a_film_has_twice_as_many_frames(studio: Service) -> None:
 
 
 @pytest.mark.long
+def test_progress_rises_and_a_cancel_comes_between_frames(studio: Service) -> None:
+    film = f"data:video/mp4;base64,{base64.b64encode(film_of(moving_art(48, (192, 128)))).decode()}"
+    asked = {"input_video": film, "factor": 4}
+    jobs = (studio.client.post("/generate/interpolate/v1", json=asked).json()["job_id"] for _ in range(2))
+    finished.assert_progress_rises(studio, next(jobs))
+    finished.assert_a_cancel_ends_it(studio, "studio", next(jobs))
+
+
+@pytest.mark.long
 def test_the_client_has_a_method(studio: Service, tmp_path: Path) -> None:
     (tmp_path / "film.mp4").write_bytes(film_of(moving_art(3, (96, 64))))
     with Atelier(studio.url, studio.key) as atelier:

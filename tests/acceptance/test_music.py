@@ -52,6 +52,12 @@ def test_what_cannot_be_made_is_refused_before_a_job_is_made(
 
 
 @pytest.mark.long
+def test_progress_rises_with_its_bars(studio: Service) -> None:
+    asked = TUNE | {"duration_seconds": 120}
+    finished.assert_progress_rises(studio, studio.client.post("/generate/music/v1", json=asked).json()["job_id"])
+
+
+@pytest.mark.long
 def test_the_client_has_a_method(studio: Service, tmp_path: Path) -> None:
     with Atelier(studio.url, studio.key) as atelier:
         status = atelier.music(prompt="sad piano", key="D minor", duration_seconds=12, output_format="mp3")

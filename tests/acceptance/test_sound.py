@@ -32,6 +32,11 @@ def test_the_same_seed_gives_the_same_bytes(studio: Service) -> None:
     assert ("audio/wav", 2.0) == (first["media_type"], first["duration_seconds"])
 
 
+def test_progress_rises_with_its_sounds(studio: Service) -> None:
+    asked = {"prompt": "rain, thunder, wind, birds and applause", "duration_seconds": 30}
+    finished.assert_progress_rises(studio, studio.client.post("/generate/sound/v1", json=asked).json()["job_id"])
+
+
 @pytest.mark.parametrize(
     ("body", "code", "field"),
     [

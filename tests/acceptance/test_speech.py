@@ -134,6 +134,13 @@ class TestOwnVoices:
         assert 3 < seconds(first) < 9
         assert first == sample(kumo["preview_url"])
 
+    def test_progress_rises_and_a_cancel_comes_between_sentences(self, studio: Service) -> None:
+        asked = {"text": LONG, "voice": "jm_kumo", "max_new_tokens": 4096}
+        jobs = (studio.client.post("/generate/speech/v1", json=asked).json()["job_id"] for _ in range(2))
+        finished.assert_progress_rises(studio, next(jobs))
+        finished.assert_a_cancel_ends_it(studio, "studio", next(jobs))
+        assert make(studio, text="Our workshop.", voice="jm_kumo")["outputs"]
+
     def test_others_do_not_speak_in_it(self, studio: Service) -> None:
         asked = {"text": TEXT, "model": "demo-espeak", "voice": "jm_kumo"}
         answer = studio.client.post("/generate/speech/v1", json=asked)
