@@ -12,6 +12,7 @@ TARGETS = {
     "demo-minilm": ("setup", "model.safetensors"),
     "demo-whisper-tiny-en": ("transcripts", "model.safetensors"),
     "demo-labels": ("descriptions", "model.safetensors"),
+    "demo-words": ("words", "model.safetensors"),
 }
 """By the folder of a model: what brings it, and the file that it then has."""
 

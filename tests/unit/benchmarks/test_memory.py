@@ -60,7 +60,11 @@ def test_what_does_not_fit_says_so() -> None:
     assert "| wan2.2-ti2v-5b | 60 | 30 | bfloat16 | 0 | does not fit | 18 |" in made
 
 
-SMALL = {one.id for one in SPECS if one.family in ("rembg", "real-esrgan", "cutout-parts", "rife")}
+SMALL = {
+    one.id
+    for one in SPECS
+    if one.family in ("rembg", "real-esrgan", "cutout-parts", "rife", "grounded-sam", "picture-words")
+}
 """Networks of few weights on large pictures: what they take is working memory for the most part."""
 
 

@@ -111,7 +111,6 @@ def directly(folder: Path, given: Inputs, **arguments: Any) -> np.ndarray:
 
 @pytest.mark.long
 class TestFilms:
-    @pytest.mark.contract("B51")
     @pytest.mark.parametrize("changes", [{}, {"offload_blocks": True}], ids=["whole", "in blocks"])
     def test_frames_equal_those_of_diffusers(self, weights: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
         given, log = shown(tmp_path, 17), list[tuple[float, Stage]]()
