@@ -100,3 +100,9 @@ def test_the_checks_find_what_is_missing():
     assert not is_test("tests/test_architecture.py::test_nothing")
     assert FILE.fullmatch("core/nothing.py")
     assert MODULE.fullmatch("workers.gpu.supervisor")
+
+
+def test_each_decision_is_listed_once_in_the_order_of_numbers() -> None:
+    records = sorted(path.name for path in (ROOT / "docs/architecture/decisions").glob("[0-9]*.md"))
+    page = (ROOT / "docs/architecture/decisions/README.md").read_text()
+    assert records == re.findall(r"^\| \[\d{4}\]\((\S+)\)", page, re.MULTILINE)
