@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors.failures import EncodeFailed
+from pipelines.audio.samples import pcm_of
 from pipelines.audio.waveform import SIZE, draw_waveform
-from pipelines.runtime.protocol import Output, RawOutput
+from pipelines.runtime.protocol import Output
 
 PAGE_MICROSECONDS = 200_000
 """Of Opus in one page of a file that is streamed; a player gets whole pages."""
@@ -77,32 +78,6 @@ def open_audio(file: BinaryIO, name: str, rate: int, *, channels: int = 1, is_st
         return _Compressed(file, name, rate, channels, is_streamed=is_streamed)
 
 
-def read_samples(raw: RawOutput, channels: int) -> tuple[NDArray[np.float32], int]:
-    """Return the samples of an output, and how many are a second.
-
-    They are float32 in -1 to 1, with one axis, or with a second one of at most `channels`, 1 or 2. Raises
-    `EncodeFailed` for an array that is not such audio.
-    """
-    samples, rate = raw.arrays.get("samples"), raw.metadata.get("sample_rate")
-    if samples is None or samples.dtype != np.float32 or not _has_channels(samples, channels):
-        raise EncodeFailed("Audio is `samples`: float32, one axis, or n x 2 where there may be two channels.")
-    if not isinstance(rate, int) or rate < 1:
-        raise EncodeFailed("Audio needs its `sample_rate`, a whole number.")
-    check_finite(samples)
-    return samples, rate
-
-
-def check_finite(samples: NDArray[np.float32]) -> None:
-    """Raise `EncodeFailed` for samples that are not finite."""
-    if not np.isfinite(samples).all():
-        raise EncodeFailed("The model computed samples that are not finite; it made no audio.")
-
-
-def pcm_of(samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Return samples as 16-bit PCM, clipped to -1 to 1."""
-    return np.round(np.clip(samples, -1, 1) * 32767).astype("<i2")
-
-
 def write_audio(samples: NDArray[np.float32], rate: int, name: str, folder: Path) -> tuple[Output, Output]:
     """Write `0.<name>` in `folder`, a key of `FORMATS`, and the waveform as `1.png`.
 
@@ -122,11 +97,6 @@ def audio_outputs(path: Path, samples: NDArray[np.float32], rate: int) -> tuple[
     media_type, duration = FORMATS[path.suffix[1:]].media_type, round(len(samples) / rate, 6)
     made = Output(path=path.name, media_type=media_type, duration=duration, picture="1.png")
     return made, Output(path="1.png", media_type="image/png", width=SIZE[0], height=SIZE[1])
-
-
-def _has_channels(samples: NDArray[np.float32], most: int) -> bool:
-    """Return whether there are samples at all, of so many channels or fewer."""
-    return samples.size > 0 and (samples.ndim == 1 or (samples.ndim == 2 and samples.shape[1] <= most))
 
 
 @contextmanager

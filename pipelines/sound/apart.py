@@ -5,7 +5,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from pipelines.audio.files import pcm_of, read_samples
+from pipelines.audio.samples import pcm_of, read_samples
 from pipelines.catalog.helpers.needs import sound_request
 from pipelines.catalog.requirements import settle
 from pipelines.catalog.spec import ModelSpec, Stage

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from jobs.params.sound import SoundParams
-from pipelines.audio.files import FORMATS, read_samples, write_audio
+from pipelines.audio.files import FORMATS, write_audio
+from pipelines.audio.samples import read_samples
 from pipelines.runtime.output_format import choose_format
 from pipelines.runtime.protocol import Outputs, RawOutput
 

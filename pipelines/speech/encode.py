@@ -7,7 +7,8 @@ import numpy as np
 
 from core.errors.failures import EncodeFailed
 from jobs.params.speech import SpeechParams
-from pipelines.audio.files import FORMATS, audio_outputs, read_samples
+from pipelines.audio.files import FORMATS, audio_outputs
+from pipelines.audio.samples import read_samples
 from pipelines.runtime.output_format import choose_format
 from pipelines.runtime.protocol import Outputs, RawOutput
 from pipelines.speech.recording import GrowingRecording

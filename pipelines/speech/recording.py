@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from jobs.params.speech import SpeechParams
-from pipelines.audio.files import check_finite, open_audio
+from pipelines.audio.files import open_audio
+from pipelines.audio.samples import check_finite
 from pipelines.speech.filters import TempoFilter
 from pipelines.speech.loudness import LoudnessFilter
 from pipelines.speech.samples import Samples
