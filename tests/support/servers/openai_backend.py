@@ -21,7 +21,7 @@ class OpenAIBackend:
     """Answers with pictures of one color and with a tone. A context manager.
 
     `requests` are the paths and bodies of POSTs, in order; `open` is how many are being answered. `refusals` are
-    answers, status and body, that it gives first; with 503 it also falls ill. While `is_ill`, GETs are answered with
+    answers, status and body, that it gives first; with 503 it also falls ill. While `is_ill`, all else is answered with
     503; while `is_held`, POSTs wait until their client has gone, or `let_go`. `picture` and `sound` are what it sends.
     """
 
@@ -72,6 +72,8 @@ class OpenAIBackend:
                     status, refusal = backend.refusals.pop(0)
                     backend.is_ill = backend.is_ill or status == 503
                     self._send(status, refusal)
+                elif backend.is_ill:  # a claim that was under way as it fell ill brings the job once more
+                    self._send(503, {"error": {"message": "still ill"}})
                 elif self.path.endswith("/audio/speech"):
                     self._send_bytes(200, backend.sound, "audio/wav")
                 else:
