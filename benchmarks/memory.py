@@ -49,18 +49,17 @@ def _variants(spec: ModelSpec) -> Iterator[tuple[str, ModelSpec]]:
 
 def _row(name: str, spec: ModelSpec, weights: WeightBytes, cards: Sequence[float]) -> Iterator[str]:
     mark = "at least " if weights.unknown else ""
+    is_known = weights.total > 0 and not weights.unknown
+    taken = weights.total if is_known else max(weights.total, spec.vram_bytes)
     yield name
-    if not weights.total:
-        yield from ("unknown", "unknown", "", _gb(spec.vram_bytes), *("" for _ in cards))
-        return
-    yield mark + _gb(weights.files)
-    yield mark + _gb(weights.total)
+    yield mark + _gb(weights.files) if weights.total else "unknown"
+    yield mark + _gb(weights.total) if weights.total else "unknown"
     parts = sorted(weights.in_memory.items(), key=lambda item: -item[1])
     yield parts[0][0] if len(parts) == 1 else ", ".join(f"{kind} {_gb(size)}" for kind, size in parts)
     yield _gb(spec.vram_bytes)
     for card in cards:
-        left = round(card - weights.total / 1e9)
-        yield f"{left}" if left > 0 else "does not fit"
+        left = round(card - taken / 1e9)
+        yield f"{'' if is_known else 'about '}{left}" if left > 0 else "does not fit"
 
 
 def _gb(size: int) -> str:

@@ -43,6 +43,7 @@ def create_key(
     priority_ceiling: int = 9,
     budget_usd: float | None = None,
     max_running_jobs: int | None = None,
+    max_waiting_jobs: int | None = None,
     local_only: bool | None = None,
     scopes: Sequence[str] = (),
     expires_in: float | None = None,
@@ -50,8 +51,9 @@ def create_key(
     """Create an API key, and its tenant when it is new; return the id and the key, which cannot be read again.
 
     `scopes` are those of `jobs.scopes`, and it expires in `expires_in` seconds. `budget_usd` becomes the tenant's
-    budget in US dollars, `max_running_jobs` how many of its jobs may run at once, 1 or more, `local_only` whether they
-    stay on this installation's own servers; None leaves each as it is.
+    budget in US dollars, `max_running_jobs` how many of its jobs may run at once, 1 or more, `max_waiting_jobs` how
+    many may be unfinished, 0 or more, `local_only` whether they stay on this installation's own servers; None leaves
+    each as it is.
     """
     key, key_id = new_key(), new_id("key")
     with connected(settings) as connection:
@@ -72,6 +74,8 @@ def create_key(
             connection.execute(api_keys.set_budget(owner, budget_usd))
         if max_running_jobs is not None:
             connection.execute(api_keys.set_running_cap(owner, max_running_jobs))
+        if max_waiting_jobs is not None:
+            connection.execute(api_keys.set_waiting_cap(owner, max_waiting_jobs))
         if local_only is not None:
             connection.execute(api_keys.set_local_only(owner, local_only))
     return key_id, key

@@ -214,6 +214,11 @@ def set_running_cap(tenant: str, max_running_jobs: int | None) -> Update:
     return update(tenants).where(tenants.c.id == tenant).values(max_running_jobs=max_running_jobs)
 
 
+def set_waiting_cap(tenant: str, max_waiting_jobs: int | None) -> Update:
+    """Give a tenant a cap on its unfinished jobs, 0 or more, or that of the settings."""
+    return update(tenants).where(tenants.c.id == tenant).values(max_waiting_jobs=max_waiting_jobs)
+
+
 def set_local_only(tenant: str, local_only: bool) -> Update:
     """Keep a tenant's jobs from remote backends, or let them have these; returns its id."""
     return update(tenants).where(tenants.c.id == tenant).values(local_only=local_only).returning(tenants.c.id)

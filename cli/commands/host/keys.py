@@ -32,6 +32,7 @@ def keys() -> None:
     "--budget-usd", type=click.FloatRange(min=0), help="Budget of the tenant, which past spending counts against."
 )
 @click.option("--max-running-jobs", type=click.IntRange(min=1), help="Limit of the tenant's concurrent jobs.")
+@click.option("--max-waiting-jobs", type=click.IntRange(min=0), help="Limit of the tenant's unfinished jobs.")
 @click.option("--local-only/--any-backend", default=None, help="Whether the tenant's jobs stay off remote backends.")
 @click.option("--admin", is_flag=True, help="The same as --scope admin: cordon, drain, preload, remove servers.")
 @click.option(
@@ -51,6 +52,7 @@ def create(
     priority_ceiling: int,
     budget_usd: float | None,
     max_running_jobs: int | None,
+    max_waiting_jobs: int | None,
     local_only: bool | None,
     admin: bool,
     scopes: tuple[str, ...],
@@ -67,6 +69,7 @@ def create(
             priority_ceiling=priority_ceiling,
             budget_usd=budget_usd,
             max_running_jobs=max_running_jobs,
+            max_waiting_jobs=max_waiting_jobs,
             local_only=local_only,
             scopes=[*scopes, *(scope for scope, given in ((ADMIN, admin), (UNMARKED, unmarked)) if given)],
             expires_in=expires_in,

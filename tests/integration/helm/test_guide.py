@@ -39,17 +39,26 @@ def options(words, name):
 
 def installed(words):
     """The manifests that a `helm install` or `upgrade` makes."""
-    given = {}
+    return render(given_by(words))
+
+
+def given_by(words):
+    """The values of a `helm install` or `upgrade`; `--reuse-values` begins with those of the guide's install."""
+    given = given_by(install()) if "--reuse-values" in words else {}
     for file in options(words, "-f"):
         given = over(given, yaml.safe_load((ROOT / file).read_text()))
     for assignment in options(words, "--set"):
         given = over(given, helm_python.parse_set_string(assignment))
-    return render(given)
+    return given
+
+
+def install():
+    (words,) = (words for words in commands("helm") if "install" in words)
+    return words
 
 
 def test_helm_install_as_printed_makes_what_the_guide_says():
-    (install,) = (words for words in commands("helm") if "install" in words)
-    made = installed(install)
+    made = installed(install())
     kinds = {(one["kind"], one["metadata"]["name"]) for one in made}
     assert {("Job", "atelier-doctor"), ("Job", "atelier-migrations"), ("Deployment", "atelier-api")} <= kinds
     (workers,) = (one for one in made if one["kind"] == "StatefulSet")
@@ -70,6 +79,22 @@ def test_every_upgrade_of_the_guide_renders():
     assert upgrades
     for words in upgrades:
         assert installed(words)
+
+
+def test_the_guide_lets_clients_in_at_the_public_url():
+    (upgrade,) = (words for words in commands("helm") if "--reuse-values" in words)
+    (ingress,) = (one for one in installed(upgrade) if one["kind"] == "Ingress")
+    (rule,) = ingress["spec"]["rules"]
+    assert f"https://{rule['host']}" == given_by(install())["publicUrl"]
+    (secret,) = (words[words.index("tls") + 1] for words in commands("kubectl") if "tls" in words)
+    assert [secret] == [one["secretName"] for one in ingress["spec"]["tls"]]
+
+
+def test_images_of_the_guide_are_those_that_are_pushed():
+    page = (ROOT / "docs" / "containers.md").read_text()
+    pushed = set(re.findall(r"^docker push (\S+)$", page, re.MULTILINE))
+    image = given_by(install())["image"]
+    assert pushed == {f"{image[name]['repository']}:{image[name]['tag']}" for name in ("api", "gpu")}
 
 
 def test_what_the_guide_names_exists():

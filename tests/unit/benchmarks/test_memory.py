@@ -60,6 +60,14 @@ def test_what_does_not_fit_says_so() -> None:
     assert "| wan2.2-ti2v-5b | 60 | 30 | bfloat16 | 0 | does not fit | 18 |" in made
 
 
+def test_unknown_files_are_reckoned_by_the_estimate() -> None:
+    entry = wan(vram_bytes=79 * 10**9)
+    made = table([entry], locked(transformer__a=None, vae__a=5 * 10**8), cards=(24, 80))
+    assert "| wan2.2-ti2v-5b | at least 0.5 | at least 0.5 | float32 | 79 | does not fit | about 1 |" in made
+    made = table([entry], locked(transformer__a=None), cards=(24, 80))
+    assert "| wan2.2-ti2v-5b | unknown | unknown |  | 79 | does not fit | about 1 |" in made
+
+
 SMALL = {
     one.id
     for one in SPECS

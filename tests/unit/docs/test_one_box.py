@@ -46,9 +46,9 @@ def settings_of(file: Path) -> Iterator[str]:
 
 
 def test_the_lines_about_systemd_lead_to_files_from_any_folder() -> None:
-    (units,) = (block.code for block in read_blocks(FOLDER / "README.md") if "systemctl" in block.code)
-    named = [word for word in shlex.split(units) if "docs/" in word]
-    assert named
+    blocks = [block.code for block in read_blocks(FOLDER / "README.md") if "/etc/atelier" in block.code]
+    named = [word for word in shlex.split("\n".join(blocks)) if "docs/" in word]
+    assert 2 == len(named)
     for word in named:
         prefix, _, tail = word.partition("{")
         for end in tail.rstrip("}").split(","):
@@ -71,6 +71,15 @@ def test_a_unit_runs_a_command_there_is(file: Path) -> None:
 @pytest.mark.parametrize("file", [*UNITS, FOLDER / "systemd" / "atelier.env"], ids=lambda file: file.name)
 def test_settings_of_units_are_settings(file: Path) -> None:
     assert set(settings_of(file)) <= SETTINGS
+
+
+def test_the_page_asks_for_what_a_file_cannot_know() -> None:
+    page = (FOLDER / "README.md").read_text()
+    example = [line for line in (FOLDER / "systemd" / "atelier.env").read_text().splitlines() if "example." in line]
+    assert ["ATELIER_PUBLIC_URL"] == [line.partition("=")[0] for line in example]
+    systemd, compose = page.split("## Docker Compose")
+    assert "`ATELIER_PUBLIC_URL`" in systemd
+    assert "`ATELIER_PUBLIC_URL=" in compose
 
 
 def test_a_worker_is_given_longer_than_its_grace() -> None:

@@ -56,11 +56,12 @@ def test_a_key_has_a_ceiling_and_its_tenant_a_budget(run, database_url):
         assert [(12.5,)] == connection.execute("SELECT budget_usd::float FROM tenants WHERE name = 'shop'").fetchall()
 
 
-def test_a_tenant_has_a_limit_of_concurrent_jobs(run, database_url):
-    run("keys", "create", "--tenant", "shop", "--max-running-jobs", "2")
+def test_a_tenant_has_limits_of_its_jobs(run, database_url):
+    run("keys", "create", "--tenant", "shop", "--max-running-jobs", "2", "--max-waiting-jobs", "0")
     run("keys", "create", "--tenant", "shop")
     with psycopg.connect(database_url) as connection:
-        assert [(2,)] == connection.execute("SELECT max_running_jobs FROM tenants WHERE name = 'shop'").fetchall()
+        caps = "SELECT max_running_jobs, max_waiting_jobs FROM tenants WHERE name = 'shop'"
+        assert [(2, 0)] == connection.execute(caps).fetchall()
         with pytest.raises(psycopg.errors.CheckViolation):
             connection.execute("UPDATE tenants SET max_running_jobs = 0")
     assert "0 is not in the range" in run("keys", "create", "--max-running-jobs", "0", status=2).output
