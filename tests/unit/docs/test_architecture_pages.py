@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from collections import Counter
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -22,6 +23,9 @@ FILE = re.compile(rf"(?:{'|'.join(OURS)})/[\w./*-]*")
 MODULE = re.compile(rf"(?:{'|'.join((*rooms.WINGS, 'tests'))})(?:\.\w+)+")
 TEST = re.compile(r"tests/[\w./]+\.py::\w+(?:::\w+)?")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+ANCHOR = re.compile(r"\]\(([^)#:\s]*\.md)?#([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
 
 
 @cache
@@ -89,6 +93,32 @@ def test_every_test_that_a_page_names_exists(page):
 def test_every_link_of_a_page_leads_to_a_file(page):
     links = {link for link in LINK.findall(FENCE.sub("", page.read_text())) if "://" not in link}
     assert [] == sorted(link for link in links if not (page.parent / link).exists())
+
+
+@cache
+def anchors(page: Path) -> frozenset[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    words = (re.sub(r"[^\w\- ]", "", heading.strip().lower()) for heading in HEADING.findall(page.read_text()))
+    return frozenset(line.replace(" ", "-") for line in words)
+
+
+def test_links_lead_to_headings_that_exist() -> None:
+    links = [
+        (page, (page.parent / file).resolve() if file else page, anchor)
+        for page in (ROOT / "README.md", *PAGES)
+        for file, anchor in ANCHOR.findall(FENCE.sub("", page.read_text()))
+    ]
+    assert len(links) > 100
+    assert [] == [f"{page}: {anchor}" for page, target, anchor in links if anchor not in anchors(target)]
+
+
+def test_no_row_of_a_table_stands_twice() -> None:
+    tables = [
+        (page, table.splitlines())
+        for page in (ROOT / "README.md", *PAGES)
+        for table in TABLE.findall(FENCE.sub("", page.read_text()))
+    ]
+    assert [] == [f"{page}: {row}" for page, rows in tables for row, times in Counter(rows).items() if times > 1]
 
 
 def test_the_checks_find_what_is_missing():
