@@ -106,6 +106,7 @@ def test_the_watermark_survives_every_format(studio: Service, output_format: str
     [pytest.param("english", marks=pytest.mark.long), pytest.param("multilingual", marks=pytest.mark.long), "turbo"],
 )
 class TestChatterbox:
+    @pytest.mark.long
     @pytest.mark.contract("C37")
     def test_max_new_tokens_bounds_the_sound(self, speakers: Service, model: str) -> None:
         status = completed(speakers, submit(speakers, model=model, max_new_tokens=25))
@@ -129,6 +130,7 @@ class TestChatterbox:
             assert download(one["result_url"]) == download(other["result_url"])
         assert download(alone[0]["result_url"]) != download(alone[1]["result_url"])
 
+    @pytest.mark.long
     def test_a_cancel_ends_it_in_mid_sentence(self, speakers: Service, model: str) -> None:
         job = submit(speakers, model=model, max_new_tokens=4096, text="All work and no play. " * 400)
         finished.assert_a_cancel_ends_it(speakers, "speakers", job)

@@ -113,10 +113,12 @@ def test_a_plain_job_costs_four_transactions(usual: Service, meter: Meter) -> No
     assert meter.each(lambda: plain(usual)) <= 4
 
 
+@pytest.mark.long
 def test_a_job_that_is_waited_for_costs_six(usual: Service, meter: Meter) -> None:
     assert meter.each(lambda: waited_for(usual)) <= 6
 
 
+@pytest.mark.long
 def test_a_job_with_wait_and_webhook_costs_eight(usual: Service, meter: Meter) -> None:
     with WebhookReceiver() as sink:
 

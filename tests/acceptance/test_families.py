@@ -441,6 +441,7 @@ class TestPictures:
             )
             assert np.array_equal(expected, pixels((tmp_path / f"{name}.png").read_bytes())), name
 
+    @pytest.mark.long
     def test_a_masked_edit_of_openai_is_what_diffusers_makes(self, families: Service, weights: Path) -> None:
         picture, box = drawing(3).resize((64, 64)), (16, 8, 48, 40)
         client = OpenAI(api_key=families.key, base_url=f"{families.url}/openai/v1")
@@ -558,6 +559,7 @@ class TestPreviews:
         assert ({"progress", "completed"}, "completed") == (set(names), names[-1])
         until(lambda: not asked_previews(families), 30, "the end of the asking")
 
+    @pytest.mark.long
     def test_openais_async_client_sees_partial_images(self, families: Service) -> None:
         async def paint() -> list[Any]:
             async with AsyncOpenAI(api_key=families.key, base_url=f"{families.url}/openai/v1") as client:
@@ -812,6 +814,7 @@ class TestFilms:
         again = families.client.post(f"/jobs/v1/{jobs[1]}/reproduce").raise_for_status().json()["job_id"]
         assert heard == download(families, again)
 
+    @pytest.mark.long
     @pytest.mark.parametrize(
         ("name", "stills", "references"),
         [
@@ -897,6 +900,7 @@ class TestMeshes:
     def test_progress_rises_with_its_steps(self, families: Service) -> None:
         finished.assert_progress_rises(families, mesh(families, model=SLOW_MESHES, image_path=data_url(ball())))
 
+    @pytest.mark.long
     def test_a_cancel_stops_it(self, families: Service) -> None:
         job_id = mesh(families, model=SLOW_MESHES, image_path=data_url(ball()))
         finished.assert_a_cancel_ends_it(families, "families", job_id)

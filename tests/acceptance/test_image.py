@@ -56,6 +56,7 @@ def test_each_output_format(studio: Service, output_format: str, name: str) -> N
     assert name == picture(make(studio, **NATIVE, output_format=output_format)).format
 
 
+@pytest.mark.long
 def test_a_prompt_of_another_world_is_warned_of(studio: Service) -> None:
     (warning,) = make(studio, **NATIVE, prompt="a cat")["warnings"]
     assert warning.startswith('demo-shapes does not know "cat"')
@@ -90,6 +91,7 @@ def test_the_same_prompt_and_seed_give_the_pixels_of_diffusers(studio: Service) 
         assert np.array_equal(np.asarray(direct.convert("RGB")), np.asarray(picture(status).convert("RGB")))
 
 
+@pytest.mark.long
 def test_a_random_seed_is_told_and_repeats_the_picture(studio: Service) -> None:
     first, second = make(studio, **NATIVE, output_format="png"), make(studio, **NATIVE, output_format="png")
     assert first["seed"] != second["seed"]

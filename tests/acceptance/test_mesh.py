@@ -50,6 +50,7 @@ def test_a_picture_becomes_a_closed_glb_and_a_preview(studio: Service, mode: str
     assert picture.std() > 5
 
 
+@pytest.mark.long
 def test_a_photo_loses_its_background_first(studio: Service) -> None:
     """The service's own remover cuts the mug out: the mesh is closed and no slab of the whole picture."""
     status = make(studio, image_path=data_url(Image.open(PHOTO)))

@@ -82,6 +82,7 @@ def test_javascript(studio: Service, tmp_path: Path, node: Path) -> None:
     check(output_of([str(node), "sample.mjs"], studio, tmp_path).strip(), studio)
 
 
+@pytest.mark.long
 def test_javascript_of_the_other_calls(studio: Service, tmp_path: Path, node: Path) -> None:
     """Each submits what it says; the jobs themselves are other tests'."""
     asked = {
@@ -109,6 +110,7 @@ def test_curl(studio: Service, tmp_path: Path) -> None:
     check(json.loads(printed)["job_id"], studio)
 
 
+@pytest.mark.long
 def test_java(studio: Service, tmp_path: Path) -> None:
     if shutil.which("javac") is None:
         pytest.skip("no JDK is installed")

@@ -45,6 +45,7 @@ def test_a_text_becomes_a_wav_and_a_picture_of_its_waveform(studio: Service) -> 
     assert "demo-espeak" == status["model"]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("output_format", "codec"), [("mp3", "mp3"), ("ogg", "opus")])
 def test_other_formats(studio: Service, output_format: str, codec: str) -> None:
     status = make(studio, output_format=output_format)
@@ -80,6 +81,7 @@ LONG = " ".join(
 )
 
 
+@pytest.mark.matrix
 @pytest.mark.contract("F6")
 @pytest.mark.parametrize(
     ("media_type", "output_format", "header"),

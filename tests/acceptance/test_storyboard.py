@@ -60,6 +60,7 @@ def ended(studio: Service, chain: dict[str, Any]) -> dict[str, Any]:
     return until(look, 120, "the end of the chain")
 
 
+@pytest.mark.long
 @pytest.mark.contract("B55")
 def test_shots_become_one_film(studio: Service, sink: WebhookReceiver) -> None:
     estimate = studio.client.post("/storyboards/v1/estimate", json=STORY).json()
@@ -109,6 +110,7 @@ async def test_an_agent_asks_for_shots_or_for_a_single_one(studio: Service) -> N
         assert refused.is_error
 
 
+@pytest.mark.long
 def test_a_joined_film_has_the_sound_of_its_films(studio: Service, tmp_path: Path) -> None:
     """The second one has none: there is silence, and the sound of the third one stays in step."""
     films = []

@@ -157,6 +157,7 @@ def data_url(level: int) -> str:
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
+@pytest.mark.long
 def test_a_model_that_sees_is_shown_pictures(writers: Service, gpt: OpenAI) -> None:
     """A picture of that size is four tokens between two marks; what is seen is compared in the family's tests."""
     asked = {"model": "qwen3.5", "temperature": 2.0}
@@ -217,6 +218,7 @@ def test_a_stop_sequence_ends_it(writers: Service) -> None:
     assert (whole[: whole.index(whole[5:7])], "stop") == (output["text"], output["finish_reason"])
 
 
+@pytest.mark.long
 def test_its_progress_rises_and_a_cancel_ends_it(writers: Service) -> None:
     endless = {"prompt": "hello", "max_tokens": 300, "temperature": 2.0, "seed": 1}
     followed = writers.client.post("/generate/text/v1", json=endless).json()["job_id"]
@@ -226,6 +228,7 @@ def test_its_progress_rises_and_a_cancel_ends_it(writers: Service) -> None:
     assert make(writers, max_tokens=3)["outputs"][0]["text"]
 
 
+@pytest.mark.long
 def test_a_run_without_memory_is_made_again(writers: Service) -> None:
     """`test_hampered_runs.py` has what else befalls runs, and other kinds of engine."""
     again, plain = (make(writers, model=model)["outputs"][0]["text"] for model in (ONCE_FULL, "qwen3.5"))
@@ -276,6 +279,7 @@ def test_a_stream_in_the_form_of_whaletools(writers: Service) -> None:
     assert {"input_tokens": READ, "output_tokens": 300} == chunks[-1]["usage"]
 
 
+@pytest.mark.long
 @pytest.mark.contract("A67", "A68", "A100", "F39")
 def test_the_statements_of_whaletools_document(writers: Service, node: Path, tmp_path: Path) -> None:
     last = """
@@ -320,6 +324,7 @@ def gpt(writers: Service) -> OpenAI:
     return OpenAI(base_url=f"{writers.url}/openai/v1", api_key=writers.key)
 
 
+@pytest.mark.long
 def test_openais_client_continues_a_chat(writers: Service, gpt: OpenAI) -> None:
     raw = gpt.chat.completions.with_raw_response.create(**GPT)
     answer, native = raw.parse(), make(writers, max_tokens=40)["outputs"][0]
@@ -347,6 +352,7 @@ def test_openais_client_continues_a_chat(writers: Service, gpt: OpenAI) -> None:
     assert (native["text"].partition(stop)[0], "stop") == (cut.choices[0].message.content, cut.choices[0].finish_reason)
 
 
+@pytest.mark.long
 def test_openais_client_reads_while_it_is_written(writers: Service, gpt: OpenAI) -> None:
     asked = GPT | {"max_tokens": 300, "stream": True, "stream_options": {"include_usage": True}}
     *chunks, last = list(gpt.chat.completions.create(**asked))
@@ -388,6 +394,7 @@ def test_openais_client_is_refused_with_a_code(gpt: OpenAI, fields: Any, code: s
 RESPONSE: Any = {"model": "gpt-4o-mini", "input": "hello", "max_output_tokens": 40, "temperature": 0}
 
 
+@pytest.mark.long
 def test_openais_client_gets_a_response(writers: Service, gpt: OpenAI) -> None:
     turns = [{"role": "system", "content": "be brief"}, *HELLO]
     (native,) = make(writers, prompt=None, messages=turns, max_tokens=40, temperature=0)["outputs"]
@@ -406,6 +413,7 @@ def test_openais_client_gets_a_response(writers: Service, gpt: OpenAI) -> None:
     assert again.output_text
 
 
+@pytest.mark.long
 def test_openais_client_reads_a_response_as_it_is_written(writers: Service, gpt: OpenAI) -> None:
     whole = gpt.responses.create(**RESPONSE).output_text
     events = list(gpt.responses.create(**RESPONSE, stream=True))
@@ -479,6 +487,7 @@ def test_a_chat_beyond_the_context_fails_with_its_code(writers: Service) -> None
     assert f"reads {tiny_texts.CONTEXT} tokens" in failed.error.message
 
 
+@pytest.mark.long
 def test_the_client_has_a_method(writers: Service, tmp_path: Path) -> None:
     with Atelier(writers.url, writers.key) as atelier:
         status = atelier.text(prompt="hello", max_tokens=12, seed=7, output_format="md")

@@ -93,6 +93,7 @@ def test_a_still_alone_becomes_two_seconds_of_mp4(studio: Service) -> None:
     assert status["result_url"].partition("?")[0].endswith("/0.mp4")
 
 
+@pytest.mark.long
 @pytest.mark.contract("C26", "C31")
 def test_prompt_and_seed_have_defaults_and_repeat_the_video(studio: Service) -> None:
     plain = make(studio, **SMALL)
@@ -105,6 +106,7 @@ def test_prompt_and_seed_have_defaults_and_repeat_the_video(studio: Service) -> 
     assert download(random) == download(make(studio, **SMALL, seed=random["seed"]))
 
 
+@pytest.mark.long
 def test_the_prompt_moves_the_camera(studio: Service) -> None:
     left, right = (film(make(studio, **SMALL, prompt=f"pan {way}")).frames for way in ("left", "right"))
 
@@ -175,6 +177,7 @@ def test_a_prompt_alone_becomes_a_video_of_what_it_names(studio: Service) -> Non
     assert red[-1] > 1.05 * red[0] > 0
 
 
+@pytest.mark.long
 def test_webm(studio: Service) -> None:
     status = make(studio, **SMALL, output_format="webm")
     made = film(status, "webm")

@@ -262,6 +262,7 @@ class TestReading:
         assert (JobStatus.COMPLETED, 1, 1) == (done.status, done.attempt, done.fence)
 
 
+@pytest.mark.long
 def test_18_hosts_that_never_answer_delay_only_their_own_tenant(stack: Service, full: bool, capsys: Any) -> None:
     """50 tarpits of one tenant; the inputs of another, in waves of five, arrive while not one tarpit has let go."""
     other = Rows(stack.database).tenant("other")

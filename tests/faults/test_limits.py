@@ -71,6 +71,7 @@ def ask(urls: list[str], key: str, seconds: float) -> tuple[Counter[int], float,
     return sum(counters, Counter()), time.monotonic() - began, asked_again
 
 
+@pytest.mark.long
 def test_23_a_limit_holds_over_all_processes(studio: Service, limits: Limits, full: bool) -> None:
     studio.api()
     urls = [studio.url, *(studio.another_api() for _ in range(3 if full else 1))]

@@ -52,6 +52,7 @@ def run(
         yield begun
 
 
+@pytest.mark.long
 def test_1_workers_killed_again_and_again_lose_no_job(run: Scenario, full: bool, capsys: Any) -> None:
     """At full size one every 2 s; but not the last that is up, since on a busy machine to start takes longer."""
     lost: set[tuple[str, int]] = set()
@@ -86,6 +87,7 @@ def has_another(run: Scenario, name: str) -> bool:
     return run.service.is_up(name) and any(run.service.is_up(other) for other in WORKERS if other != name)
 
 
+@pytest.mark.long
 def test_1_engine_and_encoder_die_with_their_worker(run: Scenario) -> None:
     children = engine_and_encoder(run.service.newest["one"].pid)
     assert 2 == len(children)
@@ -128,6 +130,7 @@ def objects(run: Scenario, job_id: str) -> set[str]:
     return {key for key in run.objects() if f"/{job_id}/" in key}
 
 
+@pytest.mark.long
 def test_3_api_killed_during_submits_loses_and_repeats_no_job(run: Scenario, full: bool) -> None:
     count, kills = (500, 8) if full else (40, 2)
     before = run.accepted()
@@ -214,6 +217,7 @@ def progress(job: Job) -> tuple[JobStatus, int, int]:
     return job.status, job.attempt, job.fence
 
 
+@pytest.mark.long
 def test_15_a_hundred_submits_at_once_with_one_key_make_one_job(run: Scenario) -> None:
     body = run.body("null=1")
     with ThreadPoolExecutor(100) as threads:

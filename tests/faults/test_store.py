@@ -45,6 +45,7 @@ def run(
         yield begun
 
 
+@pytest.mark.long
 def test_8_without_its_store_no_job_completes_until_it_is_back(run: Scenario, swift: Swift, full: bool) -> None:
     """Nor is any job claimed twice: what was computed waits, with its claim, for longer than a lease."""
     with run.load(200 if full else 16):

@@ -50,6 +50,7 @@ def heard_and_stored(stack: Service, answer: httpx.Response, heard: list[bytes])
     return b"".join(heard)[44:], stored[44:], job
 
 
+@pytest.mark.long
 @pytest.mark.contract("F6")
 def test_a_killed_worker_costs_a_pause(stack: Service) -> None:
     with stack.client.stream("POST", "/generate/speech/v1", json=BODY, headers=WAV) as answer:

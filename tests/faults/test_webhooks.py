@@ -171,6 +171,7 @@ def test_17_host_that_is_down_costs_no_attempts(studio: Service, rows: Rows, cla
     assert all(row.delivered_at is not None for row in deliveries(rows, tenant))
 
 
+@pytest.mark.long
 def test_18_receivers_that_never_answer_delay_nobody_else(
     studio: Service, rows: Rows, claimant: claim.Claimant, full: bool, capsys: Any
 ) -> None:

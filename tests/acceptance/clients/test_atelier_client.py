@@ -33,6 +33,7 @@ def test_the_program_of_the_readme_makes_a_picture(studio, tmp_path):
     assert "WEBP" == Image.open(tmp_path / "circle.webp").format
 
 
+@pytest.mark.long
 def test_a_local_file_is_cut_out(atelier, tmp_path):
     Image.new("RGB", (96, 64), "white").save(tmp_path / "photo.png")
     job = atelier.remove_background(image_url=tmp_path / "photo.png", timeout=120)
@@ -40,6 +41,7 @@ def test_a_local_file_is_cut_out(atelier, tmp_path):
     assert ("RGBA", (96, 64)) == (cutout.mode, cutout.size)
 
 
+@pytest.mark.long
 async def test_the_asynchronous_client_makes_a_picture(studio, tmp_path):
     async with AsyncAtelier(studio.url, studio.key) as atelier:
         accepted = await atelier.submit("image", prompt="a blue star", seed=3, width=64, height=64)

@@ -153,6 +153,7 @@ def test_a_film_is_generated(jobs: dict[str, Job], ended: Callable[[Job], Job]) 
     assert 5 < len(frames)
 
 
+@pytest.mark.long
 def test_a_text_is_spoken(jobs: dict[str, Job], ended: Callable[[Job], Job]) -> None:
     job = ended(jobs["speech"])
     with av.open(BytesIO(download(job.url))) as recording:
@@ -189,6 +190,7 @@ def test_an_upload_downloads_as_it_was(client: ImagePipeline) -> None:
     assert PHOTO.read_bytes() == download(uploaded.url)
 
 
+@pytest.mark.long
 def test_the_parts_of_an_upload_are_found(client: ImagePipeline, shop: MediaServer) -> None:
     found = client.segment.image(client.upload.image(str(PHOTO)).url)
     assert [("thing", "Thing")] == [(each.label, each.display) for each in found.segments]
@@ -216,6 +218,7 @@ def test_a_logo_is_stamped_on_a_picture_that_is_there(jobs: dict[str, Job], ende
     assert columns.max() < 1024 // 4
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("call", ["changed", "kept"])
 def test_a_subject_gets_another_background(jobs: dict[str, Job], ended: Callable[[Job], Job], call: str) -> None:
     made, before = pixels(ended(jobs[call]).url), photo()

@@ -43,6 +43,7 @@ def decoded(output: dict[str, Any]) -> Image.Image:
     return image
 
 
+@pytest.mark.matrix
 @pytest.mark.contract("B1", "B2", "B3", "B4", "B7", "B9", "B11", "B12", "B13", "B14", "B15")
 @pytest.mark.contract("B16", "B17", "B18", "B19", "B20", "B21", "B22", "B23", "B24", "B25", "F46")
 @pytest.mark.parametrize("mode", ERAS)
@@ -148,6 +149,7 @@ async def test_the_models(studio: Service) -> None:
     assert sorted(available, reverse=True) == available
 
 
+@pytest.mark.matrix
 @pytest.mark.contract("D46", "F46")
 @pytest.mark.parametrize("mode", ERAS)
 async def test_an_agent_on_this_machine(studio: Service, mode: str) -> None:
@@ -178,6 +180,7 @@ async def test_an_agent_on_this_machine(studio: Service, mode: str) -> None:
         )
 
 
+@pytest.mark.long
 def test_nothing_but_messages_comes_on_stdout(tmp_path: Path) -> None:
     """An API that is away is said in an error of the call; the program goes on."""
     first = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "a test", "version": "1"}}

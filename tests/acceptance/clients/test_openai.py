@@ -83,6 +83,7 @@ def test_images_are_answered_as_links(client: OpenAI) -> None:
     assert ("WEBP", (256, 256), None) == (image.format, image.size, one.b64_json)
 
 
+@pytest.mark.long
 def test_a_stream_ends_with_the_image(client: OpenAI) -> None:
     events = list(paint(client, stream=True, partial_images=2))
     *partial, completed = [event.type for event in events]
@@ -109,6 +110,7 @@ def test_pictures_need_a_model_that_takes_them(client: OpenAI) -> None:
     assert ("not_supported_by_model", "image") == (refused.value.code, refused.value.param)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("response_format", "codec"),
     [("mp3", "mp3float"), ("opus", "opus"), ("aac", "aac"), ("flac", "flac"), ("wav", "pcm_s16le")],
@@ -137,6 +139,7 @@ def test_speed_and_pieces_of_speech(client: OpenAI) -> None:
     assert 1000 < np.abs(samples.astype(int)).max()
 
 
+@pytest.mark.matrix
 @pytest.mark.contract("F6")
 @pytest.mark.parametrize("stream_format", ["audio", "sse"])
 def test_speech_is_heard_before_it_is_whole(studio: Service, client: OpenAI, stream_format: Any) -> None:
@@ -188,6 +191,7 @@ def test_a_video_is_made_listed_downloaded_and_deleted(client: OpenAI) -> None:
         client.videos.retrieve(video.id)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_picture_is_filmed(client: OpenAI) -> None:
     video = client.videos.create_and_poll(**FILM | {"prompt": "zoom in"}, input_reference=PHOTO)
@@ -280,6 +284,7 @@ def jobs_of(studio: Service) -> set[str]:
         return {*connection.execute(select(jobs.c.id)).scalars()}
 
 
+@pytest.mark.long
 @pytest.mark.contract("F45")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_an_api_that_is_restarted_loses_nothing(client: OpenAI, studio: Service) -> None:

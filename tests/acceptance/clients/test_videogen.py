@@ -149,6 +149,7 @@ def test_a_clip_moves_over_its_first_frame(vg: Any, photo: str) -> None:
     assert 1 < np.abs(frames[0].astype(int) - frames[-1]).mean()
 
 
+@pytest.mark.long
 def test_the_3d_effect_moves_too(vg: Any, photo: str) -> None:
     (result,) = vg.tools.image3d_effect_and_wait(image_file_id=photo, **POLL)["results"]
     frames = frames_of(download(result))
@@ -184,6 +185,7 @@ def test_a_sound_effect_is_what_its_prompt_names(vg: Any) -> None:
         vg.tools.generate_sound_effect(prompt="a purple idea")
 
 
+@pytest.mark.long
 def test_music_is_half_a_minute_in_a_style(vg: Any) -> None:
     (result,) = vg.tools.generate_music_and_wait(prompt="an energetic track", **POLL)["results"]
     samples, rate = decoded_sound(download(result))

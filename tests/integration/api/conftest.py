@@ -1,4 +1,4 @@
-"""One running API per test module, on tables emptied for each test; a live server; a simulated worker."""
+"""One running API for all modules here, on tables emptied for each test; a live server; a simulated worker."""
 
 import httpx
 import pytest
@@ -16,15 +16,29 @@ from tests.support.servers.databases import CLEAR
 from tests.support.service.api_server import api_server, make_key
 
 
+@pytest.fixture(scope="session")
+def usual_settings(postgres, valkey, tmp_path_factory):
+    with postgres.fresh() as url:
+        yield Settings(
+            database_url=url,
+            broker_url=valkey,
+            storage_url=f"file://{tmp_path_factory.mktemp('objects')}",
+            secret_key="a secret of the tests of 32 bytes",
+            catalog=str(CATALOG),
+        )
+
+
+@pytest.fixture(scope="session")
+def usual_api(usual_settings):
+    """An API with these settings: its routes take half a second of a core to build."""
+    with api_server(usual_settings) as server:
+        yield server
+
+
 @pytest.fixture(scope="module")
-def settings(module_database_url, valkey, tmp_path_factory):
-    return Settings(
-        database_url=module_database_url,
-        broker_url=valkey,
-        storage_url=f"file://{tmp_path_factory.mktemp('objects')}",
-        secret_key="a secret of the tests of 32 bytes",
-        catalog=str(CATALOG),
-    )
+def settings(usual_settings):
+    """The settings of the module's API; a module that replaces them has an API of its own."""
+    return usual_settings
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +49,17 @@ def engine(settings):
 
 
 @pytest.fixture(scope="module")
-def running(settings):
+def running(request, settings, usual_settings):
+    if settings is usual_settings:
+        yield request.getfixturevalue("usual_api")
+        return
     with api_server(settings) as server:
         yield server
 
 
 @pytest.fixture
 def rows(engine, broker_url):
-    """The module's database and the broker, emptied for this test."""
+    """The database and the broker, emptied for this test."""
     with engine.begin() as connection:
         connection.exec_driver_sql(CLEAR)
     return Rows(engine)

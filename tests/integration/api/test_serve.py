@@ -70,6 +70,7 @@ def test_streams_and_waits_end_when_it_is_asked_to_stop(settings, key, create, u
         assert "Traceback" not in running.stderr.read()
 
 
+@pytest.mark.long
 def test_it_starts_everywhere_without_database_and_redis(settings, url):
     alone = msgspec.structs.replace(
         settings, database_url="postgresql://127.0.0.1:1/x", broker_url="redis://127.0.0.1:1/0"
@@ -80,6 +81,7 @@ def test_it_starts_everywhere_without_database_and_redis(settings, url):
         assert 503 == httpx.get(f"{url}/health/ready").status_code
 
 
+@pytest.mark.long
 def test_it_does_not_start_without_a_secret_key(settings, url):
     with process(msgspec.structs.replace(settings, secret_key=""), url.rpartition(":")[2]) as running:
         assert 0 != running.wait(30)
@@ -98,6 +100,7 @@ def test_another_server_can_run_it_too(settings, url):
         running.wait()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [

@@ -35,6 +35,7 @@ def test_each_case_is_in_the_catalogue_and_can_be_built() -> None:
     assert {case.model for case in CASES if case.modality != "speech"} == set(NETWORKS)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("model", "part"), PUBLISHED)
 def test_networks_have_the_published_sizes(model: str, part: str) -> None:
     assert PUBLISHED[model, part] == round(parameters(on_meta(NETWORKS[model][part])) / 1e9, 2)

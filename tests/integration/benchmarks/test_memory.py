@@ -31,6 +31,7 @@ def test_files_are_as_large_as_the_network_in_their_precision(network: str, part
     assert 0.998 < sum(size or 0 for size in sizes.values()) / expected < 1.002
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("model", ["z-image-turbo-control", "sdxl-control"])
 def test_a_controlnet_is_as_large_as_its_file(model: str) -> None:
     spec = load_catalog().get(model)

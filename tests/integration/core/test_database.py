@@ -47,6 +47,7 @@ def test_the_migrations_make_exactly_the_tables(empty_database_url):
     assert [] == difference(empty_database_url)
 
 
+@pytest.mark.long
 def test_partial_indexes_and_checks_match_the_tables(empty_database_url, postgres):
     """Alembic does not compare the conditions of indexes nor checks, so the two schemas are compared as SQL."""
     migrate(empty_database_url)
@@ -80,12 +81,14 @@ def test_migrating_twice_changes_nothing(database_url):
     assert [] == difference(database_url)
 
 
+@pytest.mark.long
 def test_threads_may_migrate_at_once(postgres):
     with postgres.empty() as url, ThreadPoolExecutor(2) as pool:
         list(pool.map(migrate, [url] * 2))
         assert [] == difference(url)
 
 
+@pytest.mark.long
 def test_processes_may_migrate_at_once(postgres):
     program = (
         "import sys, alembic.command; from jobs.schema.migrate import migrate; sys.stdin.read(); migrate(sys.argv[1])"
@@ -105,6 +108,7 @@ def test_processes_may_migrate_at_once(postgres):
         assert [] == difference(url)
 
 
+@pytest.mark.long
 def test_the_queue_is_used_while_its_indexes_are_built(empty_database_url):
     """A transaction that is open holds the building of an index up, which must not hold up anybody else."""
     migrate(empty_database_url, to="0005")
@@ -131,6 +135,7 @@ def test_the_queue_is_used_while_its_indexes_are_built(empty_database_url):
     assert [] == difference(empty_database_url)
 
 
+@pytest.mark.long
 def test_a_migration_that_was_stopped_is_run_again(empty_database_url):
     """What it leaves behind is an index that is not whole."""
     migrate(empty_database_url, to="0005")
@@ -140,6 +145,7 @@ def test_a_migration_that_was_stopped_is_run_again(empty_database_url):
     assert [] == difference(empty_database_url)
 
 
+@pytest.mark.long
 def test_a_migration_does_not_wait_for_a_table(empty_database_url):
     migrate(empty_database_url, to="0003")
     with psycopg.connect(empty_database_url) as reader:
@@ -150,6 +156,7 @@ def test_a_migration_does_not_wait_for_a_table(empty_database_url):
     assert [] == difference(empty_database_url)
 
 
+@pytest.mark.long
 def test_a_migration_gives_way_before_a_deadlock(empty_database_url):
     """It has one table and waits for a second, of a transaction that then waits for the first."""
     migrate(empty_database_url, to="0013")
@@ -169,6 +176,7 @@ def test_a_migration_gives_way_before_a_deadlock(empty_database_url):
     assert [] == difference(empty_database_url)
 
 
+@pytest.mark.long
 def test_the_bound_on_locks_holds_after_rows_were_numbered(empty_database_url, monkeypatch):
     migrate(empty_database_url, to="0009")
     with psycopg.connect(empty_database_url) as reader:

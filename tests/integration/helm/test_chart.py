@@ -65,6 +65,7 @@ def test_helm_lints_it_without_a_warning(case):
     assert [] == [one for one in report["messages"] if one["severity"] > 1]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("case", MATRIX)
 def test_no_two_manifests_have_one_name(case):
     names = Counter((one["kind"], one["metadata"]["name"]) for one in manifests(case))

@@ -111,6 +111,7 @@ STORES = {
 """Endpoints, and what a policy opens for them: pods of a namespace, and those of some addresses."""
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("endpoint", STORES)
 def test_what_the_stores_endpoint_names_is_opened(endpoint):
     wanted = {"port": 9000, "pods": None, "opens": set()} | STORES[endpoint]

@@ -256,6 +256,7 @@ def test_a_worker_whose_engine_is_down_is_alive_and_not_ready(tmp_path):
     assert not passes(commands["readinessProbe"], tmp_path)
 
 
+@pytest.mark.long
 def test_ingress_has_every_route_but_probes_and_metrics(routes):
     (ingress,) = manifests("ingress", "Ingress")
     (home, *others) = ingress["spec"]["rules"][0]["http"]["paths"]

@@ -116,6 +116,7 @@ def test_the_matrix_is_right(case):
     chart().validate_schema(values(case))
 
 
+@pytest.mark.long
 def test_every_misspelt_key_is_refused():
     """By the schema; that Helm asks it is the next test."""
     whole, validator = everything(), jsonschema.Draft7Validator(schema())

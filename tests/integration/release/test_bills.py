@@ -61,6 +61,7 @@ def test_libraries_within_wheels_have_their_own_licences():
     assert ("safetensors", "serde") in carried  # as the wheel's own bill has it
 
 
+@pytest.mark.long
 def test_a_second_bill_has_the_same_bytes():
     assert bill("atelier-api") == sbom.bill("atelier-api", "1.2.3", EPOCH, selection.inventory(ROOT, ()), built=False)
 

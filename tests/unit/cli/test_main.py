@@ -223,7 +223,8 @@ from cli.main import atelier
 atelier(["weights", {command!r}])
 """
     outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert (0, "") == (outcome.returncode, outcome.stderr)
+    said = [line for line in outcome.stderr.splitlines() if " after " not in line]  # a slow machine's progress
+    assert (0, []) == (outcome.returncode, said)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -77,6 +77,7 @@ def test_other_files_are_not_there(browser, path):
     assert (404, "not_found") == (answer.status_code, answer.json()["code"])
 
 
+@pytest.mark.long
 def test_it_works_behind_a_path(settings, rows):
     with api_server(settings, prefix="/studio") as server:
         paths = assets(httpx.get(f"{server.url}/console", verify=NO_TLS).text)

@@ -142,6 +142,7 @@ class TestWhenItEnds:
         signed_in(browser, key)
         assert 1 == rows.scalar(text("SELECT count(*) FROM console_sessions"))  # a new one sweeps those that are over
 
+    @pytest.mark.long
     def test_use_moves_its_end_up_to_the_longest_life(self, settings, rows, key):
         with api_server(settings) as server, server.client() as client:
             signed_in(client, key)
@@ -162,6 +163,7 @@ class TestWrongKeys:
         refused(browser.post(ROUTE, json={"key": ""}, headers=MARK), 422, "out_of_range")
         assert 0 == rows.scalar(text("SELECT count(*) FROM console_sessions"))
 
+    @pytest.mark.long
     def test_an_address_that_guesses_is_stopped(self, settings, rows, tenant):
         strict = msgspec.structs.replace(settings, unknown_key_limit=0.01, unknown_key_burst=3)
         key = make_key(rows, settings, tenant)
@@ -172,6 +174,7 @@ class TestWrongKeys:
             assert 429 == client.get("/me/v1", headers={"Cookie": f"{NAME}=guess"}).status_code
 
 
+@pytest.mark.long
 def test_the_rate_limit_of_a_key_counts_its_sessions(settings, rows, key):
     limited = msgspec.structs.replace(settings, rate_limit=0.001, rate_burst=3)
     with api_server(limited) as server, server.client() as first, server.client() as second:
@@ -180,6 +183,7 @@ def test_the_rate_limit_of_a_key_counts_its_sessions(settings, rows, key):
         assert [200, 429] == [client.get("/me/v1").status_code for client in (first, second)]
 
 
+@pytest.mark.long
 def test_a_console_that_is_off_has_no_routes(settings: Settings, rows):
     with api_server(msgspec.structs.replace(settings, console=False)) as server:
         for path in ("/console", "/console/session"):

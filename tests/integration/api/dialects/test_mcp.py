@@ -278,6 +278,7 @@ def test_foreign_pages_are_refused(client, headers, status):
     assert status == client.post("/mcp", json=PING, headers=RPC | headers).status_code
 
 
+@pytest.mark.long
 def test_the_rate_limit_is_said_in_words(settings, rows, tenant):
     limited = msgspec.structs.replace(settings, rate_limit=0.01, rate_burst=1)
     with api_server(limited) as api, httpx.Client(base_url=api.url, headers=RPC) as client:

@@ -111,6 +111,7 @@ def test_twenty_lines_have_twenty_answers(client, server, start, turns, worker, 
     assert "batch_output" == client.get(f"{FILES}/{ended['output_file_id']}").json()["purpose"]
 
 
+@pytest.mark.long
 def test_a_bounded_number_of_lines_is_in_flight(server, start, turns, worker, store, tmp_path, rows, tenant):
     start(*(line(number) for number in range(IN_FLIGHT + 8)))
     turns(2)
@@ -193,6 +194,7 @@ def test_lines_that_fail_are_in_the_file_of_errors(client, server, start, turns,
     }
 
 
+@pytest.mark.long
 def test_a_cancelled_batch_keeps_what_was_made(client, server, start, turns, worker, store, tmp_path, rows, tenant):
     made = start(*(line(number) for number in range(IN_FLIGHT + 3)))
     turns()

@@ -169,6 +169,7 @@ def items(client, store):
     return [answer.json()["id"] for answer in made]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("size", "status"), [(300_000, 201), (30_000_000, 413)])
 def test_a_file_of_more_than_one_piece_is_stored_whole(client, store, size, status):
     content = base64.b64encode(b"%PDF-1.7 " + bytes(size)).decode()

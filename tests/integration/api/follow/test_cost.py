@@ -102,6 +102,7 @@ def transactions(rows):
     )
 
 
+@pytest.mark.long
 def test_followers_do_not_multiply_the_reads_of_the_broker(slow, key, create, worker, broker_url):
     """Each read names one stream, however many jobs are followed."""
     jobs = [create() for _ in range(20)]
@@ -117,6 +118,7 @@ def test_followers_do_not_multiply_the_reads_of_the_broker(slow, key, create, wo
     assert {STREAM} == {name for name, _ in reads}
 
 
+@pytest.mark.long
 def test_32_a_stream_beyond_the_tenants_limit_is_refused(quick, key, create, rows, settings, tenant):
     jobs = [create() for _ in range(20)]
     stranger = rows.tenant("another")
@@ -147,6 +149,7 @@ class TestRevokedKey:
         with api_server(msgspec.structs.replace(settings, reread_seconds=request.param)) as server:
             yield server
 
+    @pytest.mark.long
     def test_35_its_stream_ends_and_others_go_on(self, server_of_period, key, create, rows, settings, tenant, worker):
         job_id = create()
         (first,) = rows.execute(text("SELECT id FROM api_keys"))
@@ -161,6 +164,7 @@ class TestRevokedKey:
         with server_of_period.client(key) as client:
             assert 401 == client.get(f"/jobs/v1/{job_id}/events").status_code
 
+    @pytest.mark.long
     def test_35_its_wait_is_answered_401(self, server_of_period, key, server, rows):
         answers = []
 

@@ -227,6 +227,7 @@ def test_events_are_pushed_again_after_flushall(create, worker, listen, broker_u
     assert [1, 2, 3, 4] == [event.seq for event in listener.finish(timeout=4.0)]  # sooner than the row is re-read
 
 
+@pytest.mark.long
 def test_events_are_pushed_again_after_redis_was_away(settings, follow, create, key, rows, server, tmp_path):
     job_id = create()
     with EmbeddedValkey(tmp_path / "valkey") as valkey:
@@ -242,6 +243,7 @@ def test_events_are_pushed_again_after_redis_was_away(settings, follow, create, 
             assert ("completed", 4) == (listener.finish()[-1].name, listener.seen[-1].seq)
 
 
+@pytest.mark.long
 def test_a_stream_without_any_redis_ends(settings, follow, create, key, worker):
     job_id = create()
     with short_reread(settings, broker_url="redis://127.0.0.1:1/0") as server, server.client(key) as client:

@@ -42,6 +42,7 @@ async def test_one_pipeline_has_the_bells_and_the_events(jobs, broker_url):
     assert [[JobStatus.QUEUED]] * 40 == [[event.status for event in published(broker, job.id)] for job in jobs]
 
 
+@pytest.mark.long
 async def test_a_job_that_does_not_wait_rings_no_bell(rows, jobs, broker_url):
     cancelled = rows.cancel(jobs[0])
     notifier, broker = Notifier(Settings(broker_url=broker_url)), Redis.from_url(broker_url)
@@ -51,6 +52,7 @@ async def test_a_job_that_does_not_wait_rings_no_bell(rows, jobs, broker_url):
     assert 0 == broker.llen(model_queue(MODEL))
 
 
+@pytest.mark.long
 async def test_a_broker_that_hangs_costs_one_timeout_and_no_request(jobs, tmp_path):
     """A server that accepts and never answers; 40 notifications are over after one timeout of the setting."""
     deaf = await asyncio.start_server(lambda reader, writer: reader.read(), "127.0.0.1", 0)
@@ -68,6 +70,7 @@ async def test_a_broker_that_hangs_costs_one_timeout_and_no_request(jobs, tmp_pa
     deaf.close()
 
 
+@pytest.mark.long
 async def test_a_broker_that_comes_back_is_rung_again(jobs, tmp_path):
     with EmbeddedValkey(tmp_path / "valkey") as server:
         notifier = Notifier(Settings(broker_url=server.url, breaker_seconds=0.0))

@@ -89,6 +89,7 @@ def test_a_wait_is_capped(settings, key, server):
         assert time.monotonic() - started < 5.0
 
 
+@pytest.mark.long
 def test_without_redis_the_row_is_re_read(settings, key, server, worker, claimed):
     chosen = msgspec.structs.replace(settings, broker_url="redis://127.0.0.1:1/0", reread_seconds=0.3)
     with api_server(chosen) as lonely, lonely.client(key) as client:

@@ -86,6 +86,7 @@ def test_any_origin_may_call_but_never_with_credentials(open_to_all, rows, key):
             assert "access-control-allow-credentials" not in sharing(answer)
 
 
+@pytest.mark.long
 def test_none_may_where_the_operator_names_none(api, client):
     for answer in (
         client.get("/models/v1", headers={"Origin": STUDIO}),

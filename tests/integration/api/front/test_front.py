@@ -44,6 +44,7 @@ def test_42_options_names_every_method_of_every_route(api, rows, client, methods
             assert known | ({"HEAD"} if "GET" in known else set()) == allowed, path
 
 
+@pytest.mark.long
 def test_a_wrong_method_is_answered_with_the_right_ones(client, methods):
     """In the shape of a dialect on its paths; some of those are not offered, whatever the method."""
     for path, known in methods.items():
@@ -57,6 +58,7 @@ def test_a_wrong_method_is_answered_with_the_right_ones(client, methods):
         assert set(client.options(path).headers["Allow"].split(", ")) == set(answer.headers["Allow"].split(", ")), path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("with_key", [False, True])
 def test_42_head_answers_as_get_wherever_there_is_one(api, rows, server, client, methods, with_key):
     def shape(answer):

@@ -128,6 +128,7 @@ def test_a_body_beyond_the_tenants_share_is_refused(small, rows, server, key, st
         assert 202 == own.post(ROUTE, content=PADDED).status_code
 
 
+@pytest.mark.long
 def test_a_body_beyond_the_whole_budget_is_refused(small, rows, server, key, stranger, admin):
     bodies, answers = (Slow(), Slow()), []
     keys = (key, stranger.headers["X-API-Key"])

@@ -104,6 +104,7 @@ def own(own_postgres, settings):
     engine.dispose()
 
 
+@pytest.mark.long
 def test_a_database_that_comes_back_is_used_again(own, own_postgres):
     client, rows = own
     before = submit(client)
@@ -138,6 +139,7 @@ def test_a_database_that_freezes_does_not_freeze_the_api(own, own_postgres):
     assert count < len(rows.execute(jobs.select()))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("hangs", [False, True])
 def test_submits_do_not_wait_for_redis(settings, key, server, rows, hangs):
     with somewhere(hangs) as address:

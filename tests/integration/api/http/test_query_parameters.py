@@ -66,6 +66,7 @@ def test_a_key_is_asked_for_first(api):
         assert 401 == anybody.get("/jobs/v1?limits=1").status_code
 
 
+@pytest.mark.long
 def test_a_dialect_says_that_it_ignores_them(settings, key, rows, monkeypatch):
     @get("/pictures")
     async def lenient() -> str:
@@ -101,6 +102,7 @@ def test_answers_to_a_key_are_stored_nowhere(client, server, create, stranger):
         ), answer.url
 
 
+@pytest.mark.long
 def test_what_needs_no_key_may_be_stored(api):
     with api.client() as anybody:
         for path in ("/problems", "/schema/openapi.json", "/schema/scripts/swagger-ui.css", "/nowhere"):

@@ -72,6 +72,7 @@ def test_without_a_limit_no_header_speaks_of_one(client):
     assert not [name for name in answer.headers if name.lower().startswith("x-ratelimit")]
 
 
+@pytest.mark.long
 def test_an_address_that_guesses_keys_is_slowed_down(guarded, rows):
     with guarded.client(new_key()) as guesser:
         answers = [ask(guesser, **{"X-API-Key": new_key()}) for _ in range(5)]
@@ -80,6 +81,7 @@ def test_an_address_that_guesses_keys_is_slowed_down(guarded, rows):
     assert 0 < int(answers[-1].headers["Retry-After"]) <= 100
 
 
+@pytest.mark.long
 def test_a_forwarding_header_does_not_change_the_address(guarded, rows):
     with guarded.client() as guesser:
         for number in range(5):
@@ -96,6 +98,7 @@ def test_a_valid_key_that_was_used_before_is_not_slowed_down(guarded, rows, key)
         assert 200 == ask(caller).status_code
 
 
+@pytest.mark.long
 def test_while_redis_is_away_the_process_counts_alone(settings, rows, key):
     away = msgspec.structs.replace(settings, broker_url="redis://127.0.0.1:1/0", **LIMITS)
     with api_server(away) as server, server.client(key) as client:

@@ -57,6 +57,7 @@ def test_the_type_of_a_problem_does_too(behind, follow, path):
         assert problem["code"] == follow(path, problem["type"]).json()["code"]
 
 
+@pytest.mark.long
 def test_the_page_of_the_document_does_too(behind, follow):
     with behind.client() as client:
         head = client.get("/schema").text.split("</head>")[0]
@@ -65,5 +66,6 @@ def test_the_page_of_the_document_does_too(behind, follow):
         assert [{"url": PREFIX}] == client.get("/schema/openapi.json").json()["servers"]
 
 
+@pytest.mark.long
 def test_links_without_a_prefix_are_as_they_were(api, client, create):
     assert f"{ROUTE}/status/" in client.post(ROUTE, json={"prompt": "a"}).headers["Location"][: len(ROUTE) + 8]

@@ -56,6 +56,7 @@ def run(api, key, tmp_path, node):
     return run
 
 
+@pytest.mark.matrix
 @pytest.mark.contract("C48")
 @pytest.mark.parametrize("language", ["cURL", "JavaScript", "Python", "Java"])
 def test_a_sample_submits_a_job_in_every_language(document, run, server, language):
@@ -64,6 +65,7 @@ def test_a_sample_submits_a_job_in_every_language(document, run, server, languag
     assert ("queued", "image") == (answer["status"], answer["modality"])
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("language", ["cURL", "JavaScript", "Python"])
 def test_a_sample_uploads_a_file(document, run, tmp_path, language):
     (tmp_path / "photo.jpg").write_bytes(image_file())
@@ -72,6 +74,7 @@ def test_a_sample_uploads_a_file(document, run, tmp_path, language):
     assert (True, "image/png") == (answer["uploaded"], answer["media_type"])
 
 
+@pytest.mark.matrix
 @pytest.mark.contract("C48")
 @pytest.mark.parametrize(
     ("base", "method", "path", "language", "field"),

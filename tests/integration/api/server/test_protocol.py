@@ -202,6 +202,7 @@ def test_a_request_that_can_be_read_in_two_ways_is_refused(server, headers):
         assert (400, "malformed_request") == (answer.status, answer.code)
 
 
+@pytest.mark.long
 def test_silent_connections_give_way_to_new_ones(patient):
     with ExitStack() as stack:
         first, second, *_ = [stack.enter_context(connection(patient.url)) for _ in range(MOST_PER_ADDRESS)]

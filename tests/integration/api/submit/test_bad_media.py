@@ -164,6 +164,7 @@ def test_an_upload_of_the_wrong_media_type(client, upload, content):
     refused(answer, "unsupported_media", "$.image_url")
 
 
+@pytest.mark.long
 def test_an_upload_that_is_too_large(client, settings, key, upload):
     """S3 may accept one: its links cannot limit the size."""
     input_id = upload(image_file() + bytes(1000))
@@ -214,6 +215,7 @@ def test_over_the_quota_nothing_stays_in_the_store(client, quota_fills):
     refused(client.post(CUTOUT, json={"image_url": PNG}), "too_many_jobs", None, 429)
 
 
+@pytest.mark.long
 def test_media_of_a_job_that_may_have_been_committed_are_kept(settings, key, tmp_path, rows, caplog):
     """A database that stops answering during the commit: the job may exist, so its inputs stay."""
     elsewhere = msgspec.structs.replace(settings, storage_url=f"file://{tmp_path}/elsewhere")

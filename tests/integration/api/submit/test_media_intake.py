@@ -131,12 +131,14 @@ def test_a_data_url_goes_into_the_store_and_never_into_a_row(post, rows, store, 
     assert "base64" not in everything
 
 
+@pytest.mark.long
 def test_a_data_url_may_be_as_large_as_an_input(post, store):
     content = PNG + bytes(20_000_000 - len(PNG))
     job = post(CUTOUT, image_url=data_url(content))
     assert 20_000_000 == store.size(f"{job.tenant}/{job.id}/inputs/raw/image_url")
 
 
+@pytest.mark.long
 def test_urls_do_not_wait_behind_files_for_a_store_that_hangs(settings, key, rows):
     """Every thread that stores is in a connection that says nothing; a URL needs none of them."""
     with socket.create_server(("127.0.0.1", 0)) as hangs:

@@ -61,6 +61,7 @@ def test_only_our_own_role_can_connect(server):
         psycopg.connect(server.url.replace("atelier@", "postgres@"))
 
 
+@pytest.mark.long
 def test_only_the_account_may_enter_the_socket_folder(server):
     folder = Path(query(server.url, "SHOW unix_socket_directories"))
     assert 0o700 == folder.stat().st_mode & 0o777
@@ -73,6 +74,7 @@ def test_fsync_is_left_out_only_when_asked(server, tmp_path):
         assert "on" == query(durable.url, "SHOW fsync")
 
 
+@pytest.mark.long
 def test_a_restart_keeps_the_data_and_the_url(server):
     execute(server.url, "CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)")
     url = server.url
@@ -111,6 +113,7 @@ def test_stop_does_not_wait_for_clients(server):
             client.execute("SELECT 1")
 
 
+@pytest.mark.long
 def test_it_starts_after_kill_9_of_the_postmaster(server):
     execute(server.url, "CREATE TABLE kept (n int)")
     family = descendants(server.process.pid)
@@ -136,6 +139,7 @@ def test_kill_9_of_the_parent_ends_every_process(folder):
         assert 1 == query(server.url, "SELECT 1")
 
 
+@pytest.mark.long
 def test_a_stale_lock_file_with_a_used_pid_is_removed(server):
     server.stop()
     lock = server.data / "postmaster.pid"
@@ -164,6 +168,7 @@ def test_a_long_folder_name_moves_the_socket_elsewhere(tmp_path, name):
     assert not sockets.exists()
 
 
+@pytest.mark.long
 def test_an_interrupted_initdb_is_repeated(folder):
     (folder / "data.new" / "base").mkdir(parents=True)
     with EmbeddedPostgres(folder, durable=False) as server:

@@ -139,6 +139,7 @@ def test_a_store_that_was_away_works_again(s3, tmp_path):
     assert ["k"] == list(store.keys())
 
 
+@pytest.mark.long
 def test_a_bucket_that_is_not_there_is_told(s3, tmp_path):
     store = S3Store.from_url(s3.storage_url("test-missing"))
     with pytest.raises(StorageUnavailable, match="create it first"):

@@ -61,12 +61,14 @@ def test_the_url_names_the_kind(store):
     store.check()
 
 
+@pytest.mark.matrix
 def test_what_was_put_can_be_got(store, put, prefix, tmp_path):
     content = bytes(range(256)) * 10
     assert content == fetch(store, put(f"{prefix}job/1/a.webp", content), tmp_path)
     assert b"" == fetch(store, put(f"{prefix}job/1/empty.webp", b""), tmp_path)
 
 
+@pytest.mark.matrix
 def test_a_large_object_comes_back_whole(store, put, prefix, tmp_path):
     """Larger than one part of an S3 upload."""
     content = bytes(range(256)) * (24 * 1024)
@@ -87,6 +89,7 @@ def test_a_missing_object_is_an_unknown_output(store, put, prefix, tmp_path):
     assert not (tmp_path / "target").exists()
 
 
+@pytest.mark.matrix
 def test_keys_are_those_below_a_prefix(store, put, prefix):
     keys = [
         put(f"{prefix}{name}") for name in ("job_1/1/a.webp", "job_1/2/b.webp", "job_10/1/c.webp", "job_2/1/d.webp")
@@ -99,6 +102,7 @@ def test_keys_are_those_below_a_prefix(store, put, prefix):
     assert set(keys) <= set(store.keys())
 
 
+@pytest.mark.matrix
 def test_exactly_the_objects_of_a_prefix_are_removed(store, put, prefix):
     for name in ("job_1/1/a.webp", "job_1/2/b.webp", "job_10/1/c.webp"):
         put(f"{prefix}{name}")
@@ -109,6 +113,7 @@ def test_exactly_the_objects_of_a_prefix_are_removed(store, put, prefix):
     assert 1 == store.remove_prefix(prefix)
 
 
+@pytest.mark.matrix
 def test_exactly_one_object_is_removed(store, put, prefix):
     keys = [put(f"{prefix}job/1/{name}") for name in ("a", "ab", "b")]
     store.remove(keys[0])
@@ -147,6 +152,7 @@ def test_a_link_downloads_the_object_with_its_media_type(store, put, prefix):
         assert (b"picture", "image/webp") == (path.read_bytes(), query["type"])
 
 
+@pytest.mark.matrix
 def test_the_size_of_an_object(store, put, prefix):
     put(f"{prefix}job/inputs/raw/input_image", b"x" * 300_000)
     put(f"{prefix}empty", b"")
@@ -179,6 +185,7 @@ def send(store, link, content):
         store.put(key, Path(file.name), "application/octet-stream")
 
 
+@pytest.mark.matrix
 def test_the_last_upload_of_a_link_counts(store, prefix, tmp_path):
     key = f"{prefix}inputs/{new_id('inp')}"
     link = store.upload_link(key, seconds=60)
@@ -189,6 +196,7 @@ def test_the_last_upload_of_a_link_counts(store, prefix, tmp_path):
     assert [key] == list(store.keys(prefix))
 
 
+@pytest.mark.matrix
 def test_an_upload_link_is_for_one_object_and_ends(store, prefix):
     link = store.upload_link(f"{prefix}inputs/a", seconds=60)
     refused = (BadSignature, urllib.error.HTTPError)
@@ -213,6 +221,7 @@ def test_a_download_link_takes_no_upload(store, put, prefix, tmp_path):
     assert b"picture" == fetch(store, key, tmp_path)
 
 
+@pytest.mark.matrix
 def test_uploads_at_once_do_not_disturb_each_other(store, prefix, tmp_path):
     def upload(number):
         source = tmp_path / f"source-{number}"

@@ -122,6 +122,7 @@ def test_nothing_that_was_there_is_lost(old: str) -> None:
             assert was == {name: now[name] for name in was}, table
 
 
+@pytest.mark.long
 def test_unfinished_jobs_are_done_and_ended_ones_stay(rows: Rows) -> None:
     ended = {job.id: job for job in every(rows) if job.status.terminal}
     assert 3 == len(ended)
@@ -144,6 +145,7 @@ def test_unfinished_jobs_are_done_and_ended_ones_stay(rows: Rows) -> None:
     assert 4 == len(delivered)
 
 
+@pytest.mark.long
 def test_jobs_keep_the_order_of_their_submit(unnumbered: str) -> None:
     """Those of before are numbered by `created_at`, below every number of a job that is submitted afterwards."""
     with psycopg.connect(unnumbered) as connection:
@@ -157,6 +159,7 @@ def test_jobs_keep_the_order_of_their_submit(unnumbered: str) -> None:
         assert highest < next_one
 
 
+@pytest.mark.long
 def test_jobs_that_have_inputs_are_marked(marked: Rows) -> None:
     """Of those without any, the ones that an API of the version before submits are not known yet."""
     known = {row.id: row.has_inputs for row in marked.execute(jobs.select())}
@@ -172,10 +175,12 @@ def test_jobs_that_have_inputs_are_marked(marked: Rows) -> None:
     assert [] == marked.execute(input_removal.finished(3600.0))
 
 
+@pytest.mark.long
 def test_inputs_that_wait_get_the_model_of_their_job(in_lanes: Rows) -> None:
     assert [("waiting", "chaos")] == [tuple(row) for row in in_lanes.execute(text("SELECT status, model FROM inputs"))]
 
 
+@pytest.mark.long
 def test_pictures_of_outputs_leave_the_lists(empty_database_url: str) -> None:
     """A waveform does; one that its owner has tagged stays, and so does the second image of a job."""
     url = filled(empty_database_url, "0034")
@@ -200,6 +205,7 @@ def test_pictures_of_outputs_leave_the_lists(empty_database_url: str) -> None:
         assert 5 == rows.scalar(select(func.count()).where(media.c.archived_at.is_(None)))
 
 
+@pytest.mark.long
 def test_a_worker_of_the_version_before_goes_on(rows: Rows) -> None:
     """A rolling update: its claim and its submits do not name the newest columns."""
     job = rows.submit("ten_1")
@@ -214,6 +220,7 @@ def test_a_worker_of_the_version_before_goes_on(rows: Rows) -> None:
     assert {"job_queued", job.id} == taken
 
 
+@pytest.mark.long
 def test_webhooks_of_the_version_before_go_on(rows: Rows) -> None:
     """A rolling update: its workers add deliveries, lease them and keep breakers by host, as if nothing had changed."""
     rows.execute(text("UPDATE outbox SET delivered_at = now()"))

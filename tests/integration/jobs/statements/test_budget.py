@@ -316,6 +316,7 @@ class TestRecount:
                 corrected += connection.execute(budget.recount(tenant)).scalars().all()
         return corrected
 
+    @pytest.mark.long
     def test_a_right_reservation_is_left_alone(self, rows, tenant, job):
         rows.tenant("without jobs")
         assert [] == rows.execute(budget.miscounted()) == self.recount(rows)
@@ -336,6 +337,7 @@ class TestRecount:
         commit(rows, job, cost=0.25)
         assert (0.25, (0.25, 0.0)) == (rows.job(job).cost, money(rows, tenant))
 
+    @pytest.mark.long
     def test_30_it_is_exact_while_jobs_come_and_go(self, rows, tenant, full: bool):
         rows.execute(set_budget(tenant, 1000.0))
         number = 400 if full else 40

@@ -96,6 +96,7 @@ def test_a_voice_of_a_moment_makes_one_frame(inputs: Inputs, tmp_path: Path) -> 
     assert 1 == run(Inputs({**inputs.files, "input_audio": short})).metadata["frames"]
 
 
+@pytest.mark.long
 def test_every_frame_is_reported_and_a_cancel_ends_it(inputs: Inputs) -> None:
     log: list[tuple[float, Stage]] = []
     run(inputs, log)

@@ -31,6 +31,7 @@ def test_the_committed_network_is_the_locked_one(tmp_path: Path) -> None:
     verify(SPEC, read_lock(), tmp_path)
 
 
+@pytest.mark.long
 def test_the_matte_overlaps_by_nine_tenths_on_unseen_images(cutter: evaluate.Cutter, full: bool) -> None:
     """120 composites, of which the usual run looks at the first 30."""
     count = 120 if full else 30
@@ -40,6 +41,7 @@ def test_the_matte_overlaps_by_nine_tenths_on_unseen_images(cutter: evaluate.Cut
     assert 0.9 <= overlaps.mean()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "bar"), [("hair", 0.19), ("glass", 0.17)])
 def test_semitransparency_finds_unseen_hair_and_glass(
     cutter: evaluate.Cutter, kind: str, bar: float, full: bool
@@ -51,6 +53,7 @@ def test_semitransparency_finds_unseen_hair_and_glass(
     assert 0.7 * scores.error_without > scores.error
 
 
+@pytest.mark.long
 def test_the_default_matte_is_the_first_networks_alone() -> None:
     """To the bit, and the other networks are not even opened; `semitransparency` changes it."""
     session = evaluate.Cutter().pipeline.session
@@ -95,6 +98,7 @@ def test_its_shadow_stays_behind(cutter: evaluate.Cutter) -> None:
     assert 0.05 > beside.mean()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "draw",
     [

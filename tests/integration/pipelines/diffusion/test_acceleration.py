@@ -59,6 +59,7 @@ class TestReusedSteps:
         assert 2 <= count.whole < 12
         assert "first-block" == raw.metadata["cache"]
 
+    @pytest.mark.long
     def test_every_other_job_has_the_pixels_of_diffusers(self, weights_dir: Path) -> None:
         pipeline = loaded("qwenimage", weights_dir, **REUSED)
         before, reused, after = (run(pipeline, quality=word) for word in ("standard", "fast", "standard"))
@@ -68,6 +69,7 @@ class TestReusedSteps:
             assert raw.metadata["cache"] is None
         assert not np.array_equal(before.arrays["0"], reused.arrays["0"])
 
+    @pytest.mark.long
     def test_nothing_passes_from_one_image_to_the_next(self, weights_dir: Path) -> None:
         pipeline = loaded("qwenimage", weights_dir, **REUSED)
         both = run(pipeline, 1, quality="fast", num_images=2).arrays
@@ -75,6 +77,7 @@ class TestReusedSteps:
         assert np.array_equal(image(pipeline, 2, quality="fast"), both["1"])
         assert np.array_equal(image(pipeline, 1, quality="fast"), both["0"])
 
+    @pytest.mark.long
     def test_a_cancel_takes_it_off(self, weights_dir: Path) -> None:
         pipeline: Any = loaded("qwenimage", weights_dir, **REUSED)
 
@@ -114,6 +117,7 @@ class TestReusedSteps:
 
 
 class TestAttention:
+    @pytest.mark.matrix
     @pytest.mark.parametrize(
         ("wanted", "used"),
         [("native", "native"), ("auto", "native"), ("_native_math", "_native_math"), ("flash", "native")],
@@ -150,6 +154,7 @@ class Compilations:
 
 @pytest.mark.usefixtures("traced")
 class TestCompiled:
+    @pytest.mark.long
     def test_the_first_run_says_so_and_later_ones_compile_nothing(self, weights_dir: Path) -> None:
         pipeline = loaded("zimage", weights_dir, compile=True)
         compilations = Compilations()
@@ -305,6 +310,7 @@ def test_a_model_that_needs_an_image_is_warmed_with_a_gray_one(weights_dir: Path
     assert ["prepare", "step", "decode"] == [stage for _, stage in log]
 
 
+@pytest.mark.long
 def test_weights_of_an_images_autoencoder_may_lie_channels_last(weights_dir: Path) -> None:
     pipeline: Any = loaded("sdxl", weights_dir)
     channels_last(pipeline.pipe)

@@ -98,6 +98,7 @@ def test_only_the_decode_is_repeated_and_pixels_are_the_same(pipeline: Pipeline,
     assert (alone, 0, []) == (watched.evaluations, watched.failures, others)
 
 
+@pytest.mark.matrix
 def test_when_no_model_can_leave_it_is_tried_once_more(pipeline: Pipeline, name: str, watched: Watched) -> None:
     expected, alone = make(pipeline, name), watched.evaluations
     watched.evaluations, watched.failures, watched.calls = 0, 9, 0

@@ -56,6 +56,7 @@ def test_in_bfloat16_too(weights_dir: Path) -> None:
     assert 0 < pipeline.prompts.bytes  # type: ignore[attr-defined]
 
 
+@pytest.mark.long
 def test_another_negative_prompt_is_read(weights_dir: Path) -> None:
     pipeline = loaded("sdxl", weights_dir)
     for words in ("dogs", "cats", "dogs"):
@@ -63,6 +64,7 @@ def test_another_negative_prompt_is_read(weights_dir: Path) -> None:
         assert np.array_equal(directly(weights_dir / "sdxl", guidance_scale=7.5, negative_prompt=words), made)
 
 
+@pytest.mark.long
 def test_a_start_image_reuses_the_prompt_of_text_alone(weights_dir: Path, reference: Inputs) -> None:
     file = reference.files["reference_images.0"]
     pipeline = loaded("zimage", weights_dir)

@@ -69,6 +69,7 @@ def test_guidance_that_is_off_has_a_graph_of_its_own(weights_dir: Path, gpu: Rec
     assert 2 == gpu.alive
 
 
+@pytest.mark.long
 def test_weights_that_move_leave_no_graph_behind(weights_dir: Path, gpu: RecordedGraphs) -> None:
     pipeline = graphed(weights_dir)
     expected = image(pipeline)
@@ -99,6 +100,7 @@ def test_without_memory_for_a_graph_steps_are_taken(weights_dir: Path, gpu: Reco
     assert 2 == gpu.launches
 
 
+@pytest.mark.long
 def test_a_unet_that_cannot_be_recorded_is_reported(weights_dir: Path, gpu: RecordedGraphs) -> None:
     pipeline = graphed(weights_dir)
     gpu.error = RuntimeError("operation not permitted when stream is capturing")

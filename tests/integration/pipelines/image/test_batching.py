@@ -47,6 +47,7 @@ def test_each_image_is_the_one_made_alone(weights_dir: Path, reference: Inputs, 
     assert [0.0, 0.2, 0.4, 0.6, 0.8, 0.85, 0.9, 0.95] == pytest.approx([part for part, _ in log])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["sdxl", "zimage", pytest.param("qwenimage", marks=pytest.mark.long)])
 def test_each_starts_from_the_image_with_noise_of_its_own(weights_dir: Path, tmp_path: Path, name: str) -> None:
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(tmp_path / "a.png")

@@ -35,6 +35,7 @@ def controlled(name: str, weights: Path, controlnet: str = "") -> Pipeline:
     return loaded(name, weights, capabilities=capabilities, controlnet=tiny_controlnets.entry_of(controlnet or name))
 
 
+@pytest.mark.matrix
 @pytest.mark.contract("F3")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_controlled_image_has_the_pixels_of_diffusers(controls: Path, picture: Path, name: str) -> None:
@@ -53,6 +54,7 @@ def test_a_controlled_image_has_the_pixels_of_diffusers(controls: Path, picture:
     assert np.array_equal(free, image(pipeline, 2))
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("change", ["missing", "more", "of another shape"])
 def test_a_controlnet_that_does_not_fit_is_refused(controls: Path, tmp_path: Path, change: str) -> None:
     file = tmp_path / "zimage-controlnet" / "union.safetensors"
@@ -69,6 +71,7 @@ def test_a_controlnet_that_does_not_fit_is_refused(controls: Path, tmp_path: Pat
         controlled("zimage", tmp_path)
 
 
+@pytest.mark.long
 def test_a_pipeline_that_follows_none_does_not_load(controls: Path) -> None:
     with pytest.raises(ModelLoadFailed, match="Flux2KleinPipeline follows no control picture"):
         controlled("flux2klein", controls, "sdxl")

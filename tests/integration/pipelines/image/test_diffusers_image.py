@@ -132,6 +132,7 @@ class TestLayout:
 
 
 class TestArguments:
+    @pytest.mark.long
     def test_guidance_and_negative_prompt_reach_the_model(self, weights_dir: Path) -> None:
         pipeline = loaded("sdxl", weights_dir, capabilities=["text-to-image", "negative-prompt"])
         asked = {"guidance_scale": 7.5, "negative_prompt": "dogs"}
@@ -142,6 +143,7 @@ class TestArguments:
         assert not np.array_equal(directly(weights_dir / "sdxl"), raw.arrays["0"])
         assert () == raw.warnings
 
+    @pytest.mark.long
     def test_what_a_pipeline_does_not_take_is_said(self, weights_dir: Path) -> None:
         pipeline = loaded("flux2klein", weights_dir, capabilities=["text-to-image", "negative-prompt"])
 
@@ -158,6 +160,7 @@ class TestArguments:
         expected = directly(weights_dir / "zimage", num_inference_steps=2, guidance_scale=0)
         assert np.array_equal(expected, raw.arrays["0"])
 
+    @pytest.mark.long
     def test_a_size_that_is_not_native_is_resized_with_lanczos(self, weights_dir: Path) -> None:
         pipeline = loaded("zimage", weights_dir, limits={"native_sizes": [[64, 64]]})
         warned: list[str] = []
@@ -172,6 +175,7 @@ class TestArguments:
         assert (64, 64) == (raw.metadata["made_width"], raw.metadata["made_height"])
 
 
+@pytest.mark.long
 def test_pixels_are_written_to_the_file_that_the_encoder_reads(weights_dir: Path, tmp_path: Path) -> None:
     into_files = msgspec.structs.replace(context(), empty=partial(empty_array, tmp_path))
     raw = loaded("sdxl", weights_dir).run(asked(num_images=2), Inputs(), into_files)
@@ -182,6 +186,7 @@ def test_pixels_are_written_to_the_file_that_the_encoder_reads(weights_dir: Path
     assert np.array_equal(directly(weights_dir / "sdxl", 1), load_raw(tmp_path).arrays["0"])
 
 
+@pytest.mark.long
 def test_a_png_has_the_pixels_of_diffusers(weights_dir: Path, tmp_path: Path) -> None:
     save_raw(run(loaded("sdxl", weights_dir)), tmp_path / "raw")
 
@@ -219,6 +224,7 @@ class TestRefused:
         with pytest.raises(WeightsNotLocked, match=r"vae/diffusion_pytorch_model\.safetensors"):
             load(entry, folder.parent, lock, "cpu")
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize("component", ["transformer", "text_encoder", "vae"])
     @pytest.mark.parametrize("fault", ["missing", "shape"])
     def test_tensors_that_do_not_fit_the_configuration(self, folder: Path, component: str, fault: str) -> None:

@@ -71,6 +71,7 @@ class TestReferences:
         assert not np.array_equal(image(pipeline), image(pipeline, inputs=reference))
         assert np.array_equal(directly(weights_dir / "flux2klein"), image(pipeline))
 
+    @pytest.mark.long
     def test_an_input_image_is_the_first_of_them(self, weights_dir: Path, tmp_path: Path) -> None:
         pipeline = loaded("flux2klein", weights_dir)
         one, two = files(tmp_path, 2)
@@ -123,6 +124,7 @@ class TestImageToImage:
         call = {"image": Image.open(start), "strength": 0.6} | ({} if name == "sdxl" else SIZE)
         assert np.array_equal(from_image(weights_dir / name, 1, torch.bfloat16, **call), made)
 
+    @pytest.mark.long
     def test_the_next_image_of_words_is_as_ever(self, weights_dir: Path, tmp_path: Path, name: str) -> None:
         pipeline = loaded(name, weights_dir)
         before = image(pipeline)

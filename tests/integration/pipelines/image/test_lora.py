@@ -49,6 +49,7 @@ def test_pixels_are_those_of_diffusers_with_the_adapters(folder: Path) -> None:
     assert not np.array_equal(bare, made)
 
 
+@pytest.mark.long
 def test_one_that_the_server_lacks_is_refused(folder: Path) -> None:
     pipeline = loaded("zimage", folder, **CATALOG)
 
@@ -58,6 +59,7 @@ def test_one_that_the_server_lacks_is_refused(folder: Path) -> None:
     assert np.array_equal(directly(folder / "zimage"), image(pipeline))
 
 
+@pytest.mark.long
 def test_weight_nothing_changes_nothing(folder: Path) -> None:
     pipeline = loaded("zimage", folder, **CATALOG)
 

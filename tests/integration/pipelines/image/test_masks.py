@@ -31,6 +31,7 @@ def save_mask(file: Path, size: tuple[int, int] = (64, 64)) -> Path:
     return file
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("strength", [None, 0.7])
 @pytest.mark.parametrize("name", MASKED)
 def test_a_masked_picture_has_the_pixels_of_diffusers(
@@ -46,6 +47,7 @@ def test_a_masked_picture_has_the_pixels_of_diffusers(
     assert np.array_equal(expected, made)
 
 
+@pytest.mark.long
 def test_each_image_of_a_job_is_the_one_made_alone(weights_dir: Path, picture: Path, tmp_path: Path) -> None:
     inputs = Inputs({"input_image": picture, "mask": save_mask(tmp_path / "mask.png")})
     pipeline = loaded("zimage", weights_dir, batch={"images": 4})
@@ -53,6 +55,7 @@ def test_each_image_of_a_job_is_the_one_made_alone(weights_dir: Path, picture: P
     assert all(np.array_equal(image(pipeline, 2 + number, inputs), made) for number, made in enumerate(two))
 
 
+@pytest.mark.matrix
 @pytest.mark.contract("F2")
 @pytest.mark.parametrize("has_mask", [False, True], ids=["padding", "padding and mask"])
 @pytest.mark.parametrize("name", MASKED)
@@ -84,6 +87,7 @@ def test_what_is_new_has_the_shape_within_the_sides(weights_dir: Path, tmp_path:
     assert (96, 64, 3) == made.shape
 
 
+@pytest.mark.long
 def test_klein_sees_references_beside_what_it_repaints(weights_dir: Path, picture: Path, tmp_path: Path) -> None:
     files = {"input_image": picture, "mask": save_mask(tmp_path / "mask.png")}
     for number in range(2):

@@ -61,6 +61,7 @@ class TestSeveralImages:
 
 
 class TestPresets:
+    @pytest.mark.long
     def test_a_preset_is_the_call_with_its_values(self, weights_dir: Path) -> None:
         presets = {"fast": {"num_inference_steps": 2}, "pro": {"num_inference_steps": 4, "guidance_scale": 7.0}}
         pipeline = loaded("sdxl", weights_dir, quality=presets)
@@ -91,6 +92,7 @@ class TestTrueGuidance:
 
         assert np.array_equal(directly(weights_dir / "qwenimage", true_cfg_scale=1.0, negative_prompt=None), made)
 
+    @pytest.mark.long
     def test_a_distilled_model_says_that_it_ignores_a_scale(self, weights_dir: Path, tmp_path: Path) -> None:
         torch.manual_seed(0)
         pipe: Any = tiny_checkpoints.flux2klein()
@@ -142,6 +144,7 @@ class TestLora:
 
         assert np.array_equal(directly(folder / name), made)
 
+    @pytest.mark.long
     @pytest.mark.parametrize("name", ["qwenimage"])
     def test_with_the_schedule_it_was_distilled_on(self, folder: Path, name: str) -> None:
         schedule = {"base_shift": 1.0986123, "max_shift": 1.0986123, "shift_terminal": 0.0}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -65,6 +66,7 @@ def test_a_preview_looks_like_what_is_made() -> None:
         assert max(distances) < 30 < min(others)
 
 
+@pytest.mark.long
 def test_drawing_changes_nothing_and_is_done_once_for_each_ask(weights_dir: Path) -> None:
     pipeline = loaded("zimage", weights_dir)
     followed = Steps()
@@ -90,6 +92,7 @@ def test_each_job_of_a_shared_run_shows_its_own(weights_dir: Path) -> None:
         )
 
 
+@pytest.mark.long
 def test_a_film_shows_one_of_its_frames(tmp_path: Path) -> None:
     tiny_videos.save("wan22", tmp_path / "wan22")
     entry = spec(

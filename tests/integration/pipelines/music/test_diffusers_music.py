@@ -76,6 +76,7 @@ def test_samples_are_those_of_the_pipeline_called_directly(
     assert [0.0, 1 / 3, 2 / 3] == pytest.approx(reports)
 
 
+@pytest.mark.long
 def test_every_field_has_an_effect(ace: DiffusersMusic) -> None:
     usual = made(ace).arrays["samples"]
     others = [
@@ -98,6 +99,7 @@ def test_a_turbo_checkpoint_says_that_it_has_no_guidance(ace: DiffusersMusic) ->
     assert (made(ace).arrays["samples"] == raw.arrays["samples"]).all()
 
 
+@pytest.mark.long
 def test_another_checkpoint_is_guided(tmp_path: Path) -> None:
     base = DiffusersMusic(MODEL, tiny_ace_step.save(tmp_path, is_turbo=False), "cpu")
     raw = made(base, guidance_scale=5.0)

@@ -50,6 +50,7 @@ def test_depths_are_those_of_transformers(folder: Path, picture: Image.Image) ->
     assert (0, 255) == made.convert("L").getextrema()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("with_people", [False, True])
 def test_poses_are_those_of_transformers(folder: Path, picture: Image.Image, with_people: bool) -> None:
     made = drawers(folder, "pose", *(["people"] if with_people else [])).draw("pose", picture)
@@ -77,6 +78,7 @@ def test_a_preprocessor_without_a_tensor_is_refused(folder: Path, tmp_path: Path
         drawers(tmp_path, "depth")
 
 
+@pytest.mark.long
 def test_a_preprocessor_of_other_things_is_refused(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     config = VitPoseConfig.from_pretrained(tmp_path / "tiny-pose", num_labels=5)

@@ -118,6 +118,7 @@ def changed(weights: Path, folder: Path, file: Path, name: str, tensor: torch.Te
     return folder
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("file", "name", "tensor", "said"),
     [

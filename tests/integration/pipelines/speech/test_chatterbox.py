@@ -140,6 +140,7 @@ def test_the_tokens_are_those_of_the_authors_loop(model: TinyChatterbox, weights
     assert torch.equal(expected, ours.tokens)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", [pytest.param("english", marks=pytest.mark.long), "multilingual", "turbo"])
 def test_looking_at_each_eighth_token_changes_nothing(
     model: TinyChatterbox, layout: str, monkeypatch: pytest.MonkeyPatch
@@ -197,6 +198,7 @@ class TestEveryLayout:
             f"the text is longer than `max_new_tokens` allows; it was cut off after {max_tokens / 25:g} s",
         ) == raw.warnings
 
+    @pytest.mark.long
     def test_the_seed_decides(self, model: TinyChatterbox) -> None:
         first, again, other = (samples(model, seed=seed) for seed in (7, 7, 8))
 
@@ -223,6 +225,7 @@ class TestEveryLayout:
         assert np.array_equal(alone[1], within[0])
         assert alone[0].shape != alone[1].shape or not np.array_equal(alone[0], alone[1])
 
+    @pytest.mark.long
     def test_a_cancel_takes_effect_within_five_tokens(self, model: TinyChatterbox) -> None:
         before, log = samples(model), []
 
@@ -277,6 +280,7 @@ class TestEveryLayout:
             assert np.abs(sound[begin - 12 : begin]).max() < 0.01
             assert np.abs(sound[end : end + 12]).max() < 0.01
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize("tokens", [4, 60])
     def test_a_sentence_is_played_while_its_tokens_are_made(self, model: TinyChatterbox, tokens: int) -> None:
         reports, played = list[float](), list[tuple[float, np.ndarray]]()
@@ -309,12 +313,14 @@ class TestEveryLayout:
             assert np.abs(sound[begin - 12 : begin]).max() < 0.01
             assert np.abs(sound[end : end + 12]).max() < 0.01
 
+    @pytest.mark.long
     def test_of_a_text_that_does_not_fit_the_beginning_is_spoken(self, model: TinyChatterbox) -> None:
         raw = run(model, "All work and no play makes Jack a dull boy. " * 20, max_new_tokens=60)
 
         assert len(raw.arrays["samples"]) <= 60 * RATE / 25
         assert 1 == len(raw.warnings)
 
+    @pytest.mark.long
     def test_it_speaks_in_the_voice_of_the_recording(self, model: TinyChatterbox, voices: list[Path]) -> None:
         low, high, own = (samples(model, voice=voice) for voice in (*voices, None))
 
@@ -365,6 +371,7 @@ class TestEveryLayout:
 
         run(loaded(layout, weights_dir), voice=voices[0], max_new_tokens=4)
 
+    @pytest.mark.long
     def test_a_missing_or_surplus_tensor_is_refused(self, weights_dir: Path, layout: str, tmp_path: Path) -> None:
         tensors = load_file(weights_dir / layout / "ve.safetensors")
         for number, (change, named) in enumerate(((without_bias, "proj.bias"), (with_more, "more.weight"))):
@@ -458,6 +465,7 @@ class TestVoices:
         assert 1 == len(known)
         assert first is not known.of(save_voice(tmp_path / "a.wav", pitch=131))
 
+    @pytest.mark.long
     def test_the_least_recently_used_goes_first(self, models: dict[str, TinyChatterbox], tmp_path: Path) -> None:
         known = VoiceCache(models["english"].nets, "english", kept=2)
         files = [save_voice(tmp_path / f"{pitch}.wav", pitch=pitch) for pitch in (100, 200, 300)]
@@ -469,6 +477,7 @@ class TestVoices:
         assert one is known.of(files[0])
         assert two is not known.of(files[1])
 
+    @pytest.mark.long
     @pytest.mark.parametrize(
         "layout",
         [

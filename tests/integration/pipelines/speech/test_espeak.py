@@ -70,6 +70,7 @@ def test_twenty_languages_speak(language_id: str) -> None:
     assert () == raw.warnings
 
 
+@pytest.mark.long
 def test_every_voice_of_the_wheel_makes_a_sound() -> None:
     with Espeak() as library:
         mute = [

@@ -87,6 +87,7 @@ class TestSound:
         assert np.float32 == first.dtype
         assert 0.2 < np.abs(first).max() <= 1
 
+    @pytest.mark.long
     def test_the_same_request_gives_the_same_samples(self, first: np.ndarray, speak: Speak) -> None:
         assert np.array_equal(first, speak(SENTENCES[0], language_id="en-US", voice="jf_alpha").arrays["samples"])
 
@@ -140,6 +141,7 @@ class TestLength:
         assert max(len(phonemes) for phonemes, _ in parts) <= MOST_PHONEMES
         assert ["cross-fade"] * (len(parts) - 1) == [edge for _, edge in parts][:-1]
 
+    @pytest.mark.long
     def test_max_new_tokens_bounds_the_sound(self, speak: Speak) -> None:
         raw = speak("Hi.", max_new_tokens=20)
         assert 0.8 * RATE == len(raw.arrays["samples"])

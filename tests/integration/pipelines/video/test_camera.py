@@ -82,6 +82,7 @@ def test_every_move_starts_at_the_still_itself(still: Path, prompt: str) -> None
     assert psnr(covered(still, (192, 128)), shown(still, prompt=prompt)[0]) > 35
 
 
+@pytest.mark.long
 def test_prompts_choose_different_moves(still: Path) -> None:
     ends = {prompt: shown(still, prompt=prompt)[-6] for prompt in MOVES}
 
@@ -89,6 +90,7 @@ def test_prompts_choose_different_moves(still: Path) -> None:
     assert [] == alike
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("prompt", "left", "top", "extent"),
     [

@@ -138,6 +138,7 @@ class TestBothFamilies:
         assert np.array_equal(directly(videos_dir / name), frames(raw))
         assert {"seed": 1, "fps": 24, "frames": FRAMES[name]}.items() <= raw.metadata.items()
 
+    @pytest.mark.long
     def test_from_a_still_too(self, videos_dir: Path, still: Inputs, name: str) -> None:
         raw = run(loaded(name, videos_dir), still)
 
@@ -179,12 +180,14 @@ class TestBothFamilies:
         assert files[0] == files[1]
         assert FRAMES[name] == len(decode_video(files[0], "mp4").frames)
 
+    @pytest.mark.matrix
     def test_every_step_is_reported(self, videos_dir: Path, still: Inputs, name: str) -> None:
         log: list[tuple[float, Stage]] = []
         loaded(name, videos_dir).run(VideoParams(prompt=PROMPT, **VIDEO), still, context(log=log))
 
         assert [(0.0, "prepare"), (0.25, "step"), (0.5, "step"), (0.75, "decode")] == log
 
+    @pytest.mark.long
     def test_after_a_cancel_the_next_film_is_as_ever(self, videos_dir: Path, still: Inputs, name: str) -> None:
         pipeline = loaded(name, videos_dir)
         before = frames(run(pipeline, still))
@@ -235,6 +238,7 @@ class TestBothFamilies:
 
 
 class TestCatalogue:
+    @pytest.mark.long
     def test_defaults_and_presets(self, videos_dir: Path) -> None:
         quality = {"fast": {"num_inference_steps": 2}}
         pipeline = loaded(
@@ -248,6 +252,7 @@ class TestCatalogue:
 
         assert [4, 2, 3] == facts
 
+    @pytest.mark.long
     def test_a_size_and_a_duration_beyond_the_model(self, videos_dir: Path) -> None:
         limits = {"frame_step": 4, "max_side": 64, "max_seconds": 0.2, "side_multiple": 32}
         warned: list[str] = []
@@ -266,6 +271,7 @@ class TestCatalogue:
         assert tuple(warned) == raw.warnings
         assert (64, 64) == (raw.metadata["made_width"], raw.metadata["made_height"])
 
+    @pytest.mark.long
     def test_edges_that_are_too_much_are_cut_off(self, videos_dir: Path) -> None:
         limits = {"frame_step": 4, "max_side": 128, "max_seconds": 5, "side_multiple": 64}
 
@@ -287,6 +293,7 @@ CLIPS = {"frame_step": 4, "max_side": 1280, "max_seconds": 5, "side_multiple": 3
 class TestLongerThanAClip:
     """Twelve steps of frames where the model makes four at once: 13 frames of 5, 5 and 5."""
 
+    @pytest.mark.long
     def test_each_clip_goes_on_from_the_frame_before(self, videos_dir: Path, tmp_path: Path) -> None:
         warned: list[str] = []
         reports: list[float] = []
@@ -325,6 +332,7 @@ class TestLongerThanAClip:
 
 
 class TestFirstAndLastFrame:
+    @pytest.mark.long
     def test_both_ends_reach_a_model_that_uses_them(self, videos_dir: Path, still: Inputs, ends: Inputs) -> None:
         pipeline = loaded("wan22a14b", videos_dir)
 
@@ -487,6 +495,7 @@ MAGCACHE = {"cache": "magcache", "cache_ratios": [1.0] * 12}
 TAYLORSEER = {"cache": "taylorseer", "cache_interval": 3}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("preset", [MAGCACHE, TAYLORSEER], ids=["magcache", "taylorseer"])
 def test_a_film_reuses_steps_and_stays_near(videos_dir: Path, preset: dict[str, Any]) -> None:
     pipeline = loaded("wan22", videos_dir, quality={"fast": preset})
@@ -538,6 +547,7 @@ class TestCosmos:
         assert np.array_equal(wave.T[: len(samples)], samples)
         assert 100 < samples.std()
 
+    @pytest.mark.long
     def test_it_is_silent_unless_sound_is_asked_for(self, videos_dir: Path) -> None:
         assert {"frames"} == run(loaded("cosmos3", videos_dir)).arrays.keys()
 

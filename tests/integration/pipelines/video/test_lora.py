@@ -138,6 +138,7 @@ def test_each_transformer_has_the_file_made_for_it(folder: Path, start: Path, be
     assert np.array_equal(bare, film(pipeline, start))
 
 
+@pytest.mark.long
 def test_a_preset_has_a_lora_with_its_own_schedule(folder: Path, start: Path) -> None:
     styles = {"fast": {"source": {"path": "style"}, "file": "style.safetensors", "scheduler": {"flow_shift": 9.0}}}
     quality = {"fast": {"lora": "fast"}}

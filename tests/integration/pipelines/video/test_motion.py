@@ -146,6 +146,7 @@ def vace(**changes: Any) -> ModelSpec:
 class TestVace:
     """A film of poses, as diffusers' guide has it: the film under a white mask, the picture as a reference."""
 
+    @pytest.mark.long
     def test_frames_equal_those_of_diffusers(self, weights: Path, tmp_path: Path) -> None:
         raw = self.check(vace(), weights, tmp_path, lambda frame: frame)
         assert raw.warnings[0].startswith("`motion_video` is followed as it is given")

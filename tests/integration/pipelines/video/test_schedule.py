@@ -85,6 +85,7 @@ def test_fastwan_renews_its_noise_in_three_steps(folder: Path, is_still: bool) -
     assert ("fastwan makes 3 steps here; `num_inference_steps` was ignored",) == made.warnings
 
 
+@pytest.mark.long
 def test_a_lora_has_its_own_euler_steps(folder: Path) -> None:
     start, file = folder / "start.png", folder / "fast" / "fast.safetensors"
     fast = {"source": {"path": "fast"}, "file": file.name, "schedule": {"sigmas": EULER}}

@@ -254,6 +254,7 @@ class TestFetch:
         assert "the hub has another sha256 than weights.lock" in locked.run("fetch", "tiny", status=1)
         assert [] == hub.bodies("unet/model.safetensors")
 
+    @pytest.mark.long
     def test_a_gated_model_says_what_to_do(self, locked: Machine, hub: Hub) -> None:
         hub.gated.add(REPO)
 
@@ -317,6 +318,7 @@ class TestFetch:
         assert {"fast.safetensors": b"fast" * 9} == machine.files("big+fast")
         assert FILES == machine.files("big")
 
+    @pytest.mark.long
     def test_parts_and_another_models_files_come_once(self, machine: Machine, hub: Hub) -> None:
         hub.repos["maker/voice", OTHER] = {"config.json": b"{}"}
         voice = f'source = {{ repo = "maker/voice", revision = "{OTHER}" }}'

@@ -89,6 +89,7 @@ def test_a_later_look_begins_where_the_last_one_ended(rows, complete):
     assert {late.id} == {job_id for job_id, _ in items(rows)}
 
 
+@pytest.mark.long
 def test_what_was_deleted_does_not_come_back(rows, complete, tenant):
     complete(before=False)
     for row in rows.execute(media.select()):

@@ -216,6 +216,7 @@ def test_a_passed_deadline_fails_the_job_wherever_it_is(rows, chores, status):
     assert ["job.failed"] == [delivery.type for delivery in rows.deliveries()]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("end", ["complete", "cancel"])
 def test_an_ended_job_never_expires(rows, chores, end):
     job = rows.submit(rows.tenant())
@@ -226,6 +227,7 @@ def test_an_ended_job_never_expires(rows, chores, end):
     assert ended.status == rows.job(job).status
 
 
+@pytest.mark.long
 def test_more_than_a_batch_says_so_and_all_are_done(rows, chores, monkeypatch):
     monkeypatch.setattr(recovery, "BATCH", 10)
     for _ in range(25):
@@ -244,6 +246,7 @@ def test_without_redis_upkeep_goes_on(rows, make_settings):
     assert JobStatus.QUEUED == rows.job(job).status
 
 
+@pytest.mark.long
 def test_two_workers_do_everything_once(rows, make_settings, tmp_path):
     """Each job ends once and tells once, though four workers look at the same time, for ten rounds."""
     settings = make_settings()
@@ -263,6 +266,7 @@ def test_two_workers_do_everything_once(rows, make_settings, tmp_path):
         engine.dispose()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("loss", ["deadline", "lease", "input"])
 def test_a_tenant_locked_by_a_dead_process_holds_up_no_other(rows, make_settings, loss):
     """Its transaction is open until the server ends it, which may take hours."""

@@ -95,6 +95,7 @@ def test_a_hanging_name_server_does_not_delay_the_end(settings, rows, tmp_path):
     assert "cpu worker: stopped" in log
 
 
+@pytest.mark.long
 def test_it_does_all_of_its_work_without_redis(settings, rows):
     with WebhookReceiver() as sink, cpu_process(settings):
         until(alive_file(settings).exists, 60, "the start")
@@ -134,6 +135,7 @@ class SilentServer:
                 self.connections.append(self._socket.accept()[0])
 
 
+@pytest.mark.long
 def test_a_store_that_hangs_holds_up_no_deadline(settings, rows, monkeypatch):
     """Every task that asks the store waits for it, on a machine of one core, and deadlines pass meanwhile."""
     monkeypatch.setattr(os, "cpu_count", lambda: 1)

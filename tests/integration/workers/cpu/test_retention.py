@@ -101,6 +101,7 @@ class TestTurn:
         Retention(make_settings(), rows.engine, store).forget_expired()
         assert [job.id] == [row.job_id for row in rows.deliveries()]
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize(("tenants", "kept"), [(DAY, False), (-1.0, True), (None, True)])
     def test_a_tenants_own_span_counts_before_the_services(self, rows, make_settings, store, completed, tenants, kept):
         own, other = completed(days=2), completed(rows.tenant("other"), days=2)
@@ -118,6 +119,7 @@ class TestTurn:
         assert ([new.id], new) == ([row.job_id for row in rows.deliveries()], rows.job(new))
         assert [old.id] == [row.id for row in rows.execute(recovery.due_purges())]
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize(("days", "gone"), [(91, True), (89, False)])
     def test_a_bare_row_goes_by_default(self, rows, make_settings, store, completed, days, gone):
         bare, prompted, with_outputs = (completed(days=days) for _ in range(3))
@@ -198,6 +200,7 @@ class TestTurn:
         Retention(settings, rows.engine, store).remove_orphans()
         assert [] == list(store.keys())
 
+    @pytest.mark.long
     def test_a_store_that_is_away_is_not_asked_for_each_job(self, rows, make_settings, store, completed, monkeypatch):
         """A hung store takes half a minute to fail, and there may be 500 jobs in a batch."""
         jobs, asked = [completed(days=2) for _ in range(8)], []
@@ -323,6 +326,7 @@ class TestOrphans:
         assert [key] == list(store.keys())
 
 
+@pytest.mark.long
 def test_unfinished_uploads_in_parts_are_aborted(rows, make_settings, s3):
     """A worker that was killed leaves parts that no listing of objects shows; those of others in the bucket stay."""
     settings = make_settings(storage_url=s3.storage_url("test-unfinished"), orphan_seconds=0.001)

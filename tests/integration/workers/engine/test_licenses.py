@@ -37,6 +37,7 @@ def test_the_engine_refuses_another_license(monkeypatch: pytest.MonkeyPatch, tmp
     assert "chaos: its license" in answer.error.message
 
 
+@pytest.mark.long
 def test_a_worker_says_what_it_does_not_serve_and_why() -> None:
     environment = os.environ | {"ATELIER_CATALOG": str(CATALOG), "ATELIER_ALLOWED_LICENSES": "OpenRAIL++-M"}
 

@@ -136,6 +136,7 @@ def test_a_budget_for_one_has_them_take_turns(
     assert not alike(made[0], made[1])
 
 
+@pytest.mark.long
 def test_a_model_that_is_dropped_leaves_no_module(loader: ModelLoader, tmp_path: Path) -> None:
     """Qwen-Image's position tables are kept by caches of their class."""
     models, gone = Residency(loader, MemoryLimits(device=2**40)), list[weakref.ref[Any]]()

@@ -126,6 +126,7 @@ class TestFailures:
         assert JobStatus.QUEUED == moved(rows, job).status
         assert 3 == len(host.requests) == rows.inputs(job)[0].attempt
 
+    @pytest.mark.long
     def test_and_again_but_not_for_ever(self, rows, host, worker):
         host.replies["/a"] = Reply(status=503)
         failed = moved(rows, rows.pending(rows.tenant(), f"{host.url}/a"))
@@ -200,6 +201,7 @@ class TestMasks:
         host.replies[f"/{last}"] = msgspec.structs.replace(reply, before=lambda: until(others, 20, "the other one"))
         return moved(rows, job)
 
+    @pytest.mark.long
     @pytest.mark.parametrize("last", ["mask", "input_image"])
     def test_one_of_another_size_fails_its_job(self, rows, host, worker, last):
         failed = self.moved(rows, host, Image.new("RGBA", (32, 48)), last)
@@ -207,6 +209,7 @@ class TestMasks:
         words = "`mask`: The mask has 32x48 pixels; send one of 48x32, the size of `input_image`."
         assert words == failed.error.message
 
+    @pytest.mark.long
     def test_an_empty_one_fails_its_job(self, rows, host, worker):
         failed = self.moved(rows, host, Image.new("RGBA", (48, 32), "white"), "mask")
         assert (JobStatus.FAILED, "empty_mask", 0) == (failed.status, failed.error.code, failed.fence)
@@ -217,6 +220,7 @@ class TestMasks:
         mask.putpixel((5, 5), (0, 0, 0, 127))
         assert JobStatus.QUEUED == self.moved(rows, host, mask, "mask").status
 
+    @pytest.mark.long
     def test_two_that_end_at_once_are_compared(self, rows, host, settings, monkeypatch):
         """Neither has seen the other when its copy is stored."""
         both = threading.Barrier(2)
@@ -258,10 +262,12 @@ class TestRecordings:
         assert failed.error.message.startswith("`target_voice_path`: ")
         assert words in failed.error.message
 
+    @pytest.mark.long
     def test_one_that_is_long_enough_is_taken(self, rows, settings, tmp_path, worker):
         assert JobStatus.QUEUED == self.moved(rows, settings, tmp_path, 5.1).status
 
 
+@pytest.mark.long
 def test_a_store_that_is_away_costs_no_attempt(rows, settings, host, worker, tmp_path):
     (tmp_path / "objects").write_text("in the way")
     job = rows.pending(rows.tenant(), host.serve("/a", png()))
@@ -296,6 +302,7 @@ def test_a_job_that_is_ended_in_mid_fetch_is_let_go(rows, settings, host, end):
     assert JobStatus.CANCELLED == rows.job(job).status
 
 
+@pytest.mark.long
 def test_41_inputs_of_a_model_without_a_server_are_not_fetched(rows, host, worker):
     rows.execute(update(servers).values(lease_until=func.now()))
     waits = rows.pending(rows.tenant(), host.serve("/waits", png()))
@@ -318,6 +325,7 @@ def test_the_clean_copies_of_a_cancelled_job_go(rows, settings, host, worker):
     until(lambda: not list(store.keys()) and not rows.inputs(job), 20, what="the clean copy and its row to be removed")
 
 
+@pytest.mark.long
 def test_a_copy_that_is_stored_after_the_cancel_goes_too(rows, settings, host, monkeypatch):
     """The inputs were removed while it was on its way."""
     store_copy = Ingest._put
@@ -336,6 +344,7 @@ def test_a_copy_that_is_stored_after_the_cancel_goes_too(rows, settings, host, m
         until(lambda: not list(open_store(settings).keys()), 20, what="its removal")
 
 
+@pytest.mark.long
 def test_a_deadline_that_passes_in_mid_fetch_fails_the_job(rows, host, worker):
     job = rows.pending(rows.tenant(), host.serve("/a", bytes(10_000), dribble=0.1))
     until(lambda: host.open, what="the fetch")
@@ -344,6 +353,7 @@ def test_a_deadline_that_passes_in_mid_fetch_fails_the_job(rows, host, worker):
     assert (JobStatus.FAILED, "deadline_exceeded") == (failed.status, failed.error.code)
 
 
+@pytest.mark.long
 def test_a_stop_hands_back_what_is_under_way(rows, settings, host, tmp_path):
     job = rows.pending(rows.tenant(), host.serve("/a", bytes(10_000), dribble=0.1))
     with cpu_worker(settings):

@@ -372,6 +372,7 @@ def test_the_process_leaves_with_its_channel(engine: ChildProcess) -> None:
     until(lambda: not alive(pid), what="the engine to leave")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("module", ["workers.engine.engine", "workers.engine.encoder"])
 def test_a_process_that_is_never_to_begin_leaves_in_silence(module: str) -> None:
     ours, theirs = socket.socketpair()

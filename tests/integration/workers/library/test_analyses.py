@@ -154,6 +154,7 @@ def test_a_recording_is_heard_and_its_words_compared(rows, tenant, bring, work, 
         assert matches == len(rows.execute(library_search.search_media(tenant, word, limit=2))), word
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kinds", ["description"])
 @pytest.mark.parametrize(
     ("said", "state", "event"), [(" A teal mug.\n", "done", ANALYZED), (" ", "failed", NOT_ANALYZED)]

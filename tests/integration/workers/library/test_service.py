@@ -141,6 +141,7 @@ def test_a_file_that_was_sent_is_measured_and_drawn(rows, item, put, worker, sto
     assert rows.scalar(media.select().with_only_columns(media.c.look_at)) is None
 
 
+@pytest.mark.long
 def test_a_file_is_waited_for(rows, item, put, worker):
     sent = item()
     until(lambda: rows.scalar(media.select().with_only_columns(media.c.attempt)), 30, "a look that finds no file")
@@ -246,6 +247,7 @@ def test_an_upload_that_never_came_fails(rows, item, worker):
     assert "input_unreachable" == done(rows, sent).problem.code
 
 
+@pytest.mark.long
 def test_a_deleted_item_loses_its_objects_and_its_row(rows, item, put, store, tenant, worker):
     sent = item()
     put(sent.key, PNG)
@@ -294,6 +296,7 @@ def made(rows, tenant, put):
     return make
 
 
+@pytest.mark.long
 def test_outputs_outlive_the_row_of_their_job(rows, made, settings, store, worker):
     job, keys = made()
     rows.set(job, created_at=func.now() - text("interval '2 days'"), finished_at=func.now() - text("interval '2 days'"))
@@ -314,6 +317,7 @@ def test_the_sweep_of_orphans_leaves_the_library(rows, made, item, put, settings
     assert sorted([*keys, sent.key]) == sorted(store.keys())
 
 
+@pytest.mark.long
 def test_outputs_and_prompts_go_with_their_retention(rows, made, worker, store):
     job, _ = made()
     (artifact,) = rows.job(job).artifacts
@@ -327,6 +331,7 @@ def test_outputs_and_prompts_go_with_their_retention(rows, made, worker, store):
     until(lambda: not rows.execute(media.select()), 30, "the item to be removed")
 
 
+@pytest.mark.long
 def test_a_deleted_job_loses_everything(rows, made, tenant, store, worker):
     job, _ = made()
     rows.execute(tenant_jobs.erase(job.id, tenant))

@@ -161,6 +161,7 @@ def test_a_film_has_frames_in_order(draw: Draw, tmp_path: Path) -> None:
     assert abs(int(short.frames[-1, 48, 40, 2]) - 230) < 20
 
 
+@pytest.mark.long
 def test_a_long_film_is_shortened(draw: Draw, tmp_path: Path) -> None:
     drawn = draw(film(tmp_path, count=200, fps=10, ending="webm"))
     assert drawn.duration_seconds == pytest.approx(20.0, abs=0.2)

@@ -116,6 +116,7 @@ def test_pictures_have_the_size_and_number_asked_for(stack: Service, partner: Op
     assert ("104x64", 2, 5) == (body["size"], body["n"], body["seed"])
 
 
+@pytest.mark.long
 def test_speech_is_encoded_here(stack: Service, partner: OpenAIBackend) -> None:
     status = make(
         stack, "speech", text="Good morning.", model="voice", output_format="mp3", apply_watermark=False, speed=2.0
@@ -143,6 +144,7 @@ def test_another_takes_over_while_the_primary_is_down(stack: Service) -> None:
         stack.client.post(f"{command}/uncordon").raise_for_status()
 
 
+@pytest.mark.long
 def test_a_failing_backend_is_left_alone_and_comes_back(stack: Service, partner: OpenAIBackend) -> None:
     """The job goes to the next of its order; the circuit opens, half opens with its health, and closes with a job."""
     is_first(stack)
@@ -157,6 +159,7 @@ def test_a_failing_backend_is_left_alone_and_comes_back(stack: Service, partner:
     circuit(stack, "closed")
 
 
+@pytest.mark.long
 def test_without_another_the_job_waits_for_it(stack: Service, partner: OpenAIBackend) -> None:
     partner.refusals.append((429, {"error": {"message": "slow down"}}))
     job = ended(stack, "away")
@@ -165,6 +168,7 @@ def test_without_another_the_job_waits_for_it(stack: Service, partner: OpenAIBac
     circuit(stack, "closed")
 
 
+@pytest.mark.long
 def test_attempts_that_were_computed_are_spent(stack: Service, partner: OpenAIBackend) -> None:
     partner.refusals.extend([(200, {"data": []})] * 3)
     job = ended(stack, "away")
@@ -196,6 +200,7 @@ def test_a_cancel_closes_the_request(stack: Service, partner: OpenAIBackend) -> 
     assert JobStatus.CANCELLED == stack.job(job_id).status
 
 
+@pytest.mark.long
 def test_a_tenant_keeps_its_jobs_here(stack: Service, partner: OpenAIBackend) -> None:
     """Its jobs wait as if the backend were not there; asking for the backend by name is refused."""
     me = stack.client.patch("/me/v1", json={"local_only": True}).raise_for_status().json()

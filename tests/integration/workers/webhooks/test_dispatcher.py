@@ -146,6 +146,7 @@ def test_the_schedule_ends(rows, settings, sink):
     assert only(rows).delivered_at is None
 
 
+@pytest.mark.long
 def test_gone_ends_it_at_once(rows, settings, sink):
     finished(rows, sink.url)
     sink.replies = [Reply(410)]
@@ -166,6 +167,7 @@ def test_a_redirect_is_not_followed(rows, make_settings, sink):
     assert "redirects are not followed" in only(rows).problem
 
 
+@pytest.mark.long
 def test_retry_after_is_honoured(rows, settings, sink):
     finished(rows, sink.url)
     sink.replies = [Reply(429, {"retry-after": "600"})]
@@ -176,6 +178,7 @@ def test_retry_after_is_honoured(rows, settings, sink):
     assert 1 == len(sink.received)
 
 
+@pytest.mark.long
 def test_a_date_to_retry_after_counts_by_the_answers_clock(rows, settings, sink):
     """The receiver's clock is years off: ten minutes are ten minutes."""
     finished(rows, sink.url)
@@ -206,6 +209,7 @@ def test_a_forbidden_url_is_given_up_at_once_with_its_reason(rows, settings, url
     assert (1, None) == (only(rows).attempt, only(rows).answer)
 
 
+@pytest.mark.long
 def test_without_development_not_even_this_machine_is_reached(rows, make_settings, sink):
     finished(rows, sink.url)
     with cpu_worker(make_settings(development=False)):
@@ -213,6 +217,7 @@ def test_without_development_not_even_this_machine_is_reached(rows, make_setting
     assert [] == sink.received
 
 
+@pytest.mark.long
 def test_a_refused_connection_is_a_failed_attempt(rows, make_settings):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/hook"
@@ -324,6 +329,7 @@ def test_no_answer_is_a_failed_attempt(rows, make_settings):
     assert (2, "No answer within 1 s.") == (only(rows).attempt, only(rows).problem)
 
 
+@pytest.mark.long
 def test_an_answer_that_never_ends_counts_by_its_status(rows, settings, sink):
     finished(rows, sink.url)
     end = threading.Event()
@@ -334,6 +340,7 @@ def test_an_answer_that_never_ends_counts_by_its_status(rows, settings, sink):
     assert 1 == len(sink.received)
 
 
+@pytest.mark.long
 def test_after_a_rotation_old_and_new_secrets_verify_for_a_day(rows, settings, sink):
     tenant = rows.tenant()
     old, new = (Webhook(webhook_secret(settings.secret_key, tenant, generation)) for generation in (1, 2))
@@ -356,6 +363,7 @@ def test_after_a_rotation_old_and_new_secrets_verify_for_a_day(rows, settings, s
             verifier.verify(received.body, received.headers)
 
 
+@pytest.mark.long
 def test_while_the_secret_key_is_rotated_both_keys_sign(rows, make_settings, sink):
     tenant = rows.tenant()
     finished(rows, sink.url)
@@ -367,6 +375,7 @@ def test_while_the_secret_key_is_rotated_both_keys_sign(rows, make_settings, sin
     assert 2 == len(received.headers["webhook-signature"].split())
 
 
+@pytest.mark.long
 def test_the_time_of_an_attempt_is_the_databases(rows, settings, sink, monkeypatch):
     """A worker whose clock is off by an hour still signs what receivers accept."""
     job = finished(rows, sink.url)
@@ -379,6 +388,7 @@ def test_the_time_of_an_attempt_is_the_databases(rows, settings, sink, monkeypat
     assert Webhook(webhook_secret(settings.secret_key, job.tenant, 1)).verify(received.body, received.headers)
 
 
+@pytest.mark.long
 def test_a_deleted_job_is_told_no_more(rows, settings, sink):
     job = finished(rows, sink.url)
     rows.execute(tenant_jobs.erase(job.id, job.tenant))
@@ -387,6 +397,7 @@ def test_a_deleted_job_is_told_no_more(rows, settings, sink):
     assert [] == sink.received
 
 
+@pytest.mark.long
 def test_a_jobs_events_leave_in_their_order(rows, make_settings, sink):
     job = finished(rows, sink.url)
     first = only(rows)
@@ -407,6 +418,7 @@ def test_a_jobs_events_leave_in_their_order(rows, make_settings, sink):
     assert ["job.completed"] * 3 + ["job.archived"] == [received.data["type"] for received in sink.received]
 
 
+@pytest.mark.long
 def test_after_a_kill_a_delivery_is_repeated_with_its_id(rows, make_settings, sink):
     settings = make_settings(webhook_timeout=1.0)
     finished(rows, sink.url)
@@ -427,6 +439,7 @@ def test_after_a_kill_a_delivery_is_repeated_with_its_id(rows, make_settings, si
     assert {only(rows).id} == {received.id for received in sink.received}
 
 
+@pytest.mark.long
 def test_a_stop_waits_for_what_is_under_way(rows, settings, sink):
     finished(rows, sink.url)
     answer = threading.Event()

@@ -38,6 +38,7 @@ def test_figures_come_from_another_process() -> None:
     assert [Figure("a value", 2.5, "s")] == list(figures_of(f"{HERE}:good", (2.5,), 60))
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("work", "why"), [("bad", "ValueError: no such card$"), ("dead", "died with 7")])
 def test_an_ended_stage_keeps_its_figures(work: str, why: str) -> None:
     found: list[Figure] = []

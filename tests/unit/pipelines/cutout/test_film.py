@@ -54,6 +54,7 @@ def test_the_mug_is_found_in_each_frame(cut: RawOutput) -> None:
     assert min(late[STILL - 1 : -1]) < min(found)  # the alpha of another frame fails the measure
 
 
+@pytest.mark.long
 def test_the_edge_flickers_less_than_frame_by_frame(demo: RembgCutout, film: Path, cut: RawOutput) -> None:
     alone = [demo._matte(Image.fromarray(frame)) for frame in list(read_frames(read_facts(film)))[:STILL]]
     assert flicker(cut.arrays["alpha"][:STILL]) < 0.4 * flicker(alone)
@@ -116,6 +117,7 @@ def test_a_format_without_transparency_is_said(
     assert warning in outputs.warnings[0]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("asked", "name"), [("png", "mp4"), ("mp4", "mp4"), ("webm", "webm"), ("mov", "mov")])
 def test_the_matte_is_a_film(film: Path, tmp_path: Path, asked: str, name: str) -> None:
     raw = cut_out_film(bright, params(mask_only=True), read_facts(film), QUIET)

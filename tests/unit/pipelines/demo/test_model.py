@@ -87,6 +87,7 @@ def test_the_committed_model_is_small_and_plain_safetensors() -> None:
     assert 16_000_000 >= sum(file.stat().st_size for file in files)
 
 
+@pytest.mark.long
 @trained
 def test_the_committed_model_draws_the_default_prompt(painter: object) -> None:
     scene = Scene("blue", (Thing("red", "circle"),))
@@ -94,6 +95,7 @@ def test_the_committed_model_draws_the_default_prompt(painter: object) -> None:
         assert judge_image(painter("a red circle on a blue background", seed), scene).whole  # type: ignore[operator]
 
 
+@pytest.mark.long
 @trained
 def test_the_committed_model_draws_what_captions_say(painter: object) -> None:
     asked = {
@@ -116,6 +118,7 @@ def test_the_committed_model_draws_what_captions_say(painter: object) -> None:
     assert sum(right) >= 6
 
 
+@pytest.mark.long
 @trained
 def test_the_same_seed_gives_the_same_image(painter: object) -> None:
     first, second = (painter("a blue ring on white", 3) for _ in range(2))  # type: ignore[operator]

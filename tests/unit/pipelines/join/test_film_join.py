@@ -80,6 +80,7 @@ def test_films_that_are_too_long_together_are_refused(tmp_path):
         joined(tmp_path, model=short)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", ["mp4", "webm"])
 def test_each_film_keeps_its_sound_and_one_without_is_silent(tmp_path, name):
     tones = (0, 440, 0, 1200)

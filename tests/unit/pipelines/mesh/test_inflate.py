@@ -28,6 +28,7 @@ def test_every_silhouette_becomes_a_closed_mesh(name: str, max_faces: int) -> No
     assert (np.float32, np.int32, np.float32) == (shape.vertices.dtype, shape.faces.dtype, shape.uv.dtype)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", sorted(set(DRAWN) - {"corners that touch"}))
 def test_holes_and_parts_are_kept(name: str) -> None:
     """Of a closed surface, V - E + F is 2 for every part less 2 for every hole through it."""

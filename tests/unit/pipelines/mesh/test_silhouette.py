@@ -48,6 +48,7 @@ def test_the_colors_go_on_beyond_the_edge(tmp_path: Path) -> None:
     assert ((200, 0, 0) == cutout_of(tmp_path / "disc.png").colors).all()
 
 
+@pytest.mark.long
 def test_a_large_image_is_reduced(tmp_path: Path) -> None:
     pixels = np.full((1500, 3000, 4), 255, np.uint8)
     pixels[0, 0, 3] = 0

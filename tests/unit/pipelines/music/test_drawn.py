@@ -39,6 +39,7 @@ def test_the_tempo_is_the_one_that_was_asked_for(bpm, style):
         assert bpm == pytest.approx(tempo(samples, RATE, near), rel=0.01)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("key", ["F# minor", "Bb major"])
 def test_the_key_is_the_one_that_was_asked_for(key):
     raw = made(key=key, duration_seconds=10)
@@ -53,6 +54,7 @@ def test_every_key_is_heard_with_every_seed(mode, seed):
     assert keys == [key_of(heard(key=key, seed=seed, duration_seconds=12), RATE) for key in keys]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "signature", ["3/4", "4/4", *(pytest.param(name, marks=pytest.mark.long) for name in ("2/4", "6/8"))]
 )
@@ -66,6 +68,7 @@ def test_a_bar_is_as_long_as_its_meter_says(signature):
     assert alike[strokes] > 0.75
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "style", [style if style in QUICK else pytest.param(style, marks=pytest.mark.long) for style in STYLES]
 )
@@ -84,6 +87,7 @@ def test_the_catalog_names_every_style():
     assert len(set(words)) == len(words)
 
 
+@pytest.mark.long
 def test_a_seed_repeats_itself_and_another_one_differs():
     first, again, other = (heard(seed=seed, duration_seconds=3) for seed in (5, 5, 6))
     assert (first == again).all()

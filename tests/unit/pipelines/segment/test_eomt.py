@@ -110,6 +110,7 @@ def test_nothing_that_is_sure_enough_is_an_empty_map(eomt: Eomt, picture: Path) 
         assert np.array_equal(np.asarray(opened), made.arrays["0"])
 
 
+@pytest.mark.long
 def test_a_large_picture_has_a_map_of_its_size(eomt: Eomt, picture: Path, tmp_path: Path) -> None:
     with Image.open(picture) as opened:
         opened.resize((1600, 1200)).save(tmp_path / "large.png")

@@ -116,6 +116,7 @@ def test_a_cancel_comes_between_the_networks(model: GroundedSam, picture: Path) 
     assert [0.0, 0.1, 0.5] == seen
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("part", ["grounding-dino", "sam2"])
 def test_a_checkpoint_that_is_not_whole_is_refused(weights: Path, tmp_path: Path, part: str) -> None:
     for file in weights.rglob("*.*"):

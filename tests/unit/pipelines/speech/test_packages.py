@@ -27,6 +27,7 @@ def test_setuptools_still_has_what_the_watermark_imports() -> None:
     assert int(version("setuptools").partition(".")[0]) < 82
 
 
+@pytest.mark.long
 def test_torchaudio_imports_whatever_torch_was_built_for() -> None:
     code = (
         "import sys; from pipelines.runtime import torchaudio_stub; torchaudio_stub.install();"

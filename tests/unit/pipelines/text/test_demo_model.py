@@ -35,6 +35,7 @@ def test_it_knows_a_capital_and_ends_by_itself(writer):
     assert ("The capital of France is Paris.", "stop") == (made["text"], made["finish_reason"])
 
 
+@pytest.mark.long
 def test_it_follows_a_template(writer):
     made = write(writer, template="summary", variables={"text": SALE})
     assert {"shoes", "Monday"} <= {word.strip(".,") for word in made["text"].split()}
@@ -44,6 +45,7 @@ def test_it_follows_a_template(writer):
         assert word in write(writer, template="translation", variables=words)["text"]
 
 
+@pytest.mark.long
 def test_a_stop_sequence_is_honoured(writer):
     whole = write(writer, prompt="Count from 1 to 10.")
     cut = write(writer, prompt="Count from 1 to 10.", stop=["4"])

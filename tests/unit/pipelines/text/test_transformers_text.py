@@ -231,6 +231,7 @@ def test_a_film_is_four_of_its_pictures(seeing, tmp_path):
     assert made.metadata == see(model, files, messages=turns, images=("a",) * 4).metadata
 
 
+@pytest.mark.long
 def test_what_is_transparent_is_seen_as_white(seeing, tmp_path):
     texts = []
     for color in ((0, 0, 0, 0), (255, 255, 255, 255), (0, 0, 0, 255)):
@@ -240,6 +241,7 @@ def test_what_is_transparent_is_seen_as_white(seeing, tmp_path):
     assert texts[0] == texts[1] != texts[2]
 
 
+@pytest.mark.long
 def test_other_pictures_are_other_texts(seeing, pictures):
     model, asked = loaded(seeing), {"prompt": "What is it?", "images": ("a", "b"), "temperature": 2.0, "max_tokens": 60}
     swapped = {"images.0": pictures["images.1"], "images.1": pictures["images.0"]}

@@ -205,6 +205,7 @@ def test_values_that_are_not_finite_are_an_error(folder, short, tmp_path):
         run(loaded(tmp_path), short, language_id="en")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["short", pytest.param("long", marks=pytest.mark.long)])
 def test_words_have_the_times_of_transformers(timed, folder, name, request):
     file = request.getfixturevalue(name)

@@ -100,6 +100,7 @@ def test_progress_and_a_cancel_come_between_tiles(tiny: RealESRGAN, tmp_path: Pa
     assert (60, 80, 3) == made(tiny, Image.new("RGB", (40, 30)), tmp_path, scale=2).arrays["0"].shape
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", [(4200, 4000), (MOST_SIDE // 4 + 1, 1)])
 def test_a_picture_that_would_be_too_large_is_refused(tiny: RealESRGAN, tmp_path: Path, size: tuple[int, int]) -> None:
     with pytest.raises(NotThisModel, match="send a smaller one") as refused:

@@ -53,6 +53,7 @@ def test_one_tile_is_the_network_of_the_picture(tmp_path: Path, kind: str, scale
     assert (assembled(net, seen, scale) == whole(net, seen, scale)).all()
 
 
+@pytest.mark.long
 def test_several_tiles_are_the_network_of_the_picture(tmp_path: Path) -> None:
     """The tiny network sees four pixels far, less than the overlap: only the last bits of sums differ."""
     net = load_net(save(tmp_path, compact(scale=2)), WeightLoader("cpu"), torch.float32)

@@ -66,18 +66,22 @@ class TestBothFormats:
         )
         assert Outputs(files=(expected,)) == outputs
 
+    @pytest.mark.matrix
     def test_frames_size_and_duration_read_back(self, video: DecodedVideo, container: str) -> None:
         assert (49, 192, 256, 3) == video.frames.shape
         assert (FPS, CODECS[container], "yuv420p") == (video.fps, video.codec, video.pixel_format)
         assert 49 / FPS == pytest.approx(video.duration, abs=0.002)
 
+    @pytest.mark.matrix
     def test_every_frame_is_the_one_that_went_in(self, video: DecodedVideo) -> None:
         assert min(psnr(sent, got) for sent, got in zip(images(49), video.frames, strict=True)) > 30
 
+    @pytest.mark.matrix
     def test_a_keyframe_at_least_every_second(self, video: DecodedVideo) -> None:
         assert 0 == video.keyframes[0]
         assert max(np.diff([*video.keyframes, 49])) <= FPS
 
+    @pytest.mark.matrix
     def test_the_colors_are_said_to_be_bt709_in_limited_range(self, video: DecodedVideo) -> None:
         assert LIMITED_BT709 == video.colors
 
@@ -97,6 +101,7 @@ class TestBothFormats:
 
         assert np.abs(video.frames.astype(int) - frames).max() <= 6
 
+    @pytest.mark.matrix
     def test_the_same_frames_give_the_same_bytes(self, tmp_path: Path, container: str) -> None:
         first, second = (written(tmp_path, moving(30), container)[1] for _ in range(2))
 
@@ -121,6 +126,7 @@ class TestBothFormats:
 
         assert 1 == len(made)
 
+    @pytest.mark.matrix
     def test_nothing_is_told_of_the_job(self, tmp_path: Path, video: DecodedVideo, container: str) -> None:
         assert b"secret" not in written(tmp_path, moving(2), container)[1]
         assert {"comment", "title", "creation_time"}.isdisjoint(name.lower() for name in video.metadata)

@@ -60,6 +60,7 @@ def test_copyright_files_of_debian_name_licences(tmp_path, monkeypatch):
     assert "" == inventory.debian("unknown")
 
 
+@pytest.mark.long
 def test_the_file_alone_prints_what_is_installed(tmp_path):
     source = inventory.__file__
     with open(source) as text:

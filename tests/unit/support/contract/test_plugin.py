@@ -50,6 +50,7 @@ def test_a_number_works_once_a_test_that_carries_it_has_passed(suite):
     assert "1 of 3 work." in page(suite)
 
 
+@pytest.mark.long
 def test_tests_in_several_processes_count_as_those_in_one(suite):
     suite.makepyfile(test_one=PASSES, test_three=PASSES.replace("C1", "C3"))
     in_two = ("-p", "xdist", "-n", "2")

@@ -130,6 +130,7 @@ def test_skipped_in_the_repeat_is_red(suite, tmp_path):
     assert (False, 2) == (verdict.green, runs)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("arguments", [[], ["-p", "xdist", "-n", "2"]])
 def test_file_that_cannot_be_collected_is_red(suite, tmp_path, arguments):
     suite.makepyfile(test_it=FINE, test_broken="import nothing_of_that_name")
@@ -137,6 +138,7 @@ def test_file_that_cannot_be_collected_is_red(suite, tmp_path, arguments):
     assert (False, 1) == (verdict.green, runs)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("arguments", [[], ["-p", "xdist", "-n", "2"]])
 def test_internal_error_of_pytest_is_red(suite, tmp_path, arguments):
     suite.makepyfile(test_it=FLAKY)

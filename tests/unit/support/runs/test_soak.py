@@ -43,6 +43,7 @@ def test_busy_programs_die_with_the_soak():
     until(lambda: not alive(pid), what="the busy program to die")
 
 
+@pytest.mark.long
 def test_run_that_takes_too_long_is_ended(tmp_path):
     (tmp_path / "test_it.py").write_text("import time\ndef test_it(): time.sleep(1000)")
     arguments = ["-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)]

@@ -441,6 +441,7 @@ def test_no_model_is_evicted_for_one_that_cannot_fit() -> None:
     assert {"small": "device"} == placed(models)
 
 
+@pytest.mark.long
 def test_a_refused_model_is_freed_with_the_caches() -> None:
     """Pipelines are full of cycles: only a collection frees them."""
     memory = Memory()

@@ -55,6 +55,7 @@ class TestVerdicts:
         with pytest.raises(error, match=words):
             clean(png(1, 64, 64))
 
+    @pytest.mark.long
     def test_a_file_that_takes_too_long_is_refused_for_good(self, clean):
         """The limit counts processor time, so it is the file's doing; another attempt would take as long."""
         with pytest.raises(InputUnreadable, match=r"takes more than 0\.05 s of processor time"):

@@ -62,6 +62,7 @@ def test_an_expired_key_is_refused(api, make, rows, owner):
     assert not owner.get(f"{ROUTE}/{made['key_id']}").json()["valid"]
 
 
+@pytest.mark.long
 def test_the_last_use_is_written_without_a_write_per_request(settings, rows, tenant):
     key = make_key(rows, settings, tenant)
     with api_server(settings) as server, server.client(key) as client:
@@ -97,6 +98,7 @@ class TestWhatItMayGive:
         assert [made["key_id"]] == [k["key_id"] for k in admin.get(ROUTE, params={"tenant": "new shop"}).json()["keys"]]
         assert 204 == admin.delete(f"{ROUTE}/{made['key_id']}").status_code
 
+    @pytest.mark.long
     def test_a_tenant_has_a_number_of_valid_keys(self, settings, rows, tenant):
         key = make_key(rows, settings, tenant, scopes=["write", "keys:write"])
         with api_server(msgspec.structs.replace(settings, max_keys=2)) as server, server.client(key) as client:

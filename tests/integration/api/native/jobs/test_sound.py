@@ -156,6 +156,7 @@ def test_what_redis_has_lost_comes_from_the_store(client, worker, pieces, submit
         assert SOUND[1000:] == b"".join(chunks)
 
 
+@pytest.mark.long
 def test_a_listener_behind_the_bound_waits_for_the_store(client, worker, pieces, submit, keep):
     job, whole = submit(), bytes(PIECE_BYTES) * 2 * MOST_PIECES
     pieces.publish(job.id, "run_1", 0, whole)
@@ -247,6 +248,7 @@ def test_another_tenants_sound_is_unknown(stranger, submit):
     assert 404 == stranger.get(f"/jobs/v1/{submit().id}/sound").status_code
 
 
+@pytest.mark.long
 def test_another_process_of_the_api_has_the_same_sound(settings, key, client, worker, pieces, submit, keep):
     job = submit()
     pieces.publish(job.id, "run_1", 0, SOUND[:1000])

@@ -156,6 +156,7 @@ def test_a_body_takes_its_part_of_the_budget(settings, key, rows, store):
             assert 201 == client.post("/inputs/v1", content=PNG).status_code  # a small one takes nothing of it
 
 
+@pytest.mark.long
 def test_the_limit_of_a_tenant_holds_before_the_body(settings, key, rows, store):
     limited = msgspec.structs.replace(settings, max_uploads=1)
     with api_server(limited) as server, server.client(key) as client:

@@ -48,6 +48,7 @@ def test_an_input_is_made_and_then_sent(anybody, made, rows, tenant, store, tmp_
     assert content == content_of(store, tenant, made, tmp_path)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("limits", [{"max_uploads": 2}, {"max_upload_bytes": 50_000_000}], ids=["number", "bytes"])
 def test_a_tenant_has_so_many_uploads_at_once(settings, key, rows, store, limits):
     with api_server(msgspec.structs.replace(settings, **limits)) as server, server.client(key) as client:
@@ -125,6 +126,7 @@ def test_a_link_is_for_one_object_and_one_method(anybody, client, made, store):
     assert 403 == anybody.put(store.link(next(store.keys()), seconds=60, media_type="x"), content=b"y").status_code
 
 
+@pytest.mark.long
 def test_a_link_expires(settings, key, store):
     with api_server(msgspec.structs.replace(settings, link_seconds=-1.0)) as server, server.client(key) as client:
         late = client.post("/inputs/v1").json()
@@ -138,6 +140,7 @@ def test_a_key_is_asked_for(anybody):
     assert (401, "unauthenticated") == (answer.status_code, answer.json()["code"])
 
 
+@pytest.mark.long
 def test_with_s3_nothing_passes_through_here(settings, key, rows):
     url = "s3://bucket?endpoint=http://store:9000&public_endpoint=https://media.example&access_key=a&secret_key=b"
     with api_server(msgspec.structs.replace(settings, storage_url=url)) as server, server.client(key) as client:

@@ -178,6 +178,7 @@ class TestKeeping:
             assert 204 == client.delete(f"/voices/v1/{first['voice_id']}").status_code
             assert 201 == client.post("/voices/v1", json=body).status_code
 
+    @pytest.mark.long
     def test_no_more_than_that_at_once_either(self, settings, key, rows, store):
         few = msgspec.structs.replace(settings, max_voices=2)
         body = {"name": "Anna", "source": SOUND}
@@ -298,6 +299,7 @@ class TestSpeaking:
         assert {"No stored voice has this id; GET /voices/v1 lists yours."} == said
         assert [] == rows.execute(jobs.select())
 
+    @pytest.mark.long
     def test_removing_a_voice_fails_the_job_that_waits_for_it(self, client, keep, rows, settings):
         voice = keep()["voice_id"]
         job_id = client.post(SPEECH, json={"text": "Hello", "target_voice_path": voice}).json()["job_id"]

@@ -64,6 +64,7 @@ class TestScope:
             assert (401, "unauthenticated") == status_and_code(send(anonymous, "drain"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["cancel", "delete"])
 def test_the_worker_of_a_cancelled_job_is_nudged(client, create, worker, settings, listening, method):
     """It stops at once and not at its next heartbeat. A job that was never claimed has no worker."""
@@ -188,6 +189,7 @@ class TestCommands:
         assert (503, "broker_unavailable") == status_and_code(answer)
         assert "did not reply within 0.3 s" in answer.json()["detail"]
 
+    @pytest.mark.long
     def test_a_broker_that_is_away(self, settings, rows, server):
         away = msgspec.structs.replace(settings, broker_url=f"redis://127.0.0.1:{free_port()}/0")
         with api_server(away) as alone:

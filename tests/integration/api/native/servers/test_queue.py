@@ -37,6 +37,7 @@ def test_jobs_are_counted_by_model_with_their_reasons(look, create, rows, client
     assert (1, 1) == (found["serving"], found["taking"])
 
 
+@pytest.mark.long
 def test_it_says_why_nothing_takes_them(look, create, rows):
     create(model="chaos")
     rows.execute(text("UPDATE servers SET desired = 'cordoned'"))
@@ -65,6 +66,7 @@ def test_a_job_of_a_server_that_is_away_says_so(look, create, rows, server):
     assert {"server_offline": 1} == look()["chaos"]["reasons"]
 
 
+@pytest.mark.long
 def test_a_tenant_sees_its_own_and_an_operator_all(look, create, rows, settings, admin, stranger):
     create(model="chaos")
     assert {} == look(stranger.headers["X-API-Key"])

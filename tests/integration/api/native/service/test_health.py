@@ -1,6 +1,7 @@
 """Probes."""
 
 import msgspec
+import pytest
 from sqlalchemy import text
 
 from jobs.statements import servers
@@ -14,6 +15,7 @@ def test_all_is_well(api):
         assert (200, {"status": "ok", "database": "ok", "broker": "ok"}) == (ready.status_code, ready.json())
 
 
+@pytest.mark.long
 def test_a_database_without_a_schema_is_not_ready(settings, empty_database_url):
     empty = msgspec.structs.replace(settings, database_url=empty_database_url)
     with api_server(empty) as server, server.client() as anybody:
@@ -22,6 +24,7 @@ def test_a_database_without_a_schema_is_not_ready(settings, empty_database_url):
     assert "atelier migrate" in answer.json()["detail"]
 
 
+@pytest.mark.long
 def test_an_older_schema_is_not_ready_until_it_is_migrated(settings, database_url, broker_url):
     from core.database import sync_engine
     from core.settings import Settings

@@ -46,6 +46,7 @@ def test_a_program_gets_json(anybody, rows):
     ]
 
 
+@pytest.mark.long
 def test_a_service_that_is_not_ready_says_why(settings, empty_database_url):
     empty = msgspec.structs.replace(settings, database_url=empty_database_url)
     with api_server(empty) as server, server.client() as anybody:

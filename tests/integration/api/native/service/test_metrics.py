@@ -41,6 +41,7 @@ def test_it_shows_the_queue_of_the_whole_service(fresh, rows, tenant, worker):
     assert 1.0 == sum(shown.value("atelier_servers", state=state) for state in shown.labels("atelier_servers", "state"))
 
 
+@pytest.mark.long
 def test_what_is_due_is_shown(fresh, create, worker):
     create(callback_url="https://shop.example/hook")
     worker.complete(worker.claim(), ARTIFACT)
@@ -49,6 +50,7 @@ def test_what_is_due_is_shown(fresh, create, worker):
     assert 0 < shown.value("atelier_webhooks_oldest_seconds") < 60
 
 
+@pytest.mark.long
 def test_it_does_not_ask_the_database_each_time(fresh, rows, tenant, server):
     queued = {"model": "chaos", "state": "queued"}
     assert 0.0 == scrape(f"{fresh.url}/metrics").value("atelier_queue_jobs", **queued)
@@ -86,6 +88,7 @@ def test_requests_are_counted_by_route_and_never_by_path(api, client, create, se
     assert "nowhere" not in text
 
 
+@pytest.mark.long
 def test_a_repeated_key_makes_no_job_and_counts_none(api, client, server):
     def submitted():
         return scrape(f"{api.url}/metrics").value("atelier_jobs_submitted_total", model="chaos", modality="image") or 0
@@ -109,6 +112,7 @@ def test_openmetrics_is_spoken_too(api):
     assert answer.text.endswith("# EOF\n")
 
 
+@pytest.mark.long
 def test_without_database_and_broker_it_answers_and_says_so(settings, rows, tenant, server):
     rows.submit(tenant)
     alone = msgspec.structs.replace(

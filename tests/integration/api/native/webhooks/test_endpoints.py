@@ -122,6 +122,7 @@ class TestEndpoints:
         refused(client.patch(path, json={"events": []}), 422, "out_of_range", "$.events")
         assert URL == client.get(path).json()["url"]
 
+    @pytest.mark.long
     def test_there_is_room_for_so_many(self, settings, key, rows):
         with api_server(msgspec.structs.replace(settings, max_webhooks=1)) as server, server.client(key) as client:
             made = client.post("/webhooks/v1", json={"url": URL}).json()
@@ -205,6 +206,7 @@ class TestSending:
         with pytest.raises(WebhookVerificationError):
             Webhook(other["secret"]).verify(sink.received[0].body, sink.received[0].headers)
 
+    @pytest.mark.long
     def test_gone_disables_and_gives_up_what_waits(self, client, add, create, sink, sending, point, rows):
         webhook = add(events=["job.queued"])
         point(webhook, sink.url)
@@ -227,6 +229,7 @@ class TestSending:
         with cpu_worker(sending):
             until(lambda: {"delivered"} == {row["state"] for row in log(client)}, what="the replays")
 
+    @pytest.mark.long
     def test_five_failing_days_disable(self, client, add, sink, sending, point, rows):
         webhook = add()
         point(webhook, sink.url)
@@ -394,6 +397,7 @@ class TestCommands:
 
         return invoke
 
+    @pytest.mark.long
     def test_the_life_of_an_endpoint(self, run, client, rows):
         webhook, secret = run("add", URL, "--event", "job.failed", "--event", "job.completed").split()
         assert ["job.failed", "job.completed"] == client.get(f"/webhooks/v1/{webhook}").json()["events"]

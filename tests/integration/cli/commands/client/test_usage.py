@@ -45,11 +45,13 @@ def test_usage_is_a_table(usage):
     assert ["completed", "failed"] == usage("--by", "none").stdout.split()[:2]
 
 
+@pytest.mark.long
 def test_usage_is_json_for_a_program(usage):
     (row,) = json.loads(usage("--json", "--by", "key", "--by", "model", "--since", "1h").stdout)
     assert ("chaos", 1, 75.0, 0.25) == (row["model"], row["completed"], row["gpu_seconds"], row["cost_usd"])
 
 
+@pytest.mark.long
 def test_what_the_api_refuses_of_usage_is_an_option(usage):
     assert "A report covers 400 days at most; choose a later `--since`." in usage("--since", "900d", status=1).output
     assert "The usage of other tenants is an operator's" in usage("--tenant", "other", status=1).output

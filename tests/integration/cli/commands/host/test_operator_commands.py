@@ -131,6 +131,7 @@ def test_a_database_url_that_is_none_is_a_sentence(run, monkeypatch):
     assert "ATELIER_DATABASE_URL=" in run("keys", "list", status=1).output
 
 
+@pytest.mark.long
 def test_migrate_prints_the_version_of_the_schema(run, empty_database_url, monkeypatch):
     monkeypatch.setenv("ATELIER_DATABASE_URL", empty_database_url)
     first = run("migrate").stdout

@@ -80,6 +80,7 @@ class TestRedrive:
         assert dead.id in run("jobs", "redrive", dead.id, status=1).output
         assert 2 == rows.scalar(select(func.count()).select_from(jobs))
 
+    @pytest.mark.long
     def test_jobs_are_selected_by_id_code_tenant_and_time(self, run, rows, failed):
         pipeline_failed, theirs, old = failed("pipeline_failed"), failed(tenant="other"), failed()
         rows.set(old, finished_at=func.now() - text("interval '2 days'"))

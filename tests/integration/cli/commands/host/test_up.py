@@ -135,6 +135,7 @@ def start(tmp_path):
 
 class TestWhileItRuns:
     def test_it_prints_its_url_and_its_admin_key(self, service):
+        until(lambda: "Kept in" in service.messages(), START, "the last line of the welcome")
         output = service.messages()
         key = (service.data / "admin.key").read_text().strip()
         assert f"Atelier is ready at http://127.0.0.1:{service.address.port}" in output
@@ -216,6 +217,7 @@ class TestWhileItRuns:
                                 (service.data / "admin.key").read_text().strip())  # fmt: skip
         assert f"lines with {job_id} in the logs of the API, the worker local" in " ".join(elsewhere.split())
 
+    @pytest.mark.long
     def test_events_and_callbacks_come_to_this_machine(self, service):
         secret = service.run("webhooks", "secret").strip()
         heard = service.data / "heard"
@@ -276,6 +278,7 @@ class TestWhileItRuns:
         output = service.run("up", "--port", port, "--data", str(tmp_path / "other"), status=1)
         assert "choose another --port" in " ".join(output.split())
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize(
         "process", [pytest.param("cli.main worker cpu", marks=pytest.mark.long), "cli.main worker gpu", "cli.main api"]
     )
@@ -295,6 +298,7 @@ class TestWhileItRuns:
         service.run("generate", "image", "anything", "-o", str(tmp_path / "a.png"))
 
 
+@pytest.mark.long
 def test_ctrl_c_waits_for_the_running_job_a_second_does_not(start):
     up = start()
     making = subprocess.Popen(
@@ -350,6 +354,7 @@ def test_kill_9_ends_every_process_and_allows_a_restart(start):
     assert "chaos" in again.run("models")
 
 
+@pytest.mark.long
 def test_the_demo_makes_every_modality_and_ends_everything(tmp_path):
     text = CATALOG.read_text()
     for modality, family in {"video": "demo-camera", "speech": "espeak"}.items():  # others are made of what these make

@@ -68,6 +68,7 @@ def test_a_tenant_may_be_paused_or_run_all_that_it_may(rows):
     assert (False, True) == limits()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("statistics", ["none", "present"])
 def test_a_deep_queue_is_not_read(rows, statistics, monkeypatch):
     """Where the jobs lie in the order of their submit, a planner would rather read them all."""

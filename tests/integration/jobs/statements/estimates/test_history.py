@@ -62,6 +62,7 @@ def test_a_pace_is_that_of_the_last_jobs_of_each_model(rows):
     assert {"chaos": (2.0, pytest.approx(27.2)), "other": (None, None)} == found
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("statistics", ["none", "present"])
 def test_a_long_history_is_not_read(rows, statistics):
     tenant = rows.tenant()

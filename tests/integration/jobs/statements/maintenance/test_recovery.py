@@ -133,6 +133,7 @@ def test_a_purge_is_due_at_once_and_after_the_delay(rows):
     assert [] == rows.execute(recovery.due_purges())
 
 
+@pytest.mark.long
 def test_ended_jobs_cost_the_claim_and_the_upkeep_nothing(rows):
     """Of 20,000 of them next to none is read: the partial indexes serve."""
     rows.execute(

@@ -209,6 +209,7 @@ class TestRoom:
         finish(rows, next(row for row in taken if row.host == "slow.example"))
         assert ["slow.example"] == [row.host for row in take(rows)]
 
+    @pytest.mark.long
     def test_one_tenant_does_not_delay_another(self, rows, tenant):
         """50 hosts that never answer, all of one tenant's."""
         for number in range(50):
@@ -227,6 +228,7 @@ class TestRoom:
             assert {other} >= {row.tenant for row in taken}
         assert 20 == rows.scalar(text("SELECT count(*) FROM jobs WHERE status = 'queued'"))
 
+    @pytest.mark.long
     def test_a_host_is_shared_fairly_between_tenants(self, rows, tenant):
         """The first tenant has come first, with many."""
         for number in range(20):
@@ -235,6 +237,7 @@ class TestRoom:
         rows.pending(other, "http://shared.example/x")
         assert other in {row.tenant for row in take(rows)}
 
+    @pytest.mark.long
     def test_tenants_without_room_hold_no_places_at_a_host(self, rows):
         full = [rows.tenant(f"full-{number}") for number in range(5)]
         for tenant in full:
@@ -264,6 +267,7 @@ class TestRoom:
         rows.cancel(next(job for job in made if job.id == taken[0].job_id))
         assert [] == take(rows)
 
+    @pytest.mark.long
     def test_the_room_of_a_host_is_kept_when_many_look_at_once(self, rows, tenant):
         for number in range(50):
             rows.pending(tenant, f"http://slow.example/{number}")
@@ -310,6 +314,7 @@ class TestLanes:
         assert [] == [scan for scan in found if scan["Node Type"] == "Seq Scan"]
         assert 0 < sum(map(rows_read, found)) < 600  # 200 of them are the copies whose bytes are counted
 
+    @pytest.mark.long
     def test_many_made_up_hosts_are_visited_by_turns(self, rows, tenant, monkeypatch):
         monkeypatch.setattr(input_lanes, "LANES", 10)
         inputs.take.cache_clear()
@@ -329,6 +334,7 @@ class TestLanes:
         else:
             raise AssertionError("one.example was never visited")
 
+    @pytest.mark.long
     def test_a_model_that_is_not_served_holds_up_no_other(self, rows, tenant):
         """Of the same tenant and the same host."""
         for number in range(20):

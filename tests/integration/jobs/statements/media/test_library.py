@@ -110,6 +110,7 @@ def pgvector(rows, request):
     return request.param
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("number", [4_000])
 def test_vectors_are_ranked_exactly(rows, tenant, pgvector):
     ids = [row.id for row in rows.execute(library.list_media(tenant, limit=5))]
@@ -127,6 +128,7 @@ def test_vectors_are_ranked_exactly(rows, tenant, pgvector):
     assert {(ids[0], 1.0), (ids[2], 1.0)} == {(each.id, each.similarity) for each in found}
 
 
+@pytest.mark.long
 def test_vectors_are_read_by_their_index(rows, tenant, number):
     """Of 200,000 items the 50,000 with a vector are read, once, and again those alone that are shown."""
     most = number // 2

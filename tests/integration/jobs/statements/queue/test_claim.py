@@ -135,6 +135,7 @@ class TestFairShare:
         mixed = [queue[0][0], queue[1][0], queue[0][1], queue[1][1], queue[0][2], queue[0][3]]
         assert [job.id for job in mixed] == order(rows, rows.server())
 
+    @pytest.mark.long
     def test_ten_jobs_behind_a_thousand_take_twice_their_time(self, rows):
         greedy, modest = rows.tenant("greedy"), rows.tenant("modest")
         fill(rows, rows.submit(greedy), 999)
@@ -278,10 +279,10 @@ class TestWhoMay:
         assert rows.claim(rows.server()) is None
 
 
-def test_two_workers_never_get_the_same_job(rows):
-    """Eight claimers empty a queue of 400 jobs; every job is claimed once."""
+def test_two_workers_never_get_the_same_job(rows, full: bool):
+    """Eight claimers empty a queue, of 400 jobs at full size; every job is claimed once."""
     tenant = rows.tenant()
-    submitted = {rows.submit(tenant, priority=number % 10).id for number in range(400)}
+    submitted = {rows.submit(tenant, priority=number % 10).id for number in range(400 if full else 100)}
     claimants = [rows.server(f"gpu-{number}") for number in range(8)]
 
     def work(claimant):
@@ -433,6 +434,7 @@ def test_a_deep_queue_is_not_read_by_the_plan_of_a_short_one(rows):
     assert_little_was_read(found)
 
 
+@pytest.mark.long
 def test_a_second_claim_for_a_run_reads_as_little(rows):
     claimant, tenant = rows.server(serves=DEEP, resident=("two",)), rows.tenant()
     rows.submit(tenant, model="two")

@@ -168,7 +168,7 @@ def test_cancel_racing_commit_has_one_winner_each_time(rows, full: bool):
 
     winners = []
     with ThreadPoolExecutor(2) as pool:
-        for number in range(500 if full else 80):
+        for number in range(500 if full else 24):
             rows.submit(tenant, callback_url="http://example.com/hook")
             job = rows.claim(claimant)
             acts = (rows.cancel, rows.complete) if number % 2 else (rows.complete, rows.cancel)

@@ -66,6 +66,7 @@ def test_places_beyond_the_limit_are_the_limit(rows, monkeypatch):
     assert [0, 1, 2, 3, 3, 3] == list(counted_together(rows, places.QueueName("chaos"), made).values())
 
 
+@pytest.mark.long
 def test_a_deep_queue_is_not_read(rows):
     """Not by a plan that was made while the queue was empty, either."""
     tenant = rows.tenant()

@@ -1,6 +1,7 @@
 """Which functions a database has after a migration."""
 
 import psycopg
+import pytest
 
 from core.database import sync_engine
 from core.settings import Settings
@@ -31,6 +32,7 @@ def test_no_function_is_compiled_for_what_is_switched_off():
     assert [] == [name for name, definition in definitions().items() if "SET jit = off" not in definition]
 
 
+@pytest.mark.long
 def test_a_superseded_function_stays_for_a_while(empty_database_url):
     """Workers of the version before call it until they are restarted."""
     migrate(empty_database_url)
@@ -46,6 +48,7 @@ def test_a_superseded_function_stays_for_a_while(empty_database_url):
     assert dict.fromkeys(NAMES) == functions(empty_database_url)
 
 
+@pytest.mark.long
 def test_a_function_that_is_wanted_again_is_kept(empty_database_url):
     """After a return to an earlier version."""
     migrate(empty_database_url)
@@ -56,6 +59,7 @@ def test_a_function_that_is_wanted_again_is_kept(empty_database_url):
     assert dict.fromkeys(NAMES) == functions(empty_database_url)
 
 
+@pytest.mark.long
 def test_missing_functions_are_named(empty_database_url):
     migrate(empty_database_url)
     with psycopg.connect(empty_database_url) as connection:

@@ -38,11 +38,13 @@ def test_seq_rises_with_each_submit(lost):
     assert sorted({job.seq for job in lost}) == [job.seq for job in lost]
 
 
+@pytest.mark.matrix
 def test_jobs_of_an_earlier_incarnation_keep_their_order(rows, lost):
     assert COUNT == len(rows.execute(recovery.reclaim("gpu-1", 2)))
     assert [job.id for job in lost] == claimed_again(rows)
 
 
+@pytest.mark.matrix
 def test_jobs_whose_leases_ran_out_keep_their_order(rows, lost):
     assert COUNT == len(rows.execute(recovery.reap(backoff=30.0)))
     assert 1 == len({rows.job(job).available_at for job in lost})
@@ -51,6 +53,7 @@ def test_jobs_whose_leases_ran_out_keep_their_order(rows, lost):
     assert [job.id for job in lost] == claimed_again(rows)
 
 
+@pytest.mark.matrix
 def test_jobs_that_are_released_one_by_one_keep_their_order(rows, lost):
     for job in reversed(lost):
         assert rows.change(claimed.release(job.id, job.fence)) is not None

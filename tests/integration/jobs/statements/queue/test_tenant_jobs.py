@@ -16,6 +16,7 @@ def test_a_job_is_visible_to_its_tenant_only(rows):
     assert job == rows.change(tenant_jobs.by_id(job.id))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("status", JobStatus)
 def test_an_unfinished_job_can_be_cancelled_by_its_tenant_only(rows, status):
     job = rows.submit(rows.tenant())
@@ -123,6 +124,7 @@ class TestListingPlans:
         rows.execute(text("ANALYZE jobs"))
         return tenant
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize(
         "wanted", [{"status": JobStatus.FAILED}, {"model": "two"}, {"modality": "video"}, {"model": "nonsense"}, {}]
     )

@@ -468,6 +468,7 @@ class TestLanes:
         assert [] == [scan for scan in found if scan["Node Type"] == "Seq Scan"]
         assert 0 < sum(map(rows_read, found)) < 200
 
+    @pytest.mark.long
     def test_many_made_up_hosts_are_visited_by_turns(self, rows, tenant, monkeypatch):
         """One tenant's lanes are bounded in a statement, and each of them is visited in time."""
         monkeypatch.setattr(lanes, "LANES", 10)

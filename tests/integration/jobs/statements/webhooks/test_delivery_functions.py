@@ -115,6 +115,7 @@ def call():
     return delivery_functions.call_take(limit=100, lease_seconds=30.0, breaker_failures=3)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("analyzed", [False, True])
 def test_the_plan_of_an_empty_outbox_serves_a_full_one(rows, analyzed):
     def fill():

@@ -89,6 +89,7 @@ def test_an_image_becomes_a_closed_mesh_with_its_faces_outward(weights_dir: Path
     assert () == raw.warnings
 
 
+@pytest.mark.long
 def test_the_seed_and_the_image_decide(weights_dir: Path, cutout: Path, tmp_path: Path) -> None:
     pipeline = loaded(weights_dir)
     blue = Image.new("RGBA", (64, 64), (0, 0, 255, 255))
@@ -103,6 +104,7 @@ def test_the_seed_and_the_image_decide(weights_dir: Path, cutout: Path, tmp_path
     assert not same(first, run(pipeline, tmp_path / "blue.png", seed=7))
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_in_half_precision_too_as_on_a_gpu(weights_dir: Path, cutout: Path, dtype: str) -> None:
     exact, half = (run(loaded(weights_dir, dtype=precision), cutout) for precision in ("float32", dtype))

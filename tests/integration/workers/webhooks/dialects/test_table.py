@@ -61,6 +61,7 @@ def test_an_imagepipeline_callback_is_flat_and_signed(rows, settings, sink):
     )
 
 
+@pytest.mark.long
 def test_a_cancelled_job_is_a_failed_one_for_imagepipeline(rows, settings, sink):
     job = rows.submit(rows.tenant(), callback_url=sink.url)
     rows.set(job, origin={"dialect": "imagepipeline"})

@@ -113,6 +113,7 @@ def test_a_success_is_flat_and_its_own_verifier_takes_it(rows, settings, sink, s
     assert f"/o/{job.id}/0.webp?signature=" in result["download_url"]
 
 
+@pytest.mark.long
 def test_a_group_is_one_webhook_when_its_last_job_ended(rows, settings, sink, subscribe, submit):
     jobs = submit(subscribe(*ALL), 3)
     claimant = rows.server()
@@ -133,6 +134,7 @@ def test_a_group_is_one_webhook_when_its_last_job_ended(rows, settings, sink, su
     assert 1 == len(sink.received) == len(rows.deliveries())
 
 
+@pytest.mark.long
 def test_a_group_that_ended_before_is_one_webhook(rows, settings, sink, subscribe, submit):
     submit(subscribe(*ALL), 3)
     claimant = rows.server()
@@ -144,6 +146,7 @@ def test_a_group_that_ended_before_is_one_webhook(rows, settings, sink, subscrib
     assert 3 == len(read(received)["results"])
 
 
+@pytest.mark.long
 def test_an_event_that_was_not_asked_for_is_not_sent(rows, settings, sink, subscribe, submit):
     (job,) = submit(subscribe("tool_execution.failed", "file.upload.completed"))
     rows.complete(rows.claim(rows.server()), ARTIFACT)
@@ -172,6 +175,7 @@ def test_an_upload_sends_its_events_in_order(rows, settings, sink, subscribe, up
         )
 
 
+@pytest.mark.long
 def test_an_upload_that_is_not_of_its_kind_has_failed(rows, settings, sink, subscribe, upload):
     upload(subscribe("file.upload.completed", "file.upload.failed"), tone(0.1), kind="image")
     with cpu_worker(settings):
@@ -185,6 +189,7 @@ def test_an_upload_that_is_not_of_its_kind_has_failed(rows, settings, sink, subs
     )
 
 
+@pytest.mark.long
 def test_files_of_a_tool_send_events_of_their_own(rows, settings, sink, subscribe, submit):
     (job,) = submit(subscribe("file.download_ready"))
     rows.complete(rows.claim(rows.server()), ARTIFACT, msgspec.structs.replace(ARTIFACT, key="ten/job/1/cd.webp"))
@@ -197,6 +202,7 @@ def test_files_of_a_tool_send_events_of_their_own(rows, settings, sink, subscrib
     assert {job.id.replace("job_", "vg_exec_")} == {one["file"]["source_tool_execution_id"] for one in events}
 
 
+@pytest.mark.long
 def test_events_of_files_are_added_once_and_dropped_with_them(rows, settings, sink, subscribe, submit):
     submit(subscribe("file.download_ready"))
     rows.complete(rows.claim(rows.server()), ARTIFACT)

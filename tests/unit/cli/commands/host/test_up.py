@@ -110,6 +110,7 @@ def start(tmp_path):
         process.wait()
 
 
+@pytest.mark.long
 def test_without_a_reader_it_restarts_its_parts_and_ends_well(start):
     process, line = start()
     assert b"Atelier is ready" in line
@@ -122,6 +123,7 @@ def test_without_a_reader_it_restarts_its_parts_and_ends_well(start):
     assert 0 == process.wait(10)
 
 
+@pytest.mark.long
 def test_a_signal_ends_a_start_that_does_not_get_on(start):
     process, line = start("--dev", "--host", "0.0.0.0", HANGS="1")
     assert line.startswith(b"atelier: warning: with --dev and --host 0.0.0.0 other machines reach this API")

@@ -87,6 +87,7 @@ def test_an_image_of_nothing_is_refused_by_field(tmp_path: Path, alpha: int) -> 
     assert "$.image_path" == caught.value.field
 
 
+@pytest.mark.long
 def test_a_large_image_is_reduced_first(tmp_path: Path) -> None:
     image, _ = object_on_white(saved(cutout(5000, 1000, (0, 0, 5000, 1000)), tmp_path))
 

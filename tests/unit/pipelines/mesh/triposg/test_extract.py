@@ -77,6 +77,7 @@ class TestKnownShapes:
 
         assert (np.einsum("ij,ij->i", mesh.face_normals, mesh.triangles_center) > 0).all()
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize("field", [sphere, torus, two_parts, box, foam])
     def test_it_stays_closed_when_equal_vertices_are_welded(self, grid: Grid, field: Field) -> None:
         mesh = mesh_of(field, grid)

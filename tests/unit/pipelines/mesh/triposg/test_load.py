@@ -81,6 +81,7 @@ class TestFullSize:
         tensors = {name: torch.empty(shape, device="meta") for name, shape in used.items()}
         assert ([], []) == tuple(module.load_state_dict(tensors, strict=True, assign=True))
 
+    @pytest.mark.long
     def test_the_image_encoder(self, tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text(tiny_triposg.config_text("image_encoder_dinov2"))
         tiny_triposg.header_only("image_encoder_dinov2", tmp_path / "model.safetensors")
