@@ -22,7 +22,7 @@ from pipelines.diffusion.component import load_component
 from pipelines.image.flatten import flatten_on_white
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
-from pipelines.segment.segments import Found, output_of
+from pipelines.segment.segments import Found, output_of, refuse_strip
 
 THINGS, CLASSES = 80, 133
 """Of COCO's panoptic task: so many classes, of which the first are things."""
@@ -51,10 +51,14 @@ class Eomt:
 
     @torch.inference_mode()
     def run(self, params: SegmentParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        """Return the segments as `output_of` does; report before each layer. Raises `NotFinite`."""
+        """Return the segments as `output_of` does; report before each layer.
+
+        Raises what `refuse_strip` raises, and `NotFinite`.
+        """
         ctx.progress(0.0, "prepare")
         with Image.open(inputs.files["input_image"], formats=("PNG",)) as opened:
             picture = flatten_on_white(opened)
+        refuse_strip(picture.size)
         pixels = self.pictures(picture, do_split_image=False, do_pad=True, return_tensors="pt")["pixel_values"]
         with self._reporting(ctx):
             seen: Any = self.model(pixel_values=pixels.to(self.device))

@@ -16,13 +16,14 @@ from transformers import AutoTokenizer, GroundingDinoForObjectDetection, Groundi
 from transformers.models.grounding_dino.image_processing_pil_grounding_dino import GroundingDinoImageProcessorPil
 
 from core.errors.failures import NotFinite
+from core.errors.fields import OutOfRange
 from jobs.params.cutout import SegmentParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.component import load_component
 from pipelines.image.flatten import flatten_on_white
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
-from pipelines.segment.segments import Found, output_of
+from pipelines.segment.segments import Found, output_of, refuse_strip
 
 THRESHOLD = 0.35
 """The score of a box at least, as its authors have it."""
@@ -55,10 +56,14 @@ class GroundedSam:
 
     @torch.inference_mode()
     def run(self, params: SegmentParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        """Return the segments as `output_of` does; report before each of the networks. Raises `NotFinite`."""
+        """Return the segments as `output_of` does; report before each of the networks.
+
+        Raises what `refuse_strip` raises, `OutOfRange` for more words than the detector reads at once, and `NotFinite`.
+        """
         ctx.progress(0.0, "prepare")
         with Image.open(inputs.files["input_image"], formats=("PNG",)) as opened:
             picture = flatten_on_white(opened)
+        refuse_strip(picture.size)
         ctx.progress(0.1, "step")
         boxes, found = self._boxes(picture, params)
         ctx.progress(0.5, "step")
@@ -71,6 +76,10 @@ class GroundedSam:
         names = [name.strip() for name in params.classes]
         text = " ".join(f"{name.lower().replace('.', ' ')}." for name in names)
         read = self.reader(images=picture, text=text, return_tensors="pt").to(self.device)
+        most, length = self.detector.config.max_text_len, read["input_ids"].shape[1]
+        if length > most:  # it would cut them off without a word
+            sentence = f"`classes` are {length} tokens; this model reads {most} at once: send fewer or shorter ones."
+            raise OutOfRange(sentence, field="$.classes")
         seen: Any = self.detector(**read)
         bound = THRESHOLD if params.threshold is None else params.threshold
         (made,) = self.reader.post_process_grounded_object_detection(seen, read["input_ids"], bound)

@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import find_objects  # type: ignore[import-untyped]
 
+from core.errors.fields import NotThisModel
 from jobs.params.cutout import SegmentParams
 from pipelines.runtime.protocol import RawOutput, RunContext
 
 MOST = 255
+LONGEST = 600
+"""Times the shorter side that the longer one may be: networks see a picture of 640 pixels or more, none thinner than a
+pixel there."""
 GOLDEN = 0.618033988749895
 """Steps of this much around the circle of hues keep any number of colors apart."""
 NOTHING = "No segment was found; lower `threshold`, or leave `classes` out. The map is empty."
@@ -50,6 +54,13 @@ class Segments(msgspec.Struct, frozen=True, kw_only=True):
     width: int
     height: int
     segments: list[Segment]
+
+
+def refuse_strip(size: tuple[int, int]) -> None:
+    """Raise `NotThisModel` for a picture that is too thin to be a pixel wide at the size of a network's input."""
+    if max(size) > LONGEST * min(size):
+        sentence = f"`input_image` is {size[0]}x{size[1]}; one side may be {LONGEST} times the other at most: cut it."
+        raise NotThisModel(sentence, field="$.input_image")
 
 
 def palette() -> NDArray[np.uint8]:

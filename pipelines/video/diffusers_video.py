@@ -174,6 +174,7 @@ class DiffusersVideo:
             place += len(new.frames)
             if new.sound is not None:
                 sounds.append(self._heard(new.sound, len(new.frames) / frame_plan.fps))
+            del clip, new  # see `_clips`
         arrays: dict[str, NDArray[Any]] = {"frames": frames}
         if sounds:
             arrays["sound"] = np.concatenate(sounds)
@@ -201,9 +202,10 @@ class DiffusersVideo:
             for number in range(len(run.clips)):
                 given = files if number == last else {name: file for name, file in files.items() if name != END}
                 clip = self._clip(run, Inputs(given), number, is_decoded=run.ctx.rank == 0 or number < last)
-                yield clip
                 if number < last:
                     files["input_image"] = _save_frame(clip.frames[-1], Path(folder) / f"{number}.png")
+                yield clip
+                del clip  # which would stay on the GPU while the next one is made
 
     def _clip(self, run: _Run, inputs: Inputs, number: int, *, is_decoded: bool) -> _Clip:
         """Make one clip; without `is_decoded` its frames are latents."""

@@ -256,7 +256,7 @@ class RequestExecutor:
         """Return the output; a film whose own model makes no sound has that of another one, where it is asked for.
 
         That is one that makes what the prompt says, and one in memory rather than another; one of the demo comes last.
-        Raises `NoSoundModel`.
+        Raises `NoSoundModel`, and `GpuOutOfMemory` where the sound has no memory after all tries.
         """
         needs = needs_of(self._loader.spec(request.model), params)
         need = next((need for need in needs if need.modality == "sound"), None)
@@ -273,7 +273,12 @@ class RequestExecutor:
             raw = self._run_settled(request, ctx, silent)
             return msgspec.structs.replace(raw, warnings=(warning, *raw.warnings))
         film = self._run_settled(request, before_sound(ctx), silent)
-        return self._retry_after_oom(maker.id, lambda: self._add_sound(film, maker, need.prompt, ctx))
+        try:
+            return self._retry_after_oom(maker.id, lambda: self._add_sound(film, maker, need.prompt, ctx))
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        raise GpuOutOfMemory  # after which the film, which is made, is not made again
 
     def _add_sound(self, film: RawOutput, maker: ModelSpec, prompt: str, ctx: RunContext) -> RawOutput:
         with self._residency.using(maker.id, lambda: ctx.progress(1 - SHARE, "load"), job_size=1) as used:

@@ -9,6 +9,7 @@ import torch
 from diffusers import Cosmos3OmniPipeline, DiffusionPipeline, LTXImageToVideoPipeline, WanImageToVideoPipeline
 from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from core.errors.failures import GpuOutOfMemory, ModelLoadFailed, PipelineFailed
 from core.errors.fields import NotThisModel, OutOfRange
@@ -329,6 +330,23 @@ class TestLongerThanAClip:
         raw = run(loaded("cosmos3", videos_dir, limits=CLIPS), sound=True)
 
         assert (13, 13 * 2000) == (len(frames(raw)), len(raw.arrays["sound"]))
+
+    @pytest.mark.long
+    def test_one_clip_is_in_memory_at_once(self, videos_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        made: list[StorageWeakRef] = []
+        are_gone: list[bool] = []
+        pipeline: Any = loaded("wan22", videos_dir, limits=CLIPS)
+        make = pipeline._clip
+
+        def clip(*given: Any, **named: Any) -> Any:
+            are_gone.append(all(one.expired() for one in made))  # type: ignore[no-untyped-call]
+            one = make(*given, **named)
+            made.append(StorageWeakRef(one.frames.untyped_storage()))  # type: ignore[no-untyped-call]
+            return one
+
+        monkeypatch.setattr(pipeline, "_clip", clip)
+        run(pipeline)
+        assert [True] * 3 == are_gone
 
 
 class TestFirstAndLastFrame:

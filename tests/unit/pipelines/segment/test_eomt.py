@@ -13,6 +13,7 @@ from transformers import EomtForUniversalSegmentation
 from transformers.models.eomt.image_processing_pil_eomt import EomtImageProcessorPil
 
 from core.errors.failures import ModelLoadFailed, NotFinite
+from core.errors.fields import NotThisModel
 from jobs.params.cutout import SegmentParams
 from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext
 from pipelines.segment.eomt import Eomt
@@ -108,6 +109,12 @@ def test_nothing_that_is_sure_enough_is_an_empty_map(eomt: Eomt, picture: Path) 
     assert ([], (NOTHING,), 0) == (listed(made), made.warnings, made.arrays["map"].max())
     with Image.open(picture) as opened:
         assert np.array_equal(np.asarray(opened), made.arrays["0"])
+
+
+def test_a_strip_is_refused(eomt: Eomt, tmp_path: Path) -> None:
+    Image.new("RGB", (3, 4000)).save(tmp_path / "strip.png")
+    with pytest.raises(NotThisModel, match="`input_image` is 3x4000"):
+        run(eomt, tmp_path / "strip.png")
 
 
 @pytest.mark.long

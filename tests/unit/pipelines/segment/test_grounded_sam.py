@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from transformers import GroundingDinoForObjectDetection, Sam2Model
 
 from core.errors.failures import ModelLoadFailed
-from core.errors.fields import MissingField
+from core.errors.fields import MissingField, NotThisModel, OutOfRange
 from jobs.params.cutout import SegmentParams
 from pipelines.catalog.requirements import unmet_requirements
 from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext
@@ -92,6 +92,22 @@ def test_a_box_is_of_the_class_of_its_likeliest_token(model: GroundedSam) -> Non
     shares[0, 2], shares[1, sky], shares[2, sky + 1] = 0.9, 0.8, 0.7
     shares[:, first] = 0.95  # the token before all words is of no class
     assert [0, 1, 1] == model._named(tokens, shares, 2)
+
+
+def test_more_words_than_it_reads_are_refused_before_it_runs(
+    model: GroundedSam, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model.detector, "forward", lambda **_: pytest.fail("the network ran"))
+    with pytest.raises(OutOfRange, match="this model reads 32 at once") as raised:
+        run(model, picture, classes=tuple(f"dog number {number}" for number in range(40)))
+    assert "$.classes" == raised.value.field
+
+
+def test_a_strip_is_refused(model: GroundedSam, tmp_path: Path) -> None:
+    Image.new("RGB", (3000, 1)).save(tmp_path / "strip.png")
+    with pytest.raises(NotThisModel, match="input_image") as raised:
+        run(model, tmp_path / "strip.png")
+    assert "$.input_image" == raised.value.field
 
 
 def test_labels_are_the_classes_as_they_were_asked_for(model: GroundedSam, picture: Path) -> None:

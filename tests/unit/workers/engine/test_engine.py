@@ -360,6 +360,27 @@ class TestOutOfMemory:
         tries, found, _ = self.tried(device, tmp_path, [GpuOutOfMemory()], others=2)
         assert (1, "gpu_out_of_memory") == (tries, found.error.code)
 
+    def test_a_film_is_not_made_again_for_its_sound(
+        self, device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        of_films = spec(id="m", modality="video", capabilities=["text-to-video"])
+        monkeypatch.setattr(device, "spec", lambda model: of_films)
+        device.makers = [spec(id="maker", modality="sound")]
+        runs = list[str]()
+
+        def run(params: Any, inputs: Any, ctx: RunContext) -> RawOutput:
+            runs.append(type(params).__name__)
+            if isinstance(params, SoundParams):
+                raise MemoryError
+            return film_or_sound(params, inputs, ctx)
+
+        channel: Any = Sent()
+        asked = {"modality": "video", "prompt": "x", "sound": True}
+        request = msgspec.structs.replace(job(tmp_path), modality="video", params=asked)
+        Engine(channel, device, Models(run, others=1))._handle(request)  # type: ignore[arg-type]
+        assert ["VideoParams", *["SoundParams"] * 2] == runs
+        assert GpuOutOfMemory.code == channel.messages[-1].error.code
+
     def test_its_size_is_known_before_it_runs(self, device: Device, tmp_path: Path) -> None:
         _, _, models = self.tried(device, tmp_path, [])
         assert [1024 * 1024] == models.sizes
