@@ -18,7 +18,7 @@ from pipelines.matting.network import SIDE, MattingNetwork, prepare
 
 CHUNK = 40
 KINDS = ("opaque", "hair", "glass")
-ORDER = (1, 2, 1, 0, 2)
+ORDER = (1, 2, 1, 0, 1)
 """Kinds of the composites of a chunk, by turns."""
 MARGIN = 5
 """Pixels, of 256, by which the zone reaches beyond partial opacity."""

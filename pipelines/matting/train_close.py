@@ -24,7 +24,7 @@ from pipelines.matting.train import follow
 PEAK = 2e-3
 SHARES = (0.12, 0.63, 0.25)
 """Of opaque things, hair and clear things in a batch."""
-SIDE, COUNT, WIDE_SIDE, WIDE_COUNT = 192, 10, 320, 3
+SIDE, COUNT, WIDE_SIDE, WIDE_COUNT = 192, 16, 320, 5
 """Of the pieces in a batch, and of those in the last steps."""
 WIDE_FROM = 0.9
 AVERAGE, AVERAGE_FIRST = 0.996, 0.985
@@ -211,7 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stock", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=40)
+    parser.add_argument("--minutes", type=float, default=110)
     parser.add_argument("--resume", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -25,7 +25,13 @@ def background_params(asked: BackgroundRequest, model: str | None) -> list[Cutou
     if not images:
         raise MissingField("`image_url` is required, or `image_urls` for several images; add one.", field="$.image_url")
     return [
-        CutoutParams(image_url=image, model=model, output_format=asked.output_format, callback_url=asked.webhook_url)
+        CutoutParams(
+            image_url=image,
+            model=model,
+            output_format=asked.output_format,
+            semitransparency=asked.semitransparency,
+            callback_url=asked.webhook_url,
+        )
         for image in images
     ]
 

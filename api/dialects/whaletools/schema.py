@@ -75,6 +75,8 @@ class BackgroundRequest(WhaleRequest, frozen=True, kw_only=True):
     image_url: Source | None = None
     image_urls: Annotated[tuple[Source, ...], Meta(min_length=1, max_length=MOST_IMAGES)] | None = None
     output_format: Literal["png", "webp"] = "png"
+    semitransparency: bool = False
+    """Our own: hair, glass and the like let what is behind them through."""
 
 
 class CompletionRequest(WhaleRequest, frozen=True, kw_only=True):

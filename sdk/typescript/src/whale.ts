@@ -97,6 +97,7 @@ export interface BackgroundRequest {
   image_url: string;
   model?: string;
   output_format?: "png" | "webp";
+  semitransparency?: boolean;
   webhook_url?: string;
 }
 

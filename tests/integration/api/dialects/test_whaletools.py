@@ -74,6 +74,12 @@ def test_the_batch_is_accepted_whole_or_not_at_all(client, all_models, rows, ten
     assert ["cancelled", "pending", "pending"] == sorted(row.status for row in jobs_of(rows, tenant))
 
 
+def test_hair_and_glass_are_asked_for(client, all_models, rows, tenant):
+    assert 202 == client.post(CUTOUT, json={"image_url": PHOTOS[0], "semitransparency": True}).status_code
+    (job,) = jobs_of(rows, tenant)
+    assert job.params["semitransparency"] is True
+
+
 def test_a_batch_that_was_refused_halfway_can_be_repeated(client, all_models, rows, tenant):
     statuses = []
     for cap in (1, 5):

@@ -41,8 +41,9 @@ def test_the_matte_overlaps_by_nine_tenths_on_unseen_images(cutter: evaluate.Cut
     assert 0.9 <= overlaps.mean()
 
 
-@pytest.mark.long
-@pytest.mark.parametrize(("kind", "bar"), [("hair", 0.19), ("glass", 0.17)])
+@pytest.mark.contract("A61")
+@pytest.mark.matrix
+@pytest.mark.parametrize(("kind", "bar"), [("hair", 0.15), ("glass", 0.17)])
 def test_semitransparency_finds_unseen_hair_and_glass(
     cutter: evaluate.Cutter, kind: str, bar: float, full: bool
 ) -> None:
@@ -81,7 +82,7 @@ def test_the_scores_that_are_committed_are_of_this_network() -> None:
     assert 0.9 <= scores["mean_overlap"]
     assert scores["bytes_of_opacity"] == evaluate.OPACITY_MODEL.stat().st_size
     assert scores["bytes_of_close_look"] == evaluate.CLOSE_MODEL.stat().st_size
-    assert 0.19 >= scores["hair"]["error"]
+    assert 0.15 >= scores["hair"]["error"]
     assert 0.17 >= scores["glass"]["error"]
 
 
