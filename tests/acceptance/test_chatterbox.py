@@ -107,7 +107,6 @@ def test_the_watermark_survives_every_format(studio: Service, output_format: str
 )
 class TestChatterbox:
     @pytest.mark.long
-    @pytest.mark.contract("C37")
     def test_max_new_tokens_bounds_the_sound(self, speakers: Service, model: str) -> None:
         status = completed(speakers, submit(speakers, model=model, max_new_tokens=25))
 

@@ -61,7 +61,6 @@ def ended(studio: Service, chain: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.long
-@pytest.mark.contract("B55")
 def test_shots_become_one_film(studio: Service, sink: WebhookReceiver) -> None:
     estimate = studio.client.post("/storyboards/v1/estimate", json=STORY).json()
     assert STEPS == [step["name"] for step in estimate["steps"]]

@@ -280,7 +280,6 @@ def test_a_stream_in_the_form_of_whaletools(writers: Service) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.contract("A67", "A68", "A100", "F39")
 def test_the_statements_of_whaletools_document(writers: Service, node: Path, tmp_path: Path) -> None:
     last = """
 const whale = new WhaleClient({ apiKey: '%s', gatewayUrl: '%s/whaletools' });

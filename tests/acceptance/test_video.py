@@ -94,7 +94,6 @@ def test_a_still_alone_becomes_two_seconds_of_mp4(studio: Service) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.contract("C26", "C31")
 def test_prompt_and_seed_have_defaults_and_repeat_the_video(studio: Service) -> None:
     plain = make(studio, **SMALL)
     said = make(studio, **SMALL, prompt="cinematic motion", seed=42)

@@ -65,7 +65,6 @@ def test_from_the_form_to_the_library_and_away(open_page, stack, faults):
 
 
 @pytest.mark.long
-@pytest.mark.contract("F37")
 def test_shots_are_arranged_and_become_a_chain(open_page, stack):
     """Added, moved by keys and by dragging, and removed; the chain is followed to what its last step made."""
     page = open_page("/make/storyboard")

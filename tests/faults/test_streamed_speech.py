@@ -51,7 +51,6 @@ def heard_and_stored(stack: Service, answer: httpx.Response, heard: list[bytes])
 
 
 @pytest.mark.long
-@pytest.mark.contract("F6")
 def test_a_killed_worker_costs_a_pause(stack: Service) -> None:
     with stack.client.stream("POST", "/generate/speech/v1", json=BODY, headers=WAV) as answer:
         chunks = answer.iter_raw()

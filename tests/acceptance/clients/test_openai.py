@@ -285,7 +285,6 @@ def jobs_of(studio: Service) -> set[str]:
 
 
 @pytest.mark.long
-@pytest.mark.contract("F45")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_an_api_that_is_restarted_loses_nothing(client: OpenAI, studio: Service) -> None:
     video = client.videos.create(**FILM)

@@ -52,7 +52,6 @@ def refused(answer, status, code, field=None):
 
 
 @pytest.mark.long
-@pytest.mark.contract("F12")
 def test_after_fifty_jobs_the_next_fifty_are_as_estimated(rows, estimate, end):
     """Times of a simulated pipeline: lognormal, with a median of 3 s and a p95 of 6 s."""
     draw = random.Random(18)
