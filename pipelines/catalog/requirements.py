@@ -420,17 +420,19 @@ def _unmet_images(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequ
 
 def _unmet_frames(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequirement]:
     able, moves = spec.capabilities, MOTION in media
+    needs_film = "motion-control" in able and not {"text-to-video", "image-to-video"} & {*able}
+    is_driven = "motion-control" in able and (moves or needs_film)
     references = sum(name.startswith(f"{REFERENCES}.") for name in media)
     if moves and "motion-control" not in able:
         yield _unsupported(spec, MOTION)
     if "input_image" not in media and (moves or "last_image" in media or "text-to-video" not in able):
         yield _missing(spec, "input_image")
-    if "input_image" in media and "image-to-video" not in able and "motion-control" not in able:
+    if "input_image" in media and "image-to-video" not in able and not is_driven:
         yield _unsupported(spec, "input_image")
     if moves and "last_image" in media:
         sentence = f"A video of {spec.id} that follows `{MOTION}` ends as that does; remove `last_image`, or the film"
         yield UnmetRequirement(error=NotThisModel, field="$.last_image", sentence=sentence)
-    if not moves and "motion-control" in able and not {"text-to-video", "image-to-video"} & {*able}:
+    if needs_film and not moves:
         yield _missing(spec, MOTION)
     if "last_image" in media and "first-last-frame" not in able:
         yield _unsupported(spec, "last_image")

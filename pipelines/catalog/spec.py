@@ -529,8 +529,8 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
             raise ValueError("`compile` and `offload_blocks` exclude each other")
         if self.cuda_graphs and (self.compile or self.offload_blocks):
             raise ValueError("`cuda_graphs` goes with neither `compile` nor `offload_blocks`")
-        if self.limits.clip_seconds is not None and not {"image-to-video", "motion-control"} & {*self.capabilities}:
-            needs = "`limits.clip_seconds` needs the capability `image-to-video` or `motion-control`"
+        if self.limits.clip_seconds is not None and not self._begins_with_a_frame:
+            needs = "`limits.clip_seconds` needs the capability `image-to-video`, or `motion-control` alone"
             raise ValueError(f"{needs}: clips begin with a frame")
         if self.gpus > 1 and self.modality != "video":
             raise ValueError("`gpus` is for videos")
@@ -542,9 +542,12 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         if ("control" in self.capabilities) != (self.controlnet is not None):
             raise ValueError("the capability `control` and `controlnet` go together")
         if self.controlnet is not None and (
-            self.quantization or self.offload_blocks or self.cuda_graphs or any(p.cache for p in self.quality.values())
+            self.quantization
+            or self.offload_blocks
+            or self.cuda_graphs
+            or any(preset.cache or preset.quantization for preset in self.quality.values())
         ):
-            others = "`quantization`, `offload_blocks`, `cuda_graphs`, and presets with `cache`"
+            others = "`quantization`, `offload_blocks`, `cuda_graphs`, and presets with `cache` or `quantization`"
             raise ValueError(f"`controlnet` excludes {others}")
         if self.preprocessors and self.controlnet is None and "motion-control" not in self.capabilities:
             raise ValueError(
@@ -583,6 +586,12 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         for word, preset in self.quality.items():
             if preset.lora is not None and preset.lora not in self.loras:
                 raise ValueError(f"`quality.{word}` names the LoRA {preset.lora!r}, which is not in `loras`")
+
+    @property
+    def _begins_with_a_frame(self) -> bool:
+        """Whether all its films can go on from a frame: also those that are of words alone, or follow no film."""
+        able = {"image-to-video", "motion-control", "text-to-video"} & {*self.capabilities}
+        return "image-to-video" in able or able == {"motion-control"}
 
     @property
     def _differs_between_gpus(self) -> bool:

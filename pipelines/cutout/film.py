@@ -18,6 +18,7 @@ from pipelines.video.color import empty_video, fill_planes
 
 SOLID = 128
 """Of 255: from here on, a pixel is foreground."""
+NO_COLOR = "`background_color` has no effect with `mask_only`; the matte was made."
 NOTHING_FOUND = "No foreground was found in the film."
 
 
@@ -50,7 +51,7 @@ def cut_out_film(
     sound = joined_sound([clip.file], [count], clip.fps)
     if sound is not None:
         arrays["sound"] = sound
-    warnings = () if found else (NOTHING_FOUND,)
+    warnings = (*(() if found else (NOTHING_FOUND,)), *ignored_color(params))
     for warning in warnings:
         ctx.warn(warning)
     metadata: dict[str, MetadataValue] = {
@@ -60,6 +61,11 @@ def cut_out_film(
         "frames": count,
     }
     return RawOutput(arrays=arrays, warnings=warnings, metadata=metadata)
+
+
+def ignored_color(params: CutoutParams) -> list[str]:
+    """Return the warning for a color that a matte does not have."""
+    return [NO_COLOR] if params.mask_only and params.background_color is not None else []
 
 
 def _shown(params: CutoutParams, image: Pixels, matte: Pixels) -> Pixels:

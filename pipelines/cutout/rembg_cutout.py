@@ -10,7 +10,7 @@ from core.errors.failures import ModelLoadFailed, NotFinite
 from jobs.params.cutout import CutoutParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.cutout.arrays import Pixels
-from pipelines.cutout.film import SOLID, cut_out_film
+from pipelines.cutout.film import SOLID, cut_out_film, ignored_color
 from pipelines.cutout.foreground import clean_edges
 from pipelines.cutout.onnx_session import cpu_fallback
 from pipelines.cutout.sessions import open_session
@@ -93,9 +93,7 @@ def _warnings(params: CutoutParams, matte: Pixels) -> tuple[str, ...]:
     warnings = []
     if not (matte >= SOLID).any():
         warnings.append(NOTHING_FOUND if params.crop else "No foreground was found in the image.")
-    if params.mask_only and params.background_color is not None:
-        warnings.append("`background_color` has no effect with `mask_only`; the matte was made.")
-    return tuple(warnings)
+    return (*warnings, *ignored_color(params))
 
 
 def _finish(params: CutoutParams, image: Pixels, matte: Pixels) -> Pixels:

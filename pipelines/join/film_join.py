@@ -15,11 +15,8 @@ from jobs.params.join import JoinParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.video.clip_sound import joined_sound
-from pipelines.video.clips import ClipFacts, read_facts
+from pipelines.video.clips import MOST_BYTES, ClipFacts, read_facts
 from pipelines.video.color import empty_video
-
-MAX_BYTES = 4 * 2**30
-"""Of the frames of the joined film, as planes: two minutes of 1280x720 at 24 a second are 4.0 GB of 4.3."""
 
 Size = tuple[int, int]
 
@@ -62,7 +59,7 @@ class FilmJoin:
                 f"The films have {frames / fps:g} s together, and a joined one at most {most:g} s; join fewer.",
                 field="$.films",
             )
-        if frames * frame_bytes > MAX_BYTES:
+        if frames * frame_bytes > MOST_BYTES:
             raise NotThisModel("The films are too large together; join fewer, or smaller ones.", field="$.films")
 
 

@@ -14,6 +14,7 @@ from core.errors.failures import ModelLoadFailed
 from jobs.params.cutout import SegmentParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.cutout.arrays import Pixels
+from pipelines.cutout.film import SOLID
 from pipelines.cutout.refine import GAP
 from pipelines.cutout.sessions import DEMO, open_session
 from pipelines.image.flatten import flatten_on_white
@@ -21,8 +22,6 @@ from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.segment.segments import Found, output_of
 
 THING = "thing"
-SOLID = 128
-"""Of 255: from this opacity on, a pixel is of the foreground."""
 SIDE = 256
 """Pixels, of the square in which parts are separated."""
 LEAST = 0.01

@@ -5,6 +5,7 @@ are fitted to what the windows found, without those that disagree: what moves by
 """
 
 from collections.abc import Iterable, Iterator
+from math import sqrt
 from pathlib import Path
 
 import msgspec
@@ -33,6 +34,8 @@ STILL = 0.004
 """A film that stays within this does not move, as a part of its sides."""
 SCALES, BEYOND = (0.5, 4.0), 1.0
 """How much smaller and larger the still is shown, and how far beyond its edges, as a part of its sides."""
+MOST_PIXELS = 64_000_000
+"""Of the still with its mirror image around it, which is less sharp where it would be more."""
 SAID = (
     "camera motion only: the picture moves as the whole of `motion_video` does; nothing in it moves by itself, and the "
     "prompt is not read"
@@ -113,10 +116,10 @@ def follow(frames: Iterable[Image.Image]) -> Iterator[PlaceInFrame]:
 def moved(still: Image.Image, size: Size, placements: list[PlaceInFrame]) -> Iterator[Image.Image]:
     """Yield the still in each placement, RGB of `size`; what lies beyond its edges is its mirror image."""
     limited = [_limited(placement) for placement in placements]
-    sharp = max(1.0, min(max(each.scale for each in limited), still.width / size[0], still.height / size[1]))
-    whole = (round(size[0] * sharp), round(size[1] * sharp))
     windows = [_window(placement) for placement in limited]
     over = max(0.0, *(max(-min(window), max(window) - 1) for window in windows))
+    sharp = _sharpness(still.size, size, max(each.scale for each in limited), over)
+    whole = (round(size[0] * sharp), round(size[1] * sharp))
     margin = int(np.ceil(over * max(whole)))
     around = ((margin, margin), (margin, margin), (0, 0))
     board = Image.fromarray(np.pad(np.asarray(cover(still, whole)), around, mode="symmetric"))
@@ -126,6 +129,17 @@ def moved(still: Image.Image, size: Size, placements: list[PlaceInFrame]) -> Ite
         yield board.resize(
             size, Image.Resampling.LANCZOS, box=(left, top, min(board.width, box[2]), min(board.height, box[3]))
         )
+
+
+def _sharpness(still: Size, size: Size, largest: float, over: float) -> float:
+    """Return how many pixels of the still a pixel of the film may have, by side: what its nearest view needs.
+
+    With `over`, the part of its longer side that is seen beyond it, it has `MOST_PIXELS` at most, but no side of it is
+    smaller than the film's.
+    """
+    margins = 2 * over * max(size)
+    most = sqrt(MOST_PIXELS / ((size[0] + margins) * (size[1] + margins)))
+    return max(1.0, min(largest, still[0] / size[0], still[1] / size[1], most))
 
 
 def _copy_size(size: Size) -> Size:

@@ -21,6 +21,7 @@ from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunConte
 from pipelines.video.camera import render_frames
 from pipelines.video.clips import read_facts, read_frames
 from pipelines.video.frames import FramePlan
+from pipelines.video.motion import MOST_PIXELS, _sharpness
 from pipelines.video.moves import choose_move
 from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import lock_directory
@@ -102,6 +103,12 @@ class TestDemo:
         assert (12, 24) == (raw.metadata["frames"], raw.metadata["fps"])
         assert "demo-motion follows the first 0.50 s of `motion_video`, which has 1.00 s" in raw.warnings
         assert raw.arrays["frames"].tobytes() == follow(given, seconds=0.5).arrays["frames"].tobytes()
+
+    @pytest.mark.parametrize(("still", "over"), [((6144, 6144), 1.0), ((6144, 6144), 0.0), ((1536, 1536), 1.0)])
+    def test_the_picture_around_has_a_bound(self, still: tuple[int, int], over: float) -> None:
+        sharp = _sharpness(still, (1536, 1536), 4.0, over)
+        assert (1536 * sharp * (1 + 2 * over)) ** 2 <= MOST_PIXELS * 1.001
+        assert 1 <= sharp <= still[0] / 1536
 
     @pytest.mark.long
     def test_it_ends_when_its_job_is_cancelled(self, tmp_path: Path) -> None:

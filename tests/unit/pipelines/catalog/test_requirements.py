@@ -417,6 +417,16 @@ def test_a_lora_of_the_model_is_taken():
     assert [] == list(unmet_requirements(spec(loras=LORAS, quality=FLOAT8), asked))
 
 
+def test_a_still_alone_needs_a_model_that_begins_with_one():
+    model = spec(modality="video", capabilities=["text-to-video", "motion-control"])
+    (unmet,) = unmet_requirements(model, VideoParams(prompt="x", input_image="a"))
+    assert (NotThisModel, "$.input_image") == (unmet.error, unmet.field)
+    assert [] == list(unmet_requirements(model, VideoParams(prompt="x", input_image="a", motion_video="b")))
+    driven = spec(modality="video", capabilities=["motion-control"])
+    (unmet,) = unmet_requirements(driven, VideoParams(prompt="x", input_image="a"))
+    assert "$.motion_video" == unmet.field
+
+
 def test_a_film_with_sound_names_one():
     model = spec(
         id="foley",

@@ -6,6 +6,7 @@ from pipelines.catalog.variants import model_of, quantization_of, spec_of, varia
 from tests.support.checkpoints.specs import spec
 
 FAST = {"quantization": "float8", "num_inference_steps": 4, "vram_bytes": 5}
+CONTROL = {"source": {"path": "a"}, "file": "a.safetensors"}
 ENTRY = spec(vram_bytes=9, quality={"fast": FAST, "pro": {"num_inference_steps": 50}})
 
 
@@ -42,6 +43,10 @@ def test_its_name_says_the_model() -> None:
         (
             {"quantization": "float8", "loras": {"a": {"source": {"path": "a"}, "file": "a.safetensors"}}},
             "`quantization` and `loras` exclude each other",
+        ),
+        (
+            {"capabilities": ["control"], "controlnet": CONTROL, "quality": {"fast": FAST}},
+            "`controlnet` excludes",
         ),
         ({"quantization": "int4"}, "Invalid enum value 'int4'"),
     ],

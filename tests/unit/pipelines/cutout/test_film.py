@@ -12,7 +12,7 @@ from core.errors.fields import NotThisModel
 from jobs.params.cutout import CutoutParams
 from pipelines.catalog.loader import load_catalog
 from pipelines.cutout.encode import MP4_WARNING, encode
-from pipelines.cutout.film import cut_out_film
+from pipelines.cutout.film import NO_COLOR, cut_out_film
 from pipelines.cutout.rembg_cutout import RembgCutout
 from pipelines.cutout.steady import KEPT, SteadyMatte, kept_shares
 from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext
@@ -128,6 +128,11 @@ def test_the_matte_is_a_film(film: Path, tmp_path: Path, asked: str, name: str) 
     wanted = bright(mug_film(still=STILL).frames[-1])
     assert np.abs(frames[-1][..., 0].astype(int) - wanted).mean() < 8
     assert np.abs(frames[-1][..., :3].astype(int) - frames[-1][..., :1]).max() <= 3
+
+
+def test_a_color_of_a_matte_is_said_to_be_ignored(film: Path) -> None:
+    raw = cut_out_film(bright, params(mask_only=True, background_color="#00FF00"), read_facts(film), QUIET)
+    assert (NO_COLOR,) == raw.warnings
 
 
 def test_a_color_is_behind_it(film: Path) -> None:

@@ -82,6 +82,7 @@ def test_a_longer_video_is_made_of_clips_that_share_a_frame(seconds: float, clip
     assert ((words,) if len(clips) > 1 else ()) == plan.warnings
 
 
-def test_clips_need_a_model_that_begins_with_a_frame() -> None:
+@pytest.mark.parametrize("capabilities", [["text-to-video"], ["text-to-video", "motion-control"]])
+def test_clips_need_a_model_that_begins_with_a_frame(capabilities: list[str]) -> None:
     with pytest.raises(ValueError, match="clip_seconds"):
-        spec(modality="video", capabilities=["text-to-video"], limits={"clip_seconds": 5.0})
+        spec(modality="video", capabilities=capabilities, limits={"clip_seconds": 5.0})
