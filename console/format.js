@@ -79,3 +79,18 @@ export function storedWords({ database, store, store_free, measured_at }) {
   const free = store_free === null ? [] : [`${bytes(store_free)} free`];
   return [`database ${bytes(database)}`, ...files, ...free].join(", ");
 }
+
+/** The description, tags and labels of an item, as lines that can be typed. */
+export const wordsOf = ({ description, tags, labels }) => ({
+  description: description ?? "",
+  tags: tags.join(", "),
+  labels: Object.entries(labels).map(([key, value]) => `${key}: ${value}`).join(", "),
+});
+
+/** The words of an item that were changed, as its route takes them: others may have been written meanwhile. */
+export function changedWords(before, after) {
+  const list = (text) => text.split(",").map((one) => one.trim()).filter(Boolean);
+  const pairs = (text) => Object.fromEntries(list(text).map((pair) => pair.split(":").map((part) => part.trim())).filter(([key, value]) => key && value));
+  const read = { description: (text) => text || null, tags: list, labels: pairs };
+  return Object.fromEntries(Object.entries(read).filter(([name]) => before[name] !== after[name]).map(([name, as]) => [name, as(after[name])]));
+}

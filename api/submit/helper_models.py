@@ -69,15 +69,21 @@ def choose_server(
     return ServerChoice(server=secrets.choice(preferred).server_id)
 
 
-def refuse_helpers(catalog: Catalog, job: NewJob) -> None:
-    """Raise `NotSupportedYet` for a job that needs another model, where no server is chosen for it."""
-    for model in job.models:
-        for need in needs_of(catalog.get(model), job.params):
-            raise NotSupportedYet(
-                f"`{need.field}` is not supported in batches yet, since {model} needs a model of `{need.modality}` for "
-                "it; leave it out.",
-                field=f"$.{need.field}",
-            )
+def without_helpers(catalog: Catalog, job: NewJob) -> NewJob:
+    """Return the job for those of its models that need no other one, where no server is chosen for it.
+
+    Raises `NotSupportedYet` where all of them do.
+    """
+    needs = {model: needs_of(catalog.get(model), job.params) for model in job.models}
+    alone = [(model, price) for model, price in zip(job.models, job.prices, strict=True) if not needs[model]]
+    if not alone:
+        model, need = next((model, each) for model, found in needs.items() for each in found)
+        raise NotSupportedYet(
+            f"`{need.field}` is not supported in batches yet, since {model} needs a model of `{need.modality}` for "
+            "it; leave it out.",
+            field=f"$.{need.field}",
+        )
+    return msgspec.structs.replace(job, models=[each for each, _ in alone], prices=[price for _, price in alone])
 
 
 class HelperRanks:

@@ -23,7 +23,7 @@ from api.http.auth import Caller
 from api.http.database import Database
 from api.http.spooled_body import SpooledBody
 from api.submit.batches import SubmitBatches
-from api.submit.helper_models import beside_helpers, refuse_helpers
+from api.submit.helper_models import beside_helpers, without_helpers
 from api.submit.idempotency import claim_key, find_repeated
 from api.submit.media_intake import IngestedRequest, MediaIntake, needs_store
 from api.submit.model_choice import choose_model, models_without_server
@@ -136,8 +136,7 @@ class Submissions:
         job = self._offered(msgspec.structs.replace(submission, params=params))
         if job is None:
             raise NoModelForTask
-        refuse_helpers(self._catalog, job)
-        return job
+        return without_helpers(self._catalog, job)
 
     async def _find_earlier(self, submission: Submission) -> Job | None:
         """Return the job that the Idempotency-Key of the submission has made, if there is one."""

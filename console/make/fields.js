@@ -14,8 +14,8 @@ const OF_JOB = ["server_id", "pin", "prefer_seconds", "priority", "deadline_seco
 const ELSEWHERE = ["modality", "model", "image_model"];
 /** What a model must be able to do for a field to be there. */
 const NEEDS = {
-  image: { input_image: ["image-to-image", "references"], mask: ["mask"], padding: ["mask"], control_image: ["control"], control_kind: ["control"], control_as_given: ["control"], control_scale: ["control"], strength: ["image-to-image"], reference_images: ["references"], elements: ["references"], negative_prompt: ["negative-prompt"] },
-  video: { input_image: ["image-to-video"], last_image: ["first-last-frame"], reference_images: ["references"], motion_video: ["motion-control"], negative_prompt: ["negative-prompt"] },
+  image: { input_image: ["image-to-image", "references"], mask: ["mask"], padding: ["mask"], control_image: ["control"], control_kind: ["control"], control_as_given: ["control"], control_scale: ["control"], strength: ["image-to-image", "mask"], reference_images: ["references"], elements: ["references"], negative_prompt: ["negative-prompt"] },
+  video: { input_image: ["image-to-video", "motion-control"], last_image: ["first-last-frame"], reference_images: ["references"], motion_video: ["motion-control"], negative_prompt: ["negative-prompt"] },
   speech: { target_voice_path: ["reference-voice"] },
   sound: { negative_prompt: ["negative-prompt"] },
   text: { images: ["vision"], input_video: ["films"] },
@@ -185,6 +185,9 @@ export const fieldsOfRow = (field, values, place) => {
   return field.fields.filter(({ name }) => isThere(name) && !(isThere(RULED_OUT[name]) && values[RULED_OUT[name]]));
 };
 
+/** Whether none is a value of a field other than what it is when left out: `null` is sent for it then. */
+export const takesNone = (field) => Boolean(field.schema.isOptional) && field.default !== null;
+
 /** The body of a request: what was given, without what is empty; the size is the model's own while none is chosen. */
 export function bodyOf(values, fields) {
   const body = {};
@@ -206,7 +209,7 @@ export function bodyOf(values, fields) {
       if (rows.length) body[field.name] = rows.map((row, place) => bodyOf(row.values, fieldsOfRow(field, row.values, place)));
     } else if (Array.isArray(value) || (value && typeof value === "object")) {
       if (Object.keys(value).length) body[field.name] = value;
-    } else if (value !== undefined && value !== null && value !== "") {
+    } else if (value === null ? takesNone(field) : value !== undefined && value !== "") {
       body[field.name] = value;
     }
   }
@@ -233,7 +236,7 @@ export function valuesOf(params, fields) {
     const value = params[field.name];
     if (field.widget === "size") {
       if (params.width && params.height) values.size = { width: params.width, height: params.height };
-    } else if (value === undefined || value === null || JSON.stringify(value) === JSON.stringify(field.default)) {
+    } else if (value === undefined || (value === null && !takesNone(field)) || JSON.stringify(value) === JSON.stringify(field.default)) {
       continue;
     } else if (field.widget === "media") {
       values[field.name] = { id: value, name: value };

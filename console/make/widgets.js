@@ -3,7 +3,7 @@ import { html, useState } from "../html.js";
 import { Icon } from "../parts/icons.js";
 import { words } from "../format.js";
 import { DropField } from "./drop.js";
-import { mediaKind } from "./fields.js";
+import { mediaKind, takesNone } from "./fields.js";
 
 export const fieldId = (name) => `field-${name}`;
 
@@ -49,7 +49,9 @@ function Line({ field, value, onChange, id, isWrong }) {
 function NumberLine({ field, value, onChange, id, isWrong }) {
   const { minimum, maximum, type } = field.schema;
   if (field.name === "seed") return html`<${Seed} ...${{ field, value, onChange, id, isWrong }} />`;
-  return html`<input ...${shared(field, id, isWrong)} class="in num" type="number" min=${minimum} max=${maximum} step=${type === "integer" ? 1 : "any"} value=${value ?? ""} placeholder=${field.default ?? "the model's"} onInput=${(event) => onChange(event.target.value === "" ? undefined : Number(event.target.value))} />`;
+  const line = html`<input ...${shared(field, id, isWrong)} class="in num" type="number" min=${minimum} max=${maximum} step=${type === "integer" ? 1 : "any"} value=${value ?? ""} placeholder=${value === null ? "none" : (field.default ?? "the model's")} onInput=${(event) => onChange(event.target.value === "" ? undefined : Number(event.target.value))} />`;
+  if (!takesNone(field)) return line;
+  return html`<div class="seed">${line}<button type="button" class="btn" aria-pressed=${value === null ? "true" : "false"} onClick=${() => onChange(value === null ? undefined : null)}>None</button></div>`;
 }
 
 /** The largest number that JSON and JavaScript agree on would be long to read; a seed of 32 bits is as good. */
@@ -65,16 +67,18 @@ function Seed({ field, value, onChange, id, isWrong }) {
 }
 
 function Choice({ field, value, onChange, id, isWrong }) {
-  const chosen = value ?? field.default;
+  const chosen = value === undefined ? field.default : value;
   const set = (one) => onChange(one === field.default ? undefined : one);
   const options = field.schema.enum;
+  const unset = field.default === null ? "the model's" : "none";
   if (options.length <= 4) {
+    const all = field.schema.isOptional ? [null, ...options] : options;
     return html`<div class="seg" role="radiogroup" aria-labelledby=${`${id}-label`}>
-      ${options.map((one, place) => html`<label key=${one} class=${one === chosen ? "on" : ""}><input class="sr" type="radio" name=${id} id=${place ? undefined : id} checked=${one === chosen} onChange=${() => set(one)} />${words(one)}</label>`)}
+      ${all.map((one, place) => html`<label key=${one ?? ""} class=${one === chosen ? "on" : ""}><input class="sr" type="radio" name=${id} id=${place ? undefined : id} checked=${one === chosen} onChange=${() => set(one)} />${one === null ? unset : words(one)}</label>`)}
     </div>`;
   }
-  return html`<select ...${shared(field, id, isWrong)} class="in" value=${chosen ?? ""} onChange=${(event) => set(options.find((one) => String(one) === event.target.value))}>
-    ${chosen === null && html`<option value="">the model's</option>`}
+  return html`<select ...${shared(field, id, isWrong)} class="in" value=${chosen ?? ""} onChange=${(event) => set(options.find((one) => String(one) === event.target.value) ?? null)}>
+    ${(field.schema.isOptional || chosen === null) && html`<option value="" selected=${chosen === null}>${unset}</option>`}
     ${options.map((one) => html`<option key=${one} value=${one} selected=${one === chosen}>${one}</option>`)}
   </select>`;
 }

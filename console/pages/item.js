@@ -6,7 +6,7 @@ import { Loading, Note, ProblemNote, State } from "../parts/state.js";
 import { Viewer, kindOf, outputWords } from "../parts/media.js";
 import { Icon } from "../parts/icons.js";
 import { attempt, confirm, copy } from "../parts/dialog.js";
-import { moment } from "../format.js";
+import { changedWords, moment, wordsOf } from "../format.js";
 import { useModalities } from "../parts/document.js";
 import { usesOf } from "../make/fields.js";
 import { keptWords, titleOf } from "./library.js";
@@ -67,17 +67,12 @@ function UseItem({ item }) {
 
 /** Description, tags and labels, which can be changed. */
 function Words({ item, reload, isWriter }) {
-  const [values, setValues] = useState({
-    description: item.description ?? "",
-    tags: item.tags.join(", "),
-    labels: Object.entries(item.labels).map(([key, value]) => `${key}: ${value}`).join(", "),
-  });
-  const list = (text) => text.split(",").map((one) => one.trim()).filter(Boolean);
-  const pairs = (text) => Object.fromEntries(list(text).map((pair) => pair.split(":").map((part) => part.trim())).filter(([key, value]) => key && value));
+  const [began] = useState(wordsOf(item));
+  const [values, setValues] = useState(began);
   const save = (event) => {
     event.preventDefault();
     attempt(async () => {
-      await call("PATCH", `/media/v1/${item.media_id}`, { description: values.description || null, tags: list(values.tags), labels: pairs(values.labels) });
+      await call("PATCH", `/media/v1/${item.media_id}`, changedWords(began, values));
       reload();
     }, "Saved");
   };

@@ -34,7 +34,7 @@ HELP = {
     "stream": "Speak it in parts, to be heard while it is made; `-o -` does so by itself.",
     "padding": "Paint beyond a side of the input image, as side:pixels, such as left:256; may be repeated.",
     "variables": "What stands in a place of the template, as place:words; may be repeated.",
-    "replacements": "A word and how to pronounce it, as word:spelling; may be repeated.",
+    "replacements": "A word and how to say it, as word:spelling or, in the IPA, word:/phonemes/; may be repeated.",
 }
 """Texts of options that the API's own description does not fit."""
 DRAWN = -1
@@ -63,7 +63,7 @@ def request_body(values: dict[str, Any]) -> dict[str, Any]:
             body[name] = read_pairs(body[name], flag)
     if "replacements" in body:
         pairs = read_pairs(body["replacements"], "--replace")
-        body["replacements"] = [{"word": word, "say": spelling} for word, spelling in pairs.items()]
+        body["replacements"] = [_pronounced(word, sound) for word, sound in pairs.items()]
     if "loras" in body:
         body["loras"] = [read_lora(text) for text in body["loras"]]
     if "padding" in body:
@@ -87,6 +87,12 @@ def read_lora(text: str) -> dict[str, Any]:
         return {"lora": name, "weight": float(weight)} if name else {"lora": text}
     except ValueError:  # the colon is part of the name
         return {"lora": text}
+
+
+def _pronounced(word: str, sound: str) -> dict[str, str]:
+    """Return how a word is spoken: between slashes, as dictionaries write it, is the IPA."""
+    is_ipa = len(sound) > 2 and sound.startswith("/") and sound.endswith("/")
+    return {"word": word} | ({"phonemes": sound[1:-1]} if is_ipa else {"say": sound})
 
 
 def _pixels(padding: dict[str, str]) -> dict[str, int]:

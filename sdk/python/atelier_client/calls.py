@@ -46,7 +46,8 @@ NO_FILE = "data:,"
 class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """One request; its answer is read as `answer`, and `None` stands for no body.
 
-    A call that may be sent twice without harm is `repeatable`; one that `asks` changes nothing, whatever its method.
+    A call that may be sent twice without harm is `repeatable`: one that `asks` changes nothing, whatever its method,
+    and what one that `settles` leaves is the same after a repeat.
     """
 
     method: str
@@ -56,11 +57,13 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     params: Mapping[str, Any] = {}
     headers: Mapping[str, str] = {}
     asks: bool = False
+    settles: bool = False
 
     @property
     def repeatable(self) -> bool:
         """Whether the call may be sent again when it is not known whether it arrived."""
-        return self.asks or self.method in ("GET", "PUT", "DELETE") or "Idempotency-Key" in self.headers
+        is_safe = self.asks or self.settles or self.method in ("GET", "PUT", "DELETE")
+        return is_safe or "Idempotency-Key" in self.headers
 
 
 def submit(modality: str, fields: Mapping[str, Any], idempotency_key: str | None) -> Call[models.Accepted]:
@@ -90,17 +93,17 @@ def estimate(modality: str, fields: Mapping[str, Any]) -> Call[models.EstimateAn
 def set_priority(job_id: str, priority: int) -> Call[models.StatusAnswer]:
     """Change the priority of a waiting job."""
     path = f"/jobs/v1/{_quoted(job_id)}"
-    return Call(method="PATCH", path=path, answer=models.StatusAnswer, json={"priority": priority})
+    return Call(method="PATCH", path=path, answer=models.StatusAnswer, json={"priority": priority}, settles=True)
 
 
 def pause_queue() -> Call[models.QueueState]:
     """Start none of the tenant's jobs."""
-    return Call(method="POST", path="/jobs/v1/pause", answer=models.QueueState)
+    return Call(method="POST", path="/jobs/v1/pause", answer=models.QueueState, settles=True)
 
 
 def resume_queue() -> Call[models.QueueState]:
     """Start the tenant's jobs again."""
-    return Call(method="POST", path="/jobs/v1/resume", answer=models.QueueState)
+    return Call(method="POST", path="/jobs/v1/resume", answer=models.QueueState, settles=True)
 
 
 def me() -> Call[models.MeAnswer]:
@@ -151,7 +154,7 @@ def reproduce(job_id: str, idempotency_key: str | None) -> Call[models.Accepted]
 
 def redrive(job_id: str) -> Call[models.Accepted]:
     """Do a failed job again."""
-    return Call(method="POST", path=f"/jobs/v1/{_quoted(job_id)}/redrive", answer=models.Accepted)
+    return Call(method="POST", path=f"/jobs/v1/{_quoted(job_id)}/redrive", answer=models.Accepted, settles=True)
 
 
 def submit_chain(
@@ -187,7 +190,7 @@ def chains(**filters: Any) -> Call[models.ChainPage]:
 
 def cancel_chain(chain_id: str) -> Call[models.ChainAnswer]:
     """Cancel a chain."""
-    return Call(method="POST", path=f"/chains/v1/{_quoted(chain_id)}/cancel", answer=models.ChainAnswer)
+    return Call(method="POST", path=f"/chains/v1/{_quoted(chain_id)}/cancel", answer=models.ChainAnswer, settles=True)
 
 
 def jobs(**filters: Any) -> Call[models.JobPage]:

@@ -262,7 +262,8 @@ export class AtelierClient {
         for (const { job } of (await this.chain(chainId, { signal })).steps) {
             if (job === null)
                 continue;
-            for await (const event of this.subscribe(job.job_id, { signal }))
+            const follow = { signal, onPreview: options.onPreview };
+            for await (const event of this.subscribe(job.job_id, follow))
                 options.onProgress?.(event);
         }
         for (;;) {

@@ -383,7 +383,8 @@ export class AtelierClient {
     const signal = signalOf(options);
     for (const { job } of (await this.chain(chainId, { signal })).steps) {
       if (job === null) continue;
-      for await (const event of this.subscribe(job.job_id, { signal })) options.onProgress?.(event);
+      const follow = { signal, onPreview: options.onPreview };
+      for await (const event of this.subscribe(job.job_id, follow)) options.onProgress?.(event);
     }
     for (;;) {
       const chain = await this.chain(chainId, { signal });

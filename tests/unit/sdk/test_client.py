@@ -159,6 +159,14 @@ def test_a_submit_is_sent_again_under_the_same_key(api, client):
     assert first == second
 
 
+def test_a_redrive_is_sent_again(api, client):
+    """A repeat returns the job that the first made."""
+    api.add("/jobs/v1/job_1/redrive", b"", 502, Retry_After="0")
+    api.add("/jobs/v1/job_1/redrive", ACCEPTED, 202)
+    client.redrive("job_1")
+    assert 2 == len(api.requests)
+
+
 def test_what_may_have_been_done_is_not_sent_again(api, client):
     api.add("/webhooks/v1", b"", 502, Retry_After="0")
     with pytest.raises(ApiUnavailable):

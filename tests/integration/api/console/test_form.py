@@ -40,8 +40,10 @@ const [source] = chain[0].earlier([first], 1);
 const second = { id: "second", values: { modality: "remove-background", model: "chaos", input_image: source } };
 first.values = { ...first.values, name: "picture", prompt: "a" };
 const chained = bodyOf({ steps: [first, second] }, chain);
+const speech = forms.speech[""];
+const quiet = [null, undefined, -20].map((loudness) => bodyOf(valuesOf(bodyOf({ loudness }, speech), speech), speech));
 const uses = usesOf(modalities, "image").map((use) => `${use.modality.name} ${use.field.name}`);
-console.log(JSON.stringify({ forms, again, untouched, uses, board, sent, whole, source, chained }));
+console.log(JSON.stringify({ forms, again, untouched, uses, board, sent, whole, source, chained, quiet }));
 """
 WORDS = """
 const { backendWords, secondsBound, storedWords } = await import(process.argv[1]);
@@ -51,6 +53,12 @@ const counted = { database: 8e6, store: 0, store_free: 2e9, measured_at: new Dat
 const uncounted = { database: 8e6, store: null, store_free: null, measured_at: null };
 console.log(JSON.stringify([...backends.map(backendWords), ...[5, 0.05, null].map(secondsBound),
   ...[counted, uncounted].map(storedWords)]));
+"""
+CHANGED = """
+const { changedWords, wordsOf } = await import(process.argv[1]);
+const before = wordsOf({ description: null, tags: ["mug"], labels: { shop: "eu" } });
+console.log(JSON.stringify([{}, { tags: "mug, new" }, { description: "a", labels: "" }]
+  .map((typed) => changedWords(before, { ...before, ...typed }))));
 """
 PARSE = """
 import { readFileSync } from "node:fs";
@@ -187,6 +195,9 @@ def test_a_modality_of_tomorrow_appears_by_itself(form):
 
 
 def test_a_request_becomes_the_form_and_the_request_again(form):
+    """Also with none in a field that is another when it is left out."""
+    made = form()
+    assert [{"loudness": None}, {}, {"loudness": -20}] == made["quiet"]
     assert {
         "model": "chaos",
         "prompt": "a tree",
@@ -194,7 +205,7 @@ def test_a_request_becomes_the_form_and_the_request_again(form):
         "height": 256,
         "seed": 7,
         "reference_images": ["inp_1"],
-    } == form()["again"]
+    } == made["again"]
 
 
 def test_a_storyboard_has_a_small_form_for_each_shot(form):
@@ -229,6 +240,12 @@ def test_structs_and_bounds_are_said_in_words(node):
     said = json.loads(run(node, WORDS, [(FOLDER / "format.js").as_uri()]))
     stored = "database 8.00 MB, files 0 B (counted 2 h ago), 2.00 GB free"
     assert ["local", "partner (primary down)", "≤ 5 s", "≤ 0.1 s", "", stored, "database 8.00 MB"] == said
+
+
+def test_words_that_were_not_changed_are_not_sent(node):
+    """An analysis may have described the item since the page was opened."""
+    said = json.loads(run(node, CHANGED, [(FOLDER / "format.js").as_uri()]))
+    assert [{}, {"tags": ["mug", "new"]}, {"description": "a", "labels": {}}] == said
 
 
 def test_every_module_is_one_that_browsers_read(node):

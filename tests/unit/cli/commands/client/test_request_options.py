@@ -51,6 +51,18 @@ def parsed(modality: ModalitySpec, *words: str) -> dict[str, Any]:
         (CUTOUT, ["a.png", "--mask-only"], {"image_url": "a.png", "mask_only": True}),
         (CUTOUT, ["a.png", "--semitransparency"], {"image_url": "a.png", "semitransparency": True}),
         (SPEECH, ["Hello", "--no-apply-watermark"], {"text": "Hello", "apply_watermark": False}),
+        (
+            SPEECH,
+            ["Hi", "--replace", "SQL:sequel", "--replace", "Leominster:/ˈlɛmstər/", "--replace", "or://"],
+            {
+                "text": "Hi",
+                "replacements": [
+                    {"word": "SQL", "say": "sequel"},
+                    {"word": "Leominster", "phonemes": "ˈlɛmstər"},
+                    {"word": "or", "say": "//"},
+                ],
+            },
+        ),
         (MESH, ["a.png", "--paint"], {"image_path": "a.png", "mode": "paint"}),
     ],
 )
