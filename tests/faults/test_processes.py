@@ -229,6 +229,7 @@ def test_15_a_hundred_submits_at_once_with_one_key_make_one_job(run: Scenario) -
     assert [] == run.verdict(60)
 
 
+@pytest.mark.long
 def test_16_cancels_that_race_commits_leave_one_end(run: Scenario, full: bool) -> None:
     def race(number: int) -> str:
         seconds = 0.005 * 1000 ** random.Random(number).random()  # up to 5: on a slow machine too, some cancels win

@@ -70,6 +70,7 @@ def states(run: Scenario) -> set[str]:
     return {server["state"] for server in run.service.client.get("/servers/v1").json()["servers"]}
 
 
+@pytest.mark.long
 def test_9_in_a_full_store_a_job_fails_and_shows_nothing(run: Scenario, swift: Swift) -> None:
     swift.limit(BUCKET, 1)
     failed = run.ended(run.submit("side=64"))

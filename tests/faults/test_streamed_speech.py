@@ -65,6 +65,7 @@ def test_a_killed_worker_costs_a_pause(stack: Service) -> None:
     assert sound == stored
 
 
+@pytest.mark.long
 def test_redis_that_forgets_costs_no_sound(stack: Service, broker: EmbeddedValkey) -> None:
     with stack.client.stream("POST", "/generate/speech/v1", json=BODY, headers=WAV) as answer:
         chunks = answer.iter_raw()

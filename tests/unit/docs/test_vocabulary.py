@@ -37,6 +37,9 @@ EXEMPT = {"tests/unit/docs/test_vocabulary.py", "docs/contract.md"}
 """This list itself, and the contract's own words."""
 
 
+OLD_WORDS = re.compile(rf"\b(?:{'|'.join(OLD_NAMES)})\b")
+
+
 @pytest.mark.parametrize("place", PROSE)
 def test_prose_has_no_forbidden_words(place):
     wrong = [
@@ -53,6 +56,10 @@ def test_prose_has_no_forbidden_words(place):
 def test_old_names_do_not_come_back(place):
     wrong = []
     for name in files(place, ".py"):
+        if not OLD_WORDS.search(
+            (ROOT / name).read_text()
+        ):  # tokens take much longer
+            continue
         with (ROOT / name).open("rb") as source:
             wrong += [
                 f"{name}:{token.start[0]}: {token.string}"

@@ -102,4 +102,4 @@ def test_the_formula_of_connections_is_that_of_the_pools():
     """Twice the pool for an API, and for a CPU worker besides its two pools of threads, of at most five each."""
     pool = Settings().db_pool
     assert f"{2 * pool} × APIs + {2 * pool + 10} × CPU workers + 5 × GPU workers" in PAGE
-    assert f"come to {20 * 10 + 30 * 2 + 5 + 3}." in SECTION
+    assert f"come to {20 * 10 + 30 * 2 + 5 + 3}." in PAGE

@@ -1,5 +1,6 @@
 """The routes that are called plainly: what Litestar would add is nothing."""
 
+from functools import cache
 from inspect import Parameter, signature
 
 from litestar.handlers import HTTPRouteHandler
@@ -12,8 +13,13 @@ SETTINGS = Settings(secret_key="a secret of the tests of 32 bytes", storage_url=
 GIVEN = {"request", "data", "job_id"}
 
 
+@cache
+def app():
+    return create_app(SETTINGS)
+
+
 def plain_routes():
-    for route in create_app(SETTINGS).routes:
+    for route in app().routes:
         for handler in route.route_handlers:
             if isinstance(handler, HTTPRouteHandler) and "plain_call" in handler.opt:
                 yield route.path, handler
@@ -43,7 +49,7 @@ def test_they_have_no_guard_and_no_hook():
 
 
 def test_the_headers_that_they_take_are_those_that_they_name():
-    for route in create_app(SETTINGS).routes:
+    for route in app().routes:
         for handler, model in getattr(route, "route_handler_map", {}).values():
             named = handler.opt.get("plain_call")
             if named is not None:
