@@ -56,9 +56,7 @@ def test_prose_has_no_forbidden_words(place):
 def test_old_names_do_not_come_back(place):
     wrong = []
     for name in files(place, ".py"):
-        if not OLD_WORDS.search(
-            (ROOT / name).read_text()
-        ):  # tokens take much longer
+        if not OLD_WORDS.search((ROOT / name).read_text()):  # tokens take much longer
             continue
         with (ROOT / name).open("rb") as source:
             wrong += [
