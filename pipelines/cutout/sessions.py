@@ -50,7 +50,8 @@ def open_session(name: str, file: Path, device: str, expected_bytes: int = 0) ->
     session.model_name = name
     session.inner_session = create_session(file, device, expected_bytes)
     if name == DEMO:
-        session.open_network = lambda name: create_session(file.parent / name, device, expected_bytes)
+        # On the CPU, where they take a second: opened later, they would be memory of a GPU that no account has
+        session.open_network = lambda name: create_session(file.parent / name, "cpu")
     opened: Session = session
     return opened
 

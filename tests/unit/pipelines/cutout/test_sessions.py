@@ -1,9 +1,12 @@
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.errors.failures import ModelLoadFailed
+from pipelines.cutout import sessions
 from pipelines.cutout.sessions import DEMO, session_class
 from tests.support.checkpoints import tiny_onnx
 
@@ -56,3 +59,12 @@ def test_neither_numba_nor_pymatting_is_imported() -> None:
         "sys.exit(any(name in sys.modules for name in ('numba', 'pymatting', 'skimage', 'rembg', 'torch')))"
     )
     assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
+
+
+def test_networks_that_open_later_are_on_the_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The memory of a session on a GPU is counted with the first job, which may have no use for them."""
+    opened = []
+    monkeypatch.setattr(sessions, "create_session", lambda file, device, *_: opened.append((file.name, device)))
+    session: Any = sessions.open_session(DEMO, tmp_path / "matting.onnx", "cuda:0")
+    assert (None, None) == session.opacity_sessions
+    assert [("matting.onnx", "cuda:0"), ("opacity.onnx", "cpu"), ("close_look.onnx", "cpu")] == opened
