@@ -1,6 +1,5 @@
 """The API as it runs in production, in a thread of the test's own process: uvicorn, uvloop, real sockets."""
 
-import asyncio
 import socket
 import ssl
 import threading
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 
 import httpx
 import msgspec
+import uvloop
 
 from api.app import create_app
 from api.follow.event_hub import EventHub
@@ -34,7 +34,8 @@ class ApiServer:
         app = create_app(self.settings)
         self.event_hub: EventHub = app.state.event_hub
         self._server = make_server(app, self.settings)
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        # A loop of asyncio's own would go by `time.monotonic`, which some tests of other files replace while it waits
+        self._thread = threading.Thread(target=lambda: uvloop.run(self._serve()))
 
     async def _serve(self) -> None:
         await self._server.serve(sockets=[self._socket])
