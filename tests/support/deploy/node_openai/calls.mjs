@@ -101,9 +101,7 @@ const calls = {
     return {
       voice, deleted: (await client.audio.voices.delete(voice.id)).deleted,
       again: await refusal(() => client.audio.voices.delete(voice.id)),
-      writes: await refusal(() => client.audio.transcriptions.create({
-        file: createReadStream("speech.wav"), model: "whisper-1",
-      })),
+      heard: (await client.audio.transcriptions.create({ file: createReadStream("speech.wav"), model: "whisper-1" })).text,
     };
   },
 
