@@ -85,7 +85,7 @@ def test_a_missing_picture_has_its_documented_name(client):
     ("route", "wrong", "right"),
     [
         *((route, wrong, "input_image") for route in BODIES for wrong in ("image", "init_image", "input_imgae", "url")),
-        ("/generate/speech/v1", "voice", "target_voice_path"),
+        ("/generate/speech/v1", "audio", "target_voice_path"),
         ("/generate/speech/v1", "prompt", "text"),
         ("/generate/image/v1", "text", "prompt"),
         ("/generate/image/v1", "steps", "num_inference_steps"),
