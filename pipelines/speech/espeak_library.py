@@ -66,7 +66,8 @@ class Espeak:
     """The open library; also a context manager. `rate` is its samples a second (22,050).
 
     The library keeps state: the same text sounds a little different the second time. A caller that needs the same audio
-    for the same text opens it anew, which takes 10 ms.
+    for the same text opens it anew, which takes 10 ms. There is one of it in a process: two that are open at once share
+    its state, and the end of one is the end of both.
     """
 
     def __init__(self) -> None:
